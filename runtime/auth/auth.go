@@ -1,0 +1,99 @@
+// Package auth says who a user is: identity, roles, attributes, and the Strategy interface that finds them out.
+//
+// What a user may do is decided in package authz; strategies see only this package.
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+)
+
+// Kind tells persons from technical users.
+type Kind uint8
+
+// The kinds of users.
+const (
+	KindAnonymous  Kind = iota
+	KindNamed           // a person, or a system acting under a name
+	KindSystem          // a technical client
+	KindInternal        // a technical client of the same identity instance
+	KindPrivileged      // code, never a request
+)
+
+// A User is who sent a request. It is immutable after New.
+type User struct {
+	ID     string              // "anonymous" for Anonymous
+	Tenant string              // "" for none
+	Locale string              // preferred language of the user, "" for none; the request's wins
+	Attrs  map[string][]string // $user.<name>; a missing name and an empty list mean the same
+	Kind   Kind
+	// Features are the feature toggles of the user; ["*"] means all.
+	Features []string
+	roles    []string // sorted, with pseudo-roles that follow from Kind
+}
+
+// The pseudo-roles (authz-semantics section 9).
+const (
+	RoleAny           = "any"
+	RoleAuthenticated = "authenticated-user"
+	RoleSystem        = "system-user"
+	RoleInternal      = "internal-user"
+)
+
+// Anonymous is a request without credentials. Privileged passes every check; it is made by code only, never by a strategy.
+var (
+	Anonymous  = &User{ID: "anonymous", Kind: KindAnonymous, roles: []string{RoleAny}}
+	Privileged = &User{ID: "privileged", Kind: KindPrivileged, roles: []string{RoleAny, RoleAuthenticated}}
+)
+
+// New returns an identified user with the given roles. Pseudo-roles that u.Kind implies are added; u.Kind must be
+// KindNamed, KindSystem or KindInternal, anything else becomes KindNamed.
+func New(u User, roles ...string) *User {
+	if u.Kind != KindSystem && u.Kind != KindInternal {
+		u.Kind = KindNamed
+	}
+	all := append([]string{RoleAny, RoleAuthenticated}, roles...)
+	if u.Kind == KindSystem || u.Kind == KindInternal {
+		all = append(all, RoleSystem)
+	}
+	if u.Kind == KindInternal {
+		all = append(all, RoleInternal)
+	}
+	slices.Sort(all)
+	u.roles = slices.Compact(all)
+	return &u
+}
+
+// Is reports whether the user has the role. Names are case-sensitive. Privileged has every role.
+func (u *User) Is(role string) bool {
+	if u.Kind == KindPrivileged {
+		return true
+	}
+	_, ok := slices.BinarySearch(u.roles, role)
+	return ok
+}
+
+// Roles returns the user's roles, sorted, pseudo-roles included. Callers must not change the result.
+func (u *User) Roles() []string { return u.roles }
+
+// Attr returns the values of an attribute; nil if there are none.
+func (u *User) Attr(name string) []string { return u.Attrs[name] }
+
+// Identified reports whether the user is anybody but anonymous.
+func (u *User) Identified() bool { return u.Kind != KindAnonymous }
+
+// ErrCredentials says that credentials were presented and are wrong. The request is answered 401, on public paths too (U3).
+var ErrCredentials = errors.New("invalid credentials")
+
+// A Strategy finds out who sent a request.
+//
+// Authenticate returns (Anonymous, nil) where there are no credentials of its kind, and an error that wraps ErrCredentials
+// where they are wrong. Any other error is a fault of the server. It is called concurrently.
+//
+// Challenge is the value of WWW-Authenticate for a 401, "" for none.
+type Strategy interface {
+	Authenticate(ctx context.Context, r *http.Request) (*User, error)
+	Challenge() string
+}

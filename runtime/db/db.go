@@ -1,0 +1,105 @@
+// Package db is the narrow interface between the query engine and a database: connections, transactions, prepared statements
+// and rows read by column position. Everything known about one database is in a driver's package below this one.
+package db
+
+import (
+	"context"
+	"errors"
+
+	"cds/parser/cqn"
+	"cds/runtime/sqlgen"
+)
+
+// A Driver opens databases of one kind.
+type Driver interface {
+	Name() string // "sqlite", "postgres"
+	Dialect() sqlgen.Dialect
+	Open(ctx context.Context, cfg Config) (Pool, error)
+}
+
+// Config says which database to open.
+type Config struct {
+	URL         string // file name, ":memory:" or connection URL
+	Readers     int    // most read connections; 0 lets the driver choose
+	Synchronous string // SQLite: "full", "normal", "off"; "" lets the driver choose
+	Credentials map[string]string
+}
+
+// A Pool holds connections to one database. It is safe for concurrent use.
+type Pool interface {
+	// Read begins a read-only transaction with a stable snapshot; Write one that may change data (one at a time on SQLite).
+	Read(ctx context.Context, s Session) (Tx, error)
+	Write(ctx context.Context, s Session) (Tx, error)
+	Dialect() sqlgen.Dialect
+	Close() error
+}
+
+// Session is what views can ask of the connection: session_context('$user.locale') and the like.
+type Session struct {
+	UserID, Tenant, Locale string
+	Now                    string // timestamp text, as bound for $now
+	ValidFrom, ValidTo     string // temporal; "" means now
+}
+
+// A Tx is a transaction on one connection. It is not safe for concurrent use. End it with Commit or Rollback exactly once;
+// Rollback after Commit does nothing. When ctx of Read or Write ends, running statements are interrupted.
+type Tx interface {
+	// Query runs a statement that returns rows. The Rows must be closed before the next call on the Tx.
+	Query(ctx context.Context, s Stmt) (Rows, error)
+	// Exec runs a statement and returns the number of rows it changed.
+	Exec(ctx context.Context, s Stmt) (int64, error)
+	// Script runs several statements separated by semicolons, without binds (DDL).
+	Script(ctx context.Context, sql string) error
+	// Savepoint begins a nested scope; the returned func ends it, undoing its changes if keep is false.
+	Savepoint(ctx context.Context) (end func(keep bool) error, err error)
+	Commit() error
+	Rollback() error
+	Writable() bool
+}
+
+// A Stmt is SQL text with its binds. Prepared statements are cached per connection by text.
+type Stmt struct {
+	SQL   string
+	Binds []cqn.Value // KindList binds one list parameter (JSON array on SQLite, array on PostgreSQL)
+}
+
+// Rows is a cursor. Columns are read by position; the slices returned are valid until the next call of Next.
+type Rows interface {
+	Next() (bool, error)
+	Columns() int
+	IsNull(i int) bool
+	Int(i int) int64
+	Float(i int) float64
+	Text(i int) []byte // the value as text: also of numbers, in the database's own form
+	Bytes(i int) []byte
+	// Type returns what the database delivered in column i of the current row.
+	Type(i int) ColumnType
+	Close() error
+}
+
+// ColumnType is the storage type of a delivered value.
+type ColumnType uint8
+
+// The storage types.
+const (
+	TypeNull ColumnType = iota
+	TypeInt
+	TypeFloat
+	TypeText
+	TypeBlob
+	TypeBool
+)
+
+// Errors by kind. Drivers wrap their own errors in one of these; texts of a driver never reach a client.
+var (
+	ErrUnique     = errors.New("unique constraint violated")
+	ErrForeignKey = errors.New("foreign key constraint violated")
+	ErrNotNull    = errors.New("not-null constraint violated")
+	ErrCheck      = errors.New("check constraint violated")
+	ErrValue      = errors.New("value out of range or of wrong type")
+	ErrBusy       = errors.New("database is busy")
+	ErrFull       = errors.New("disk is full")
+	ErrReadOnly   = errors.New("database is read-only")
+	ErrCanceled   = errors.New("statement was canceled")
+	ErrClosed     = errors.New("database is closed")
+)

@@ -1,0 +1,85 @@
+package cds
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	"cds/runtime/authz"
+	"cds/runtime/db"
+)
+
+// Before runs before the on-phase: it validates, completes and may reject. An error ends the request.
+type Before func(ctx context.Context, r *RawRequest) error
+
+// On answers the request, or calls next to let the handlers after it (last the generic one) do so.
+type On func(ctx context.Context, r *RawRequest, next Next) (*Result, error)
+
+// Next calls the following on-handler.
+type Next func(ctx context.Context, r *RawRequest) (*Result, error)
+
+// After sees the rows of a result and may change them.
+type After func(ctx context.Context, r *RawRequest, res *Result) error
+
+// A Match selects requests. Empty lists match everything; Entity names are local names of the service.
+type Match struct {
+	Events   []Event
+	Entities []string
+	// Name of the handler, for logs, explain and for replacing or removing generic ones; "" is allowed.
+	Name string
+}
+
+// AppOptions configure an App.
+type AppOptions struct {
+	Authz      authz.Options
+	Production bool
+	Log        *slog.Logger     // nil: slog.Default()
+	Now        func() time.Time // nil: time.Now
+	NewUUID    func() string    // nil: version 7
+	// Authorizers narrow decisions, in order (see Authorizer).
+	Authorizers   []Authorizer
+	DefaultLocale string // "" means en
+	// PageDefault and PageMax are the page sizes where no @cds.query.limit says otherwise; 0 means 1000.
+	PageDefault, PageMax int
+}
+
+// An App is a served model: services with handlers, one policy, one database. Handlers are registered before Start; after it the
+// App is safe for concurrent use.
+type App struct {
+	Model    *csn.Model
+	Policy   *authz.Policy
+	Options  AppOptions
+	DB       db.Pool
+	services map[string]*Service
+	inner    *app
+}
+
+// A Service is one service of the model with its handlers.
+type Service struct {
+	Model *csn.Service
+	App   *App
+	inner *service
+}
+
+// An Authorizer can narrow what the model's rules decided, never widen it: the decisions are combined by AND.
+type Authorizer interface {
+	Decide(ctx context.Context, a Access) (Narrowing, error)
+}
+
+// Access is what an Authorizer is asked about.
+type Access struct {
+	User    *User
+	Event   Event
+	Service *csn.Service
+	Target  *csn.Entity
+	Op      *csn.Operation
+}
+
+// A Narrowing is the answer of an Authorizer: deny, or a further condition on the target's rows. The zero value changes nothing.
+type Narrowing struct {
+	Deny   bool
+	Reason string
+	Where  cqn.Expr
+}

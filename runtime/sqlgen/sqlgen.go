@@ -1,0 +1,165 @@
+// Package sqlgen compiles a query, a model and a guard to a SQL plan for one dialect. It is pure: no I/O, no clock.
+//
+// Every table access in a plan (FROM, JOIN, EXISTS, sub-select, expand, and the subject of a write) is created by one
+// function, newSource, which asks the Guarder for the entity's condition. There is no way around it.
+package sqlgen
+
+import (
+	"errors"
+	"fmt"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+)
+
+// Use says how a query uses an entity.
+type Use uint8
+
+// The uses of an entity in a query.
+const (
+	Root   Use = iota // the target of the request
+	Path              // a step of a resource path, or a path in an expression
+	Expand            // nested rows
+	Exists            // exists, any, all
+	Update            // rows to be changed
+	Delete            // rows to be removed
+	Insert            // the table that rows are added to
+)
+
+// A Condition is a guard's answer for one entity and use. Its zero value denies: it is an error to compile it.
+type Condition struct {
+	kind uint8
+	expr cqn.Expr
+}
+
+// AllRows lets every row through. Where lets those rows through for which x is true; x is in the scope of the entity and its own
+// paths and subqueries are read with the definer's right, that is unguarded.
+func AllRows() Condition { return Condition{kind: 1} }
+
+// Where returns a condition on the entity's rows.
+func Where(x cqn.Expr) Condition {
+	if x == nil {
+		return Condition{}
+	}
+	return Condition{kind: 2, expr: x}
+}
+
+// Expr returns the condition's expression, nil for AllRows, and whether the condition lets any row through at all.
+func (c Condition) Expr() (cqn.Expr, bool) { return c.expr, c.kind != 0 }
+
+// A Guarder decides which rows of an entity a query may touch. An error is a *Forbidden or a fault.
+type Guarder interface {
+	Condition(e *csn.Entity, use Use) (Condition, error)
+	// Element reports an error if the element must not be named in this use (a forbidden element). Columns of `*` that it refuses are left out.
+	Element(e *csn.Element, use Use) error
+	// Key distinguishes guards that give different answers; it is part of the plan cache's key.
+	Key() string
+}
+
+// Forbidden is the error of a Guarder that denies access to an entity or element: 401 for the anonymous user, else 403.
+type Forbidden struct {
+	Entity, Element string
+	Anonymous       bool
+	Reason          string // for logs and for explain; not for clients in production
+}
+
+func (f *Forbidden) Error() string {
+	return fmt.Sprintf("access to %s %s is forbidden", f.Entity, f.Element)
+}
+
+// An Error is a query that cannot be compiled because of what the client or the model says: an unknown element, a wrong type, a
+// path over a structure. Status is an HTTP status, 400 if 0.
+type Error struct {
+	Code    string
+	Message string
+	Status  int
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// ErrNotUpdatable is wrapped in errors for writes to views that are not simple projections.
+var ErrNotUpdatable = errors.New("entity is not updatable")
+
+// A Bind says how one parameter of a plan is filled.
+type Bind struct {
+	Param cqn.Param
+	Type  *csn.Builtin // type to convert the value to; nil leaves it as it is
+	List  bool         // one list bind
+	// IsNull binds whether the user attribute has no value, as a boolean.
+	IsNull bool
+	// Const is a constant of the model, used if Param is unset (Param.Index == -1).
+	Const cqn.Value
+	// Column, in a write plan, is the payload's element that fills the parameter.
+	Column string
+}
+
+// A Plan is compiled SQL with binds and columns for one query shape.
+type Plan struct {
+	SQL     string
+	Binds   []Bind
+	Columns []Column
+	// Children are the statements for to-many expands, run once per page of parents.
+	Children []*Child
+	Entity   *csn.Entity
+	One      bool
+}
+
+// A Column describes one or several positions of the result row.
+type Column struct {
+	Name    string       // output name
+	Index   int          // position in the result row
+	Element *csn.Element // nil for computed columns
+	Type    csn.Type     // *csn.Builtin, *csn.Array; nil if unknown
+	// Nested is set for to-one expands: the columns of the joined row. Present is the position of a column that is null if there is no row.
+	Nested  []Column
+	Present int
+	// Child is set for to-many expands: an index into Plan.Children, 1-based.
+	Child int
+	// Hidden columns are read for merging or keys, not answered.
+	Hidden bool
+	// MediaType is the position of the column with the media type of this stream, -1 for none.
+	MediaType int
+}
+
+// A Child reads the rows of one to-many expand for a page of parents. Its plan has one list bind (cqn.FromKeys) per key column, and
+// hidden leading columns with the parents' keys in the order of ParentKeys, by which its rows are ordered first.
+type Child struct {
+	Plan       *Plan
+	ParentKeys []int // positions of key columns in the parent's row
+	ChildKeys  []int // positions of the same keys in the child's row
+	Count      bool  // the child row has the total of its siblings in CountIndex
+	CountIndex int
+	// CountOnly asks for the number only, with no rows ($expand=items/$count).
+	CountOnly bool
+}
+
+// A Dialect is mostly tables; methods only where a table can't say it. Implementations are in runtime/db/<name>.
+type Dialect interface {
+	Name() string
+	Tables() *Tables
+	// Param appends placeholder number n (from 1) for a value of type t.
+	Param(b []byte, n int, t *csn.Builtin) []byte
+	// InList appends `IN …` for ONE bound list: ` = ANY($n)` or ` IN (SELECT value FROM json_each(?n))`.
+	InList(b []byte, n int, t *csn.Builtin) []byte
+	// ListRows appends a FROM item with alias that yields the elements of bound list n in column "value".
+	ListRows(b []byte, n int, t *csn.Builtin, alias string) []byte
+}
+
+// Tables are a dialect's facts.
+type Tables struct {
+	Reserved  map[string]bool   // upper-case words that must be quoted as names
+	Types     map[string]string // "cds.String" → "NVARCHAR(%d)"; %d or %d,%d take length or precision and scale
+	Functions map[string]string // function → template with ?1, ?2 …, or ?* for all arguments comma-separated
+	// Sessions maps "$user.id", "$user.locale", "$now", "$valid.from", … to SQL for use in views.
+	Sessions map[string]string
+	// NullSafeEq and NullSafeNe are templates with ?1, ?2.
+	NullSafeEq, NullSafeNe string
+	True, False            string
+	Concat                 string // template
+	// Regexp is the template of matchesPattern; "" if there is none.
+	Regexp string
+	// NullsOrder is set if NULLS FIRST/LAST is understood.
+	NullsOrder bool
+	// LockUpdate is appended to SELECT … FOR UPDATE; "" if there are no row locks.
+	LockUpdate string
+}
