@@ -12,6 +12,7 @@ type Select struct {
 	Exclude  []string
 	Where    Expr
 	Search   []string // words of $search, all of which must be found
+	Terms    []Expr   // further words, as expressions; Parametrize moves Search here
 	GroupBy  []Expr
 	Having   Expr
 	OrderBy  []Order
