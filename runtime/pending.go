@@ -75,6 +75,13 @@ func (r *RawRequest) Subject() *cqn.Select { panic("pending") }
 // UserFrom returns the user of the request that ctx belongs to, Anonymous outside requests.
 func UserFrom(ctx context.Context) *User { panic("pending") }
 
+// AppFrom returns the App of the request (or App.NewContext) that ctx belongs to, nil outside of both. The typed query builders
+// find their service through it.
+func AppFrom(ctx context.Context) *App { panic("pending") }
+
+// NewContext returns a context for calls from code outside requests: AppFrom, UserFrom and LocaleFrom find a, u and locale in it.
+func (a *App) NewContext(ctx context.Context, u *User, locale string) context.Context { panic("pending") }
+
 // Privileged runs fn with every check passed. The reason is logged with the user who caused it.
 func Privileged(ctx context.Context, reason string, fn func(ctx context.Context) error) error {
 	panic("pending")
