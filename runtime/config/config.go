@@ -45,7 +45,9 @@ type Source struct {
 // A Config is the merged configuration with profiles applied.
 type Config struct {
 	Section
-	Profiles []string // active ones, the weakest first
+	// Profiles are those that were named, the weakest first; development if none was. Unless production is among them, sections for development
+	// count too, below all others.
+	Profiles []string
 	Sources  []Source // the strongest first, before profiles were applied
 	// Warnings are things that were probably meant otherwise.
 	Warnings []string
@@ -92,9 +94,13 @@ func Load(opt Options) (*Config, error) {
 	if err := c.checkProfiles(opt.Profiles); err != nil {
 		return nil, err
 	}
+	active := c.Profiles
+	if !c.Is(Production) && !c.Is(Development) {
+		active = append([]string{Development}, active...) // as in CAP: hybrid and test refine development
+	}
 	var merged Section
 	for _, s := range slices.Backward(c.Sources) {
-		merged = Merge(merged, longForm(s.Data.resolve(c.Profiles)))
+		merged = Merge(merged, longForm(s.Data.resolve(active)))
 	}
 	c.Section = expandKinds(merged)
 	return c, nil

@@ -1,0 +1,283 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"cds/parser/csn"
+	"cds/parser/diag"
+	"cds/parser/token"
+	cds "cds/runtime"
+	"cds/runtime/auth"
+	"cds/runtime/authz"
+	"cds/runtime/config"
+	"cds/runtime/db"
+	"cds/runtime/deploy"
+	"cds/runtime/generic"
+	"cds/strategies/mocked"
+)
+
+// A Server is a configured application, ready to answer.
+type Server struct {
+	CDS      *cds.App
+	Model    *csn.Model
+	Config   *config.Config
+	Strategy auth.Strategy
+	Kind     string // of the strategy
+	Database string // what is connected, without secrets
+	Warnings diag.List
+	Notes    []string // warnings without a place in a model
+	Log      *slog.Logger
+
+	pool    db.Pool
+	ownPool bool
+	opt     Options
+	handler *router
+}
+
+// A StartError is a start that failed for a reason that the user can mend.
+type StartError struct{ Code, Message, Hint string }
+
+func (e *StartError) Error() string {
+	s := "error[" + e.Code + "]: " + e.Message
+	if e.Hint != "" {
+		s += "\n  hint: " + e.Hint
+	}
+	return s
+}
+
+// A ModelError is a model that cannot be served: its diagnostics, and the files that their spans point into (nil for an embedded model).
+type ModelError struct {
+	Diags diag.List
+	Files *token.FileSet
+}
+
+func (e *ModelError) Error() string { return e.Diags.Error() }
+
+// Defaults is the weakest configuration: mocked users in development, SQLite in memory.
+func Defaults() config.Section {
+	return config.Section{
+		"requires": map[string]any{
+			"[development]": map[string]any{"auth": map[string]any{"kind": "mocked"}},
+			"db":            map[string]any{"kind": "sqlite"},
+			"kinds": map[string]any{
+				"mocked": mocked.Defaults(),
+				"sqlite": map[string]any{"credentials": map[string]any{"url": ":memory:"}},
+			},
+		},
+		"i18n":   map[string]any{"default_language": "en"},
+		"server": map[string]any{"port": 4004},
+	}
+}
+
+// LoadConfig loads the configuration that Build would use.
+func LoadConfig(opt Options) (*config.Config, error) {
+	env := opt.Env
+	if env == nil {
+		env = os.Environ()
+	}
+	c, err := config.Load(config.Options{Dir: opt.files(), Env: env, Profiles: opt.Profiles, Defaults: Defaults()})
+	if err != nil {
+		return nil, err
+	}
+	if opt.Overrides != nil {
+		c.Section = config.Merge(c.Section, opt.Overrides)
+	}
+	return c, nil
+}
+
+func (o Options) files() fs.FS {
+	if o.FS != nil {
+		return o.FS
+	}
+	dir := o.Dir
+	if dir == "" {
+		dir = "."
+	}
+	return os.DirFS(dir)
+}
+
+// Build configures the application: it loads the configuration and the model, compiles the policy, connects and (in memory) deploys
+// the database, and registers handlers. Errors are *config.Error, *StartError, *ModelError, or what deploy
+// returns, all with a place or a hint.
+func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
+	cfg, err := LoadConfig(opt)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Config: cfg, opt: opt, Log: opt.Log, Notes: slices.Clone(cfg.Warnings)}
+	production := cfg.Is(config.Production)
+	if s.Log == nil {
+		s.Log = newLogger(production)
+	}
+	if s.Model, err = a.model(); err != nil {
+		return nil, err
+	}
+	if err := s.chooseStrategy(a, production); err != nil {
+		return nil, err
+	}
+	var diags diag.List
+	s.CDS, diags = cds.NewApp(s.Model, s.appOptions(production))
+	s.Warnings = diags
+	if diags.HasErrors() {
+		return nil, &ModelError{Diags: diags, Files: s.Model.Files}
+	}
+	generic.Install(s.CDS)
+	for _, fn := range a.register {
+		if err := fn(s.CDS); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.connect(ctx, a); err != nil {
+		return nil, err
+	}
+	if err := s.CDS.Start(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if s.handler, err = newRouter(s, production); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends what Build opened.
+func (s *Server) Close() error {
+	if s.pool != nil && s.ownPool {
+		return s.pool.Close()
+	}
+	return nil
+}
+
+func (s *Server) appOptions(production bool) cds.AppOptions {
+	open := !slices.ContainsFunc(s.Config.Profiles, func(p string) bool { return p != config.Development && p != config.Test })
+	now := s.opt.Now
+	if now == nil {
+		now = time.Now
+	}
+	return cds.AppOptions{
+		Authz: authz.Options{
+			Strict:              s.Config.Bool("requires.auth.strict", true),
+			RestrictAllServices: s.Config.Bool("requires.auth.restrict_all_services", !open),
+			Disclose:            s.Config.Bool("authz.disclose", false),
+		},
+		Production:    production,
+		Log:           s.Log,
+		Now:           now,
+		DefaultLocale: s.Config.Str("i18n.default_language"),
+		PageDefault:   s.Config.Int("query.limit.default", 1000),
+		PageMax:       s.Config.Int("query.limit.max", 1000),
+	}
+}
+
+// chooseStrategy makes the strategy that the configuration names. In production a kind must be named, and the kinds that let anybody in
+// need requires.auth.allowInProduction.
+func (s *Server) chooseStrategy(a *App, production bool) error {
+	sec := s.Config.Sub("requires.auth")
+	s.Kind = sec.Str("kind")
+	if s.Kind == "" {
+		return &StartError{"auth-kind-missing", "no authentication kind is configured for profile " + strings.Join(s.Config.Profiles, ", "),
+			`name one: { "requires": { "[production]": { "auth": "basic" } } }`}
+	}
+	newStrategy, ok := a.strategies[s.Kind]
+	if !ok {
+		return &StartError{"auth-kind-unknown", fmt.Sprintf("authentication kind %q is not known", s.Kind),
+			"known kinds: " + strings.Join(slices.Sorted(maps.Keys(a.strategies)), ", ")}
+	}
+	if impl := sec.Str("impl"); strings.HasSuffix(impl, ".js") || strings.HasSuffix(impl, ".ts") {
+		return &StartError{"auth-impl-script", "requires.auth.impl names a script, which is not run here", "register a Go function: app.Strategy(\"" + s.Kind + "\", new)"}
+	}
+	if (s.Kind == "mocked" || s.Kind == "dummy") && production {
+		if !sec.Bool("allowInProduction", false) {
+			return &StartError{"auth-unsafe-in-production", fmt.Sprintf("authentication kind %q lets anybody in and is refused in production", s.Kind),
+				"configure another kind, or set requires.auth.allowInProduction: true if this is no real production"}
+		}
+		s.Notes = append(s.Notes, fmt.Sprintf("authentication kind %q in production: anybody may come in under any name", s.Kind))
+	}
+	strategy, err := newStrategy(sec)
+	if err != nil {
+		return &StartError{"auth-config", fmt.Sprintf("authentication kind %q: %v", s.Kind, err), "see requires.auth in the configuration"}
+	}
+	s.Strategy = strategy
+	return nil
+}
+
+// connect opens the configured database. One in memory is deployed from the model at once, a file only where it is new.
+func (s *Server) connect(ctx context.Context, a *App) error {
+	if s.opt.Pool != nil {
+		s.pool, s.Database = s.opt.Pool, "given by the caller"
+		s.CDS.Connect(s.pool)
+		return nil
+	}
+	sec := s.Config.Sub("requires.db")
+	kind, url := sec.Str("kind"), sec.Str("credentials.url")
+	if url == "" {
+		url = sec.Str("credentials.database")
+	}
+	if s.opt.InMemory || url == "" {
+		kind, url = "sqlite", ":memory:"
+	}
+	driver, ok := a.drivers[kind]
+	if !ok {
+		return &StartError{"db-kind-unknown", fmt.Sprintf("database kind %q is not known", kind),
+			"known kinds: " + strings.Join(slices.Sorted(maps.Keys(a.drivers)), ", ")}
+	}
+	fresh := url == ":memory:"
+	if !fresh && kind == "sqlite" {
+		if !strings.HasPrefix(url, "/") && s.opt.Dir != "" {
+			url = s.opt.Dir + "/" + url
+		}
+		_, err := os.Stat(url)
+		fresh = errors.Is(err, fs.ErrNotExist)
+	}
+	synchronous := sec.Str("synchronous")
+	if synchronous == "" && s.Config.Is(config.Production) {
+		synchronous = "full"
+	}
+	pool, err := driver.Open(ctx, db.Config{URL: url, Synchronous: synchronous, Readers: sec.Int("pool.readers", 0)})
+	if err != nil {
+		s.Log.Error("database", "err", err)
+		return &StartError{"db-connect", fmt.Sprintf("database %s can't be opened", kind), "check requires.db.credentials"}
+	}
+	s.pool, s.ownPool = pool, true
+	s.Database = kind + " " + url
+	if kind == "sqlite" && url == ":memory:" {
+		s.Database = "sqlite in memory"
+	}
+	if fresh {
+		files := a.data
+		if files == nil {
+			files = s.opt.files()
+		}
+		if err := deploy.Deploy(ctx, pool, s.Model, files, s.Log); err != nil {
+			pool.Close()
+			return err
+		}
+	}
+	s.CDS.Connect(pool)
+	return nil
+}
+
+func newLogger(production bool) *slog.Logger {
+	if production {
+		return slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{
+		Level: slog.LevelInfo,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey && len(groups) == 0 {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}

@@ -1,0 +1,210 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sort"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"cds/parser/csn"
+	cds "cds/runtime"
+	"cds/runtime/auth"
+	"cds/runtime/odata"
+
+	"github.com/google/uuid"
+)
+
+// A router finds the service of a request by the longest path prefix. Paths of services may contain anything, so net/http's
+// patterns, which clean and redirect, are not used for them.
+type router struct {
+	server     *Server
+	mounts     []mount
+	production bool
+	ready      atomic.Bool
+}
+
+type mount struct {
+	path    string // without trailing slash
+	proto   string
+	service *csn.Service
+	handler http.Handler
+}
+
+// newRouter mounts a door for every endpoint of every service. An endpoint whose protocol has no door is noted, not ignored.
+func newRouter(s *Server, production bool) (*router, error) {
+	r := &router{server: s, production: production}
+	taken := map[string]string{}
+	for _, svc := range s.CDS.Services() {
+		for _, ep := range cds.Endpoints(svc.Model) {
+			path := strings.TrimSuffix(ep.Path, "/")
+			m := mount{path: path, proto: ep.Protocol, service: svc.Model}
+			switch ep.Protocol {
+			case "odata", "odata-v4":
+				m.proto = "odata"
+				m.handler = odata.Mount(svc, odata.Options{
+					BasePath: path, Production: production, Unauthorized: r.unauthorized,
+					MaxBody: int64(s.Config.Int("server.body_parser.limit", 1<<20)),
+				})
+			case "none":
+				continue
+			default:
+				s.Notes = append(s.Notes, fmt.Sprintf("service %s is not served at %s: there is no door for protocol %q", svc.Model.Name, path, ep.Protocol))
+				continue
+			}
+			if other, dup := taken[path]; dup {
+				return nil, &StartError{"path-taken", fmt.Sprintf("services %s and %s are both served at %s", other, svc.Model.Name, path), "give one of them another @path"}
+			}
+			taken[path] = svc.Model.Name
+			r.mounts = append(r.mounts, m)
+		}
+	}
+	sort.SliceStable(r.mounts, func(i, j int) bool { return len(r.mounts[i].path) > len(r.mounts[j].path) })
+	r.ready.Store(true)
+	return r, nil
+}
+
+// Handler returns the server's HTTP handler.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// ServeHTTP adds a correlation id and the panic guard, then answers /health, the index page or a service.
+func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	id := correlationID(req)
+	h := w.Header()
+	h.Set("X-Correlation-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			r.server.Log.Error("panic", "correlation", id, "panic", fmt.Sprint(p), "stack", stack())
+			http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+		}
+	}()
+	path := req.URL.EscapedPath()
+	if m := r.find(path); m != nil {
+		r.serveService(w, req, m)
+		return
+	}
+	switch path {
+	case "/health", "/health/":
+		r.health(w)
+	case "/":
+		if r.production {
+			http.NotFound(w, req)
+			return
+		}
+		r.index(w, req)
+	case "/favicon.ico":
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		http.NotFound(w, req)
+	}
+}
+
+func (r *router) find(path string) *mount {
+	for i := range r.mounts {
+		m := &r.mounts[i]
+		if strings.HasPrefix(path, m.path) && (len(path) == len(m.path) || path[len(m.path)] == '/') {
+			return m
+		}
+	}
+	return nil
+}
+
+// serveService finds out who asks, then hands over to the door. Bad credentials end here, on public paths too (U3).
+func (r *router) serveService(w http.ResponseWriter, req *http.Request, m *mount) {
+	user, err := r.server.Strategy.Authenticate(req.Context(), req)
+	if err != nil {
+		if errors.Is(err, auth.ErrCredentials) {
+			r.server.Log.Warn("authentication refused", "correlation", w.Header().Get("X-Correlation-Id"), "reason", err.Error())
+			r.unauthorized(w, req)
+			return
+		}
+		r.server.Log.Error("authentication", "err", err)
+		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+		return
+	}
+	if user.Identified() {
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	w.Header().Set("Vary", "Authorization, Accept-Language")
+	ctx := cds.NewContext(req.Context(), user, locale(req, user, r.server.CDS.Options.DefaultLocale))
+	m.handler.ServeHTTP(w, req.WithContext(ctx))
+}
+
+// unauthorized answers as CAP does: plain text and a challenge.
+func (r *router) unauthorized(w http.ResponseWriter, _ *http.Request) {
+	if c := r.server.Strategy.Challenge(); c != "" {
+		w.Header().Set("WWW-Authenticate", c)
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Del("OData-Version")
+	w.WriteHeader(http.StatusUnauthorized)
+	_, _ = w.Write([]byte("Unauthorized")) // the client may be gone
+}
+
+func (r *router) health(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	if !r.ready.Load() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"status":"DOWN"}`))
+		return
+	}
+	_, _ = w.Write([]byte(`{"status":"UP"}`))
+}
+
+// correlationID takes the id that the client sent, if it is short and printable, or makes one.
+func correlationID(req *http.Request) string {
+	for _, name := range []string{"X-Correlation-Id", "X-Correlationid", "X-Request-Id", "X-Vcap-Request-Id"} {
+		v := req.Header.Get(name)
+		if v != "" && len(v) <= 128 && strings.IndexFunc(v, func(c rune) bool { return c <= ' ' || c > '~' }) < 0 {
+			return v
+		}
+	}
+	return uuid.NewString()
+}
+
+// Serve answers on ln until ctx ends, then stops gracefully: /health turns to 503, connections are closed after their answer, requests that
+// were read are finished within the grace time (30 s).
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	srv := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ln) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	s.handler.ready.Store(false)
+	srv.SetKeepAlivesEnabled(false)
+	if drain := time.Duration(s.Config.Int("server.shutdown.drain", s.defaultDrain())) * time.Second; drain > 0 {
+		time.Sleep(drain) // lets load balancers see that /health is down
+	}
+	grace, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		_ = srv.Close()
+		return fmt.Errorf("requests were still running after 30 s: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) defaultDrain() int {
+	if s.handler.production {
+		return 2
+	}
+	return 0
+}
