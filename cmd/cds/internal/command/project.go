@@ -1,0 +1,70 @@
+package command
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strings"
+
+	cdl "cds/parser"
+	"cds/parser/csn"
+	"cds/runtime/db/sqlite"
+	"cds/runtime/serve"
+	"cds/strategies"
+)
+
+// A project is a folder with models, data, configuration and maybe Go code.
+type project struct {
+	dir      string
+	profiles []string
+	strict   *bool // requires.auth.strict from the configuration, once known
+	cache    *cdl.Cache
+}
+
+func newProject(args []string, profile string) (*project, error) {
+	dir := "."
+	if len(args) > 0 {
+		dir = args[0]
+	}
+	st, err := os.Stat(dir)
+	if err != nil || !st.IsDir() {
+		return nil, &serve.StartError{Code: "no-project", Message: "there is no folder " + dir, Hint: "name the folder of a project: one with db/, srv/ or .cds files"}
+	}
+	return &project{dir: dir, profiles: serve.SplitProfiles(profile), cache: cdl.NewCache()}, nil
+}
+
+// compile compiles the project's models. The result's diagnostics include warnings.
+func (p *project) compile() (*cdl.Result, error) {
+	cfg, err := serve.LoadConfig(serve.Options{Dir: p.dir, Profiles: p.profiles})
+	if err != nil {
+		return nil, err
+	}
+	return cdl.CompileProject(os.DirFS(p.dir), cdl.Options{Strict: cfg.Bool("requires.auth.strict", true), Cache: p.cache}), nil
+}
+
+// app is the application that serves the project's models without Go code.
+func (p *project) app(m *csn.Model) *serve.App {
+	return newApp(func() (*csn.Model, error) { return m, nil })
+}
+
+func newApp(model func() (*csn.Model, error)) *serve.App {
+	app := serve.New(model)
+	app.Databases(sqlite.New())
+	app.Strategies(strategies.Builtin())
+	return app
+}
+
+// hasGoMain reports whether the project's folder is a Go main package.
+func (p *project) hasGoMain() bool {
+	files, _ := filepath.Glob(filepath.Join(p.dir, "*.go"))
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		if ast, err := parser.ParseFile(token.NewFileSet(), f, nil, parser.PackageClauseOnly); err == nil && ast.Name.Name == "main" {
+			return true
+		}
+	}
+	return false
+}
