@@ -1,0 +1,64 @@
+// Command recorded serves the models that answers of other systems were recorded with, their handlers rewritten in Go, so that the answers
+// can be compared. It is the test app behind scripts/serve-model.
+//
+//	recorded MODEL-FOLDER PORT
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	cdl "cds/parser"
+	"cds/parser/csn"
+	"cds/parser/diag"
+	cds "cds/runtime"
+	"cds/runtime/db/sqlite"
+	"cds/runtime/serve"
+	"cds/strategies"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: recorded MODEL-FOLDER PORT")
+		os.Exit(2)
+	}
+	port, err := strconv.Atoi(os.Args[2])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "the port must be a number")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1], port); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(dir string, port int) error {
+	// These models have restrictions that say nothing sensible, on purpose: they are served closed, not refused.
+	env := append(os.Environ(), "cds_requires_auth_strict=false")
+	app := serve.New(func() (*csn.Model, error) {
+		res := cdl.CompileProject(os.DirFS(dir), cdl.Options{})
+		diag.Render(os.Stderr, res.Diags, res.Files, diag.RenderOptions{})
+		if res.Model == nil {
+			return nil, res.Diags
+		}
+		return res.Model, nil
+	})
+	app.Databases(sqlite.New())
+	app.Strategies(strategies.Builtin())
+	if register, ok := handlers[filepath.Base(dir)]; ok {
+		app.Register(register)
+	}
+	ctx, stop := serve.Signals(context.Background())
+	defer stop()
+	return app.Run(ctx, serve.RunOptions{Options: serve.Options{Dir: dir, Env: env, InMemory: true}, Port: port, Out: os.Stderr})
+}
+
+// handlers are the registrations by model.
+var handlers = map[string]func(*cds.App) error{
+	"bookshop": registerBookshop,
+	"authlab":  registerAuthlab,
+}
