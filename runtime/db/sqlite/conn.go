@@ -1,0 +1,230 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"cds/parser/cqn"
+	"cds/runtime/db"
+
+	"zombiezen.com/go/sqlite"
+)
+
+const (
+	busyTimeout = 5 * time.Second
+	// maxStmts bounds the prepared statements of a connection; the least recently used one goes first.
+	maxStmts = 200
+	// cacheKiB is the page cache of a connection.
+	cacheKiB = 8192
+)
+
+// A conn is one connection with its prepared statements. Only one goroutine uses it at a time.
+type conn struct {
+	pool    *pool
+	conn    *sqlite.Conn
+	write   bool
+	session db.Session
+	stmts   map[string]*entry
+	head    *entry // most recently used; its prev is the least recently used
+	regexps map[string]compiled
+	failed  error // of one of our functions in the running statement
+}
+
+// step runs a statement to its next row or its end.
+func (c *conn) step(s *sqlite.Stmt) (bool, error) {
+	row, err := s.Step()
+	if c.failed != nil {
+		err, c.failed = c.failed, nil
+	}
+	if err != nil {
+		return false, wrap(err)
+	}
+	return row, nil
+}
+
+// An entry is a prepared statement in a ring ordered by use.
+type entry struct {
+	sql        string
+	stmt       *sqlite.Stmt
+	prev, next *entry
+}
+
+func (c *conn) setUp(sync string) error {
+	pragmas := []string{"PRAGMA foreign_keys=OFF", fmt.Sprintf("PRAGMA cache_size=-%d", cacheKiB), "PRAGMA case_sensitive_like=ON"}
+	if c.write {
+		pragmas = append([]string{"PRAGMA journal_mode=WAL"}, pragmas...)
+		pragmas = append(pragmas, "PRAGMA synchronous="+strings.ToUpper(sync))
+	} else {
+		pragmas = append(pragmas, "PRAGMA query_only=ON")
+	}
+	for _, p := range pragmas {
+		if err := c.once(p); err != nil {
+			return err
+		}
+	}
+	return c.register()
+}
+
+// once runs a statement without keeping it.
+func (c *conn) once(sql string) error {
+	s, _, err := c.conn.PrepareTransient(sql)
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		return nil
+	}
+	defer func() { _ = s.Finalize() }()
+	for {
+		row, err := s.Step()
+		if err != nil || !row {
+			return err
+		}
+	}
+}
+
+func (c *conn) close() error {
+	c.conn.SetInterrupt(nil)
+	return wrap(c.conn.Close())
+}
+
+// prepare returns the statement for a text, ready to be bound.
+func (c *conn) prepare(sql string) (*sqlite.Stmt, error) {
+	if e := c.stmts[sql]; e != nil {
+		c.touch(e)
+		return e.stmt, nil
+	}
+	if strings.IndexByte(sql, 0) >= 0 {
+		return nil, fmt.Errorf("%w: a statement contains a NUL character", db.ErrValue)
+	}
+	s, err := c.conn.Prepare(sql)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	if len(c.stmts) >= maxStmts {
+		old := c.head.prev
+		c.unlink(old)
+		delete(c.stmts, old.sql)
+		_ = old.stmt.Finalize()
+	}
+	e := &entry{sql: sql, stmt: s}
+	c.stmts[sql] = e
+	c.link(e)
+	return s, nil
+}
+
+func (c *conn) touch(e *entry) {
+	if c.head != e {
+		c.unlink(e)
+		c.link(e)
+	}
+}
+
+// link puts e at the head of the ring.
+func (c *conn) link(e *entry) {
+	if c.head == nil {
+		e.prev, e.next = e, e
+	} else {
+		e.prev, e.next = c.head.prev, c.head
+		e.prev.next, e.next.prev = e, e
+	}
+	c.head = e
+}
+
+func (c *conn) unlink(e *entry) {
+	if e.next == e {
+		c.head = nil
+		return
+	}
+	e.prev.next, e.next.prev = e.next, e.prev
+	if c.head == e {
+		c.head = e.next
+	}
+}
+
+// run runs a statement without binds and rows.
+func (c *conn) run(sql string) error {
+	s, err := c.prepare(sql)
+	if err != nil {
+		return err
+	}
+	_, err = c.step(s)
+	if rerr := s.Reset(); err == nil {
+		err = wrap(rerr)
+	}
+	return err
+}
+
+// bind fills the parameters of a statement. Numbers beyond those given are null.
+func bind(s *sqlite.Stmt, values []cqn.Value) error {
+	if n := s.BindParamCount(); n != len(values) {
+		return fmt.Errorf("%w: the statement has %d parameters, %d are given", db.ErrValue, n, len(values))
+	}
+	for i, v := range values {
+		switch v.Kind() {
+		case cqn.KindNull:
+			s.BindNull(i + 1)
+		case cqn.KindBool:
+			s.BindBool(i+1, v.Bool())
+		case cqn.KindInt:
+			s.BindInt64(i+1, v.Int())
+		case cqn.KindFloat:
+			s.BindFloat(i+1, v.Float())
+		case cqn.KindDecimal:
+			bindDecimal(s, i+1, v.Str())
+		case cqn.KindBytes:
+			s.BindBytes(i+1, []byte(v.Str()))
+		case cqn.KindString, cqn.KindDate, cqn.KindTime, cqn.KindDateTime, cqn.KindTimestamp:
+			s.BindText(i+1, v.Str())
+		case cqn.KindList:
+			s.BindText(i+1, listJSON(v.List()))
+		default:
+			return fmt.Errorf("%w: a nested row cannot be bound", db.ErrValue)
+		}
+	}
+	return nil
+}
+
+// wrap turns an error of the library into one of db's kinds, keeping it as cause.
+func wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, k := range [...]error{db.ErrCanceled, db.ErrValue, db.ErrClosed} {
+		if errors.Is(err, k) {
+			return err
+		}
+	}
+	code := sqlite.ErrCode(err)
+	var kind error
+	switch code {
+	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
+		kind = db.ErrUnique
+	case sqlite.ResultConstraintForeignKey:
+		kind = db.ErrForeignKey
+	case sqlite.ResultConstraintNotNull:
+		kind = db.ErrNotNull
+	case sqlite.ResultConstraintCheck, sqlite.ResultConstraintTrigger:
+		kind = db.ErrCheck
+	default:
+		switch code.ToPrimary() {
+		case sqlite.ResultBusy, sqlite.ResultLocked:
+			kind = db.ErrBusy
+		case sqlite.ResultFull:
+			kind = db.ErrFull
+		case sqlite.ResultReadOnly:
+			kind = db.ErrReadOnly
+		case sqlite.ResultInterrupt:
+			kind = db.ErrCanceled
+		case sqlite.ResultTooBig, sqlite.ResultMismatch, sqlite.ResultRange:
+			kind = db.ErrValue
+		case sqlite.ResultConstraint:
+			kind = db.ErrCheck
+		default:
+			return fmt.Errorf("sqlite: %w", err)
+		}
+	}
+	return fmt.Errorf("%w: %w", kind, err)
+}
