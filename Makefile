@@ -1,0 +1,58 @@
+# The commands of this repository. `make help` lists them.
+
+GO       ?= go
+BIN      := $(CURDIR)/bin
+SHARED   ?= ../shared
+LINT_VER := v2.15.0
+
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint generate check-generated golden conformance bench fuzz cover check check-all clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build the command line to bin/cds
+	$(GO) build -o $(BIN)/cds ./cmd/cds
+
+test: ## Run all tests
+	$(GO) test ./...
+
+lint: $(BIN)/golangci-lint ## Check formatting and run the linters
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-clean:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(BIN)/golangci-lint run ./...
+
+$(BIN)/golangci-lint:
+	GOBIN=$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VER)
+
+generate: ## Regenerate the code of the samples
+	$(GO) run ./cmd/cds gen samples/bookshop
+
+check-generated: ## Fail if the code of the samples is not what the generator makes
+	$(GO) run ./cmd/cds gen --check samples/bookshop
+
+golden: ## Rewrite golden files from what the code does now; look at the diff
+	CDS_UPDATE=1 $(GO) test ./...
+
+conformance: ## Compare with recorded answers; prints the score by file and fails below the thresholds
+	@scripts/conformance $(SHARED)
+
+bench: ## Benchmarks: start, reads against the reference server, allocations
+	@scripts/bench $(SHARED)
+
+fuzz: ## Run every fuzz target for FUZZTIME (10s)
+	@scripts/fuzz $(or $(FUZZTIME),10s)
+
+cover: ## Test coverage by package
+	$(GO) test -cover ./... | grep -v 'no test files'
+
+check: test lint check-generated conformance ## What CI runs
+
+check-all: check ## More, for before an issue is called done: race detector and longer fuzzing
+	CGO_ENABLED=1 $(GO) test -race ./...
+	@scripts/fuzz $(or $(FUZZTIME),60s)
+
+clean: ## Remove what was built
+	rm -rf $(BIN)
