@@ -1,0 +1,79 @@
+package cds
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"cds/runtime/authz"
+)
+
+// A PolicyTable is what generated code says about the rights of one service, to be read and reviewed. It decides nothing: the app
+// compiles its policy from the model. But Serve compares both, and an app with stale generated code does not start.
+type PolicyTable struct {
+	Digest string // of the policy of the whole model
+	Rows   []PolicyRow
+}
+
+// A PolicyRow is one privilege: who may do what on which resource, on which rows.
+type PolicyRow struct {
+	On    string // service, entity or operation
+	Grant string // events, separated by commas
+	To    string // roles, separated by commas
+	Where string // condition; "" for none
+}
+
+// PolicyOf returns the compiled policy of a service in the form of generated code.
+func PolicyOf(a *App, service string) PolicyTable { return policyTable(a.Policy, service) }
+
+// Check compares the table with what the app has compiled. The error names the first difference.
+func (t PolicyTable) Check(a *App, service string) error {
+	now := PolicyOf(a, service)
+	for i := range max(len(t.Rows), len(now.Rows)) {
+		switch {
+		case i >= len(t.Rows):
+			return stale(service, "the model also has "+now.Rows[i].String())
+		case i >= len(now.Rows):
+			return stale(service, "the model no longer has "+t.Rows[i].String())
+		case t.Rows[i] != now.Rows[i]:
+			return stale(service, "generated is "+t.Rows[i].String()+", the model has "+now.Rows[i].String())
+		}
+	}
+	if t.Digest != now.Digest {
+		return stale(service, "the digest of the policy differs")
+	}
+	return nil
+}
+
+func stale(service, what string) error {
+	return fmt.Errorf("error[policy-stale]: the generated policy of %s does not agree with the model: %s\n  hint: run cds gen and build again", service, what)
+}
+
+// String shows the privilege in one line.
+func (r PolicyRow) String() string {
+	parts := []string{r.On}
+	for _, p := range []struct{ word, text string }{{"grant", r.Grant}, {"to", r.To}, {"where", r.Where}} {
+		if p.text != "" {
+			parts = append(parts, p.word+" "+p.text)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func concerns(on, service string) bool { return on == service || strings.HasPrefix(on, service+".") }
+
+func sorted(list []string) string {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+func policyTable(p *authz.Policy, service string) PolicyTable {
+	t := PolicyTable{Digest: p.Digest()}
+	for _, r := range p.Table() {
+		if concerns(r.On, service) {
+			t.Rows = append(t.Rows, PolicyRow{On: r.On, Grant: sorted(r.Grant), To: sorted(r.To), Where: r.Where})
+		}
+	}
+	return t
+}
