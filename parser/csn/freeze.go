@@ -1,0 +1,214 @@
+package csn
+
+import (
+	"strings"
+
+	"cds/parser/diag"
+	"cds/parser/token"
+)
+
+// Limits of what a model may hold.
+const (
+	maxDepth = 100
+	maxFlat  = 10000
+)
+
+// Freeze makes a model of structured definitions. It computes everything that follows from them: numbers, the lists of the
+// services, flat elements with foreign keys, joins of associations, the bases of simple projections, composition parents, what is
+// localized and persisted, and the fingerprint.
+//
+// defs have resolved types, associations with TargetName (or Target), On and Keys, and entities with linked Source. Freeze takes
+// the definitions over: entities get elements of their own, so that elements and types may be shared on entry.
+// The model is complete even if there are diagnostics; it must not be used if one of them is an error.
+func Freeze(defs []Definition, files *token.FileSet, namespace string) (*Model, diag.List) {
+	f := &freezer{m: &Model{Files: files, Namespace: namespace, byName: make(map[string]Definition, len(defs))}, info: map[*Element]*flatInfo{}}
+	f.register(defs)
+	f.services()
+	for _, e := range f.m.Entities {
+		f.own(e)
+	}
+	for _, e := range f.m.Entities {
+		f.flatten(e)
+	}
+	f.linkForeignKeys()
+	f.reads()
+	f.persistence()
+	f.joins()
+	f.bases()
+	f.parents()
+	f.localized()
+	f.m.print = fingerprint(f.m)
+	f.diags.Sort()
+	return f.m, f.diags
+}
+
+type freezer struct {
+	m     *Model
+	diags diag.List
+	info  map[*Element]*flatInfo // of flat elements
+}
+
+// register fills the name table and numbers the entities. Definitions without a name and second ones are dropped with a diagnostic.
+func (f *freezer) register(defs []Definition) {
+	for _, d := range defs {
+		if isNilDef(d) {
+			continue
+		}
+		def := d.Definition()
+		if first, dup := f.m.byName[def.Name]; dup || def.Name == "" {
+			dg := f.diags.Errorf(codeDuplicate, def.Span, "duplicate definition of %q", def.Name)
+			if dup {
+				dg.Related = []diag.Related{{Message: "first definition", Span: first.Definition().Span}}
+			}
+			continue
+		}
+		f.m.byName[def.Name] = d
+		f.m.Defs = append(f.m.Defs, d)
+		switch d := d.(type) {
+		case *Service:
+			f.m.Services = append(f.m.Services, d)
+		case *Entity:
+			d.ID = len(f.m.Entities)
+			f.m.Entities = append(f.m.Entities, d)
+		}
+	}
+}
+
+func isNilDef(d Definition) bool {
+	switch d := d.(type) {
+	case nil:
+		return true
+	case *Service:
+		return d == nil
+	case *Entity:
+		return d == nil
+	}
+	return false
+}
+
+// services finds the service of each definition by its name and fills the lists of the services.
+func (f *freezer) services() {
+	for _, s := range f.m.Services {
+		s.Entities, s.Ops, s.Events, s.Types = nil, nil, nil, nil
+	}
+	for _, d := range f.m.Defs {
+		s := f.serviceOf(d.Definition().Name)
+		switch d := d.(type) {
+		case *Entity:
+			d.Service = s
+			for _, op := range d.Actions {
+				op.Entity, op.Service = d, s
+			}
+			if s != nil {
+				s.Entities = append(s.Entities, d)
+			}
+		case *Operation:
+			d.Service = s
+			if s != nil {
+				s.Ops = append(s.Ops, d)
+			}
+		case *Event:
+			d.Service = s
+			if s != nil {
+				s.Events = append(s.Events, d)
+			}
+		case *TypeDef:
+			d.Service = s
+			if s != nil {
+				s.Types = append(s.Types, d)
+			}
+		}
+	}
+}
+
+// serviceOf returns the innermost service whose name is a proper prefix of the name.
+func (f *freezer) serviceOf(name string) *Service {
+	for i := strings.LastIndexByte(name, '.'); i > 0; i = strings.LastIndexByte(name[:i], '.') {
+		if s, ok := f.m.byName[name[:i]].(*Service); ok {
+			return s
+		}
+	}
+	return nil
+}
+
+// own gives the entity elements of its own, which nothing else points to, and resolves association targets by name. The associations of
+// operations, events and types stay shared: they have no columns.
+func (f *freezer) own(e *Entity) {
+	n := 0
+	e.Elements = f.cloneAll(e, e.Elements, 0, &n)
+	for i := range e.Params {
+		f.resolveTarget(e, e.Params[i])
+	}
+}
+
+func (f *freezer) cloneAll(e *Entity, in Elements, depth int, n *int) Elements {
+	if depth > maxDepth {
+		f.errorf(codeTooDeep, e, nil, "the elements of %s are nested more than %d levels deep", e.Name, maxDepth)
+		return nil
+	}
+	out := make(Elements, 0, len(in))
+	seen := make(map[string]bool, len(in))
+	for _, el := range in {
+		if el == nil {
+			continue
+		}
+		if *n++; *n > maxFlat {
+			if *n == maxFlat+1 {
+				f.errorf(codeTooLarge, e, el, "%s has more than %d elements", e.Name, maxFlat)
+			}
+			return out
+		}
+		if seen[el.Name] {
+			f.errorf(codeDuplicate, e, el, "duplicate element %q in %s", el.Name, e.Name)
+			continue
+		}
+		seen[el.Name] = true
+		c := *el
+		c.Owner, c.ForeignKey, c.Origin, c.Path = e, nil, nil, nil
+		switch t := el.Type.(type) {
+		case *Struct:
+			c.Type = &Struct{f.cloneAll(e, t.Elements, depth+1, n)}
+		case *Assoc:
+			a := *t
+			a.FK, a.FKTarget, a.Join, a.Pairs, a.Rest, a.Backlink = nil, nil, nil, nil, nil, nil
+			c.Type = &a
+		}
+		f.resolveTarget(e, &c)
+		out = append(out, &c)
+	}
+	return out
+}
+
+// resolveTarget sets the target entity of an association. A target pointer that is set already is looked up again by its name, so that it
+// is one of this model.
+func (f *freezer) resolveTarget(e *Entity, el *Element) {
+	a := el.Assoc()
+	if a == nil {
+		return
+	}
+	if a.TargetName == "" && a.Target != nil {
+		a.TargetName = a.Target.Name
+	}
+	a.Target = f.m.Entity(a.TargetName)
+	if a.Target == nil {
+		f.errorf(codeTarget, e, el, "the target %q of %s.%s is not an entity of the model", a.TargetName, e.Name, el.Name)
+	}
+}
+
+// errorf reports an error at an element, or at its entity if the element has no place.
+func (f *freezer) errorf(code diag.Code, e *Entity, el *Element, format string, args ...any) *diag.Diagnostic {
+	return f.report(diag.Error, code, e, el, format, args...)
+}
+
+func (f *freezer) report(sev diag.Severity, code diag.Code, e *Entity, el *Element, format string, args ...any) *diag.Diagnostic {
+	span, home := e.Span, "entity:\""+e.Name+"\""
+	if el != nil {
+		home += "/element:\"" + el.Name + "\""
+		if el.Span.Valid() {
+			span = el.Span
+		}
+	}
+	d := f.diags.Add(sev, code, span, format, args...)
+	d.Home = home
+	return d
+}
