@@ -1,0 +1,385 @@
+package edmx
+
+import (
+	"sort"
+	"strings"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+)
+
+// vocabulary returns the namespace and document of a vocabulary by its alias.
+func vocabulary(alias string) (namespace, uri string) {
+	const oasis = "https://oasis-tcs.github.io/odata-vocabularies/vocabularies/"
+	const sap = "https://sap.github.io/odata-vocabularies/vocabularies/"
+	switch alias {
+	case "Core", "Capabilities", "Validation", "Aggregation", "Measures", "Authorization", "Temporal":
+		ns := "Org.OData." + alias + ".V1"
+		return ns, oasis + ns + ".xml"
+	case "Common", "UI", "Analytics", "Communication", "PersonalData", "Hierarchy", "Session", "CodeList", "HTML5", "DataIntegration":
+		return "com.sap.vocabularies." + alias + ".v1", sap + alias + ".xml"
+	}
+	return "", ""
+}
+
+// term notes that a vocabulary is in use and returns the term's name.
+func (w *writer) term(name string) string {
+	alias, _, _ := strings.Cut(name, ".")
+	w.vocab[alias] = true
+	return name
+}
+
+func (w *writer) references() {
+	var aliases []string
+	for a := range w.vocab {
+		aliases = append(aliases, a)
+	}
+	sort.Strings(aliases)
+	for _, a := range aliases {
+		ns, uri := vocabulary(a)
+		w.open("edmx:Reference", "Uri", uri)
+		w.empty("edmx:Include", "Alias", a, "Namespace", ns)
+		w.close("edmx:Reference")
+	}
+}
+
+// target writes the annotations of one target, nothing if there are none.
+func (w *writer) target(name string, f func()) {
+	w.depth++
+	body := w.capture(f)
+	w.depth--
+	if len(body) == 0 {
+		return
+	}
+	w.open("Annotations", "Target", name)
+	w.b = append(w.b, body...)
+	w.close("Annotations")
+}
+
+func (w *writer) annotations() {
+	for _, e := range w.exposed() {
+		name := w.entityType(e)
+		set := w.s.Name + ".EntityContainer/" + SetName(e)
+		w.target(name, func() { w.generic(e.Annotations, false); w.texts(&e.Def) })
+		w.target(set, func() { w.generic(e.Annotations, true); w.capabilities(e) })
+		for _, el := range e.Flat {
+			if el.Assoc() == nil || w.visible(el.Assoc().Target) {
+				w.target(name+"/"+el.Name, func() { w.elementAnnotations(el) })
+			}
+		}
+		for _, o := range e.Actions {
+			w.operationAnnotations(o, e)
+		}
+	}
+	for _, o := range w.s.Ops {
+		w.operationAnnotations(o, nil)
+	}
+	w.target(w.s.Name+".EntityContainer", func() { w.generic(w.s.Annotations, true); w.texts(&w.s.Def) })
+}
+
+func (w *writer) operationAnnotations(o *csn.Operation, e *csn.Entity) {
+	sig := w.signature(o, e)
+	w.target(sig, func() { w.generic(o.Annotations, false); w.texts(&o.Def) })
+	for _, p := range o.Params {
+		w.target(sig+"/"+p.Name, func() {
+			w.elementAnnotations(p)
+			if o.Function && !p.NotNull {
+				w.open("Annotation", "Term", w.term("Core.OptionalParameter"))
+				w.empty("Record", "Type", "Core.OptionalParameterType")
+				w.close("Annotation")
+			}
+		})
+	}
+}
+
+func (w *writer) flag(term string) { w.empty("Annotation", "Term", w.term(term), "Bool", "true") }
+
+// elementAnnotations writes what is annotated with terms of vocabularies, then what CDS' own annotations mean.
+func (w *writer) elementAnnotations(el *csn.Element) {
+	w.validation(el)
+	w.generic(el.Annotations, false)
+	a := el.Annotations
+	if a.Is("mandatory") && a.Get("Common.FieldControl") == nil {
+		w.empty("Annotation", "Term", w.term("Common.FieldControl"), "EnumMember", "Common.FieldControlType/Mandatory")
+	}
+	if a.Get("Core.Computed") == nil && (a.Is("readonly") || el.Virtual || el.Value != nil) {
+		w.flag("Core.Computed")
+	}
+	w.texts(&el.Def)
+}
+
+func (w *writer) texts(d *csn.Def) {
+	a := d.Annotations
+	if s := a.Str("description"); s != "" && a.Get("Core.Description") == nil {
+		w.empty("Annotation", "Term", w.term("Core.Description"), "String", s)
+	}
+	for _, name := range []string{"title", "label"} {
+		if s := a.Str(name); s != "" && a.Get("Common.Label") == nil {
+			w.empty("Annotation", "Term", w.term("Common.Label"), "String", s)
+			break
+		}
+	}
+}
+
+// validation writes what @assert.range, @assert.format and enums allow.
+func (w *writer) validation(el *csn.Element) {
+	if s := el.Annotations.Str("assert.format"); s != "" {
+		w.empty("Annotation", "Term", w.term("Validation.Pattern"), "String", s)
+	}
+	if r := el.Annotations.Get("assert.range"); r != nil && r.Kind == cqn.AnnoArray && len(r.Items) == 2 {
+		w.bound("Validation.Minimum", r.Items[0])
+		w.bound("Validation.Maximum", r.Items[1])
+	}
+	if el.Annotations.Get("assert.range").True() && len(el.Enum) > 0 {
+		w.open("Annotation", "Term", w.term("Validation.AllowedValues"))
+		w.open("Collection")
+		for i := range el.Enum {
+			sym := &el.Enum[i]
+			w.open("Record", "Type", "Validation.AllowedValue")
+			w.empty("Annotation", "Term", w.term("Core.SymbolicName"), "String", sym.Name)
+			attr := "String"
+			if sym.Val().Kind() == cqn.KindInt {
+				attr = "Int"
+			}
+			w.empty("PropertyValue", "Property", "Value", attr+"!", sym.Val().Format())
+			w.close("Record")
+		}
+		w.close("Collection")
+		w.close("Annotation")
+	}
+}
+
+// bound writes one end of a range. An expression in parentheses, (0), excludes the value itself; _ means no bound.
+func (w *writer) bound(term string, v *cqn.AnnoValue) {
+	exclusive := false
+	if v.Kind == cqn.AnnoExpr {
+		l, ok := v.Expr.(*cqn.Lit)
+		if !ok {
+			return
+		}
+		exclusive = true
+		v = &cqn.AnnoValue{Kind: cqn.AnnoString, Text: l.Value.Format()}
+		if k := l.Value.Kind(); k == cqn.KindInt || k == cqn.KindDecimal || k == cqn.KindFloat {
+			v.Kind = cqn.AnnoNumber
+		}
+	}
+	attr, text, ok := scalarAttr(v, term)
+	if !ok || v.Kind == cqn.AnnoRef {
+		return
+	}
+	w.nest("Annotation", []string{"Term", w.term(term), attr, text}, func() {
+		if exclusive {
+			w.flag("Validation.Exclusive")
+		}
+	})
+}
+
+// capabilities writes what @readonly, @insertonly and the old form of @Capabilities forbid.
+func (w *writer) capabilities(e *csn.Entity) {
+	a := e.Annotations
+	no := func(what, prop string) {
+		if a.Get("Capabilities."+what+"."+prop) != nil || a.Get("Capabilities."+what) != nil {
+			return
+		}
+		w.open("Annotation", "Term", w.term("Capabilities."+what))
+		w.open("Record", "Type", "Capabilities."+what+"Type")
+		w.empty("PropertyValue", "Property", prop, "Bool", "false")
+		w.close("Record")
+		w.close("Annotation")
+	}
+	readonly := a.Is("readonly") || a.Is("cds.autoexposed") && a.Is("cds.autoexpose")
+	insertonly := a.Is("insertonly")
+	if readonly || insertonly {
+		no("DeleteRestrictions", "Deletable")
+	}
+	if readonly {
+		no("InsertRestrictions", "Insertable")
+	}
+	if insertonly {
+		no("ReadRestrictions", "Readable")
+	}
+	if readonly || insertonly {
+		no("UpdateRestrictions", "Updatable")
+	}
+}
+
+// A node is an annotation with the flattened names below its term put together again: @UI.HeaderInfo.TypeName and
+// @UI.HeaderInfo.Title.Value make one record.
+type node struct {
+	name   string
+	value  *cqn.AnnoValue
+	fields []*node
+}
+
+func (n *node) field(name string) *node {
+	for _, f := range n.fields {
+		if f.name == name {
+			return f
+		}
+	}
+	f := &node{name: name}
+	n.fields = append(n.fields, f)
+	return f
+}
+
+// generic writes annotations with terms of known vocabularies, in order. set selects those that belong to the entity set instead of
+// the type: those of Capabilities.
+func (w *writer) generic(as csn.Annotations, set bool) {
+	root := &node{}
+	for i := range as {
+		parts := strings.Split(as[i].Name, ".")
+		if ns, _ := vocabulary(parts[0]); ns == "" || len(parts) < 2 || as[i].Value == nil || as[i].Value.Kind == cqn.AnnoNull {
+			continue
+		}
+		if (parts[0] == "Capabilities") != set || parts[1] == "MediaType" && len(parts) == 2 && parts[0] == "" {
+			continue
+		}
+		n := root.field(parts[0] + "." + parts[1])
+		for _, p := range parts[2:] {
+			n = n.field(p)
+		}
+		n.value = as[i].Value
+	}
+	for _, n := range root.fields {
+		w.annotation(n)
+	}
+}
+
+func (w *writer) annotation(n *node) {
+	term, qualifier, _ := strings.Cut(n.name, "#")
+	attrs := []string{"Term", term, "Qualifier", qualifier}
+	if len(n.fields) == 0 && n.value != nil {
+		if attr, text, ok := scalarAttr(n.value, term); ok {
+			w.empty("Annotation", append(attrs, attr+"!", text)...)
+			w.term(term)
+			return
+		}
+	}
+	w.depth++
+	body := w.capture(func() { w.value(n, recordType(term), 0) })
+	w.depth--
+	if len(body) == 0 {
+		return
+	}
+	w.term(term)
+	w.open("Annotation", attrs...)
+	w.b = append(w.b, body...)
+	w.close("Annotation")
+}
+
+// recordType returns the type of a record for the most used terms; "" leaves it out.
+func recordType(term string) string {
+	switch term {
+	case "UI.Identification", "UI.LineItem", "UI.FieldGroup/Data":
+		return "UI.DataField"
+	case "UI.FieldGroup":
+		return "UI.FieldGroupType"
+	case "UI.HeaderInfo":
+		return "UI.HeaderInfoType"
+	case "UI.HeaderInfo/Title", "UI.HeaderInfo/Description":
+		return "UI.DataField"
+	case "UI.Facets":
+		return "UI.ReferenceFacet"
+	case "Common.ValueList":
+		return "Common.ValueListType"
+	}
+	if strings.HasPrefix(term, "Capabilities.") && !strings.Contains(term, "/") {
+		return term + "Type"
+	}
+	return ""
+}
+
+// maxDepth bounds nested annotation values.
+const maxDepth = 50
+
+// value writes a structured value as a record or collection.
+func (w *writer) value(n *node, typ string, depth int) {
+	if depth > maxDepth {
+		return
+	}
+	v := n.value
+	if len(n.fields) > 0 || v != nil && v.Kind == cqn.AnnoStruct {
+		w.record(n, typ, depth)
+		return
+	}
+	if v == nil || v.Kind != cqn.AnnoArray {
+		return
+	}
+	w.nest("Collection", nil, func() {
+		for _, item := range v.Items {
+			switch item.Kind {
+			case cqn.AnnoStruct, cqn.AnnoArray:
+				w.value(&node{value: item}, typ, depth+1)
+			case cqn.AnnoRef:
+				w.text("PropertyPath", strings.ReplaceAll(item.Text, ".", "/"))
+			default:
+				if attr, text, ok := scalarAttr(item, typ); ok {
+					w.text(attr, text)
+				}
+			}
+		}
+	})
+}
+
+func (w *writer) record(n *node, typ string, depth int) {
+	var fields []*node
+	if n.value != nil {
+		for _, f := range n.value.Fields {
+			if f.Name == "$Type" {
+				typ = f.Value.Str()
+				continue
+			}
+			fields = append(fields, &node{name: f.Name, value: f.Value})
+		}
+	}
+	for _, f := range n.fields {
+		if f.name == "$Type" {
+			typ = f.value.Str()
+			continue
+		}
+		fields = append(fields, f)
+	}
+	w.nest("Record", []string{"Type", typ}, func() {
+		for _, f := range fields {
+			if len(f.fields) == 0 && f.value != nil {
+				if attr, text, ok := scalarAttr(f.value, f.name); ok {
+					w.empty("PropertyValue", "Property", f.name, attr+"!", text)
+					continue
+				}
+			}
+			w.depth++
+			body := w.capture(func() { w.value(f, recordType(typ+"/"+f.name), depth+1) })
+			w.depth--
+			if len(body) > 0 {
+				w.open("PropertyValue", "Property", f.name)
+				w.b = append(w.b, body...)
+				w.close("PropertyValue")
+			}
+		}
+	})
+}
+
+// scalarAttr returns the attribute for a simple value; ok is false for structured ones and for expressions, which are left out.
+func scalarAttr(v *cqn.AnnoValue, owner string) (attr, text string, ok bool) {
+	switch v.Kind {
+	case cqn.AnnoTrue:
+		return "Bool", "true", true
+	case cqn.AnnoBool:
+		if v.Bool {
+			return "Bool", "true", true
+		}
+		return "Bool", "false", true
+	case cqn.AnnoNumber:
+		if strings.ContainsAny(v.Text, ".eE") {
+			return "Decimal", v.Text, true
+		}
+		return "Int", v.Text, true
+	case cqn.AnnoString:
+		return "String", v.Text, true
+	case cqn.AnnoSymbol:
+		return "EnumMember", owner + "Type/" + v.Text, true
+	case cqn.AnnoRef:
+		return "Path", strings.ReplaceAll(v.Text, ".", "/"), true
+	}
+	return "", "", false
+}

@@ -1,0 +1,414 @@
+// Package edmx writes the metadata document of a service: EDMX 4.0 XML (OData CSDL XML 4.01). It is a pure function of the model.
+package edmx
+
+import (
+	"strconv"
+	"strings"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	"cds/runtime/odata/internal/edm"
+)
+
+// Options change what is written.
+type Options struct {
+	// Author is the URL of a Core.Links annotation with the relation "author" on the schema; "" leaves it out.
+	Author string
+	// Indent is the text of one level of indentation; "" means two blanks.
+	Indent string
+}
+
+// Marshal returns the metadata document of service s of model m as XML.
+func Marshal(m *csn.Model, s *csn.Service, opt Options) []byte {
+	if opt.Indent == "" {
+		opt.Indent = "  "
+	}
+	w := &writer{s: s, opt: opt, vocab: map[string]bool{}, complex: map[string]bool{}}
+	w.depth = 3
+	body := w.capture(func() {
+		if opt.Author != "" {
+			w.links()
+		}
+		w.container()
+		w.types()
+		w.operations()
+		w.annotations()
+	})
+	w.depth = 0
+	w.b = append(w.b, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"...)
+	w.open("edmx:Edmx", "Version", "4.0", "xmlns:edmx", "http://docs.oasis-open.org/odata/ns/edmx")
+	w.references()
+	w.open("edmx:DataServices")
+	w.open("Schema", "Namespace", s.Name, "xmlns", "http://docs.oasis-open.org/odata/ns/edm")
+	w.b = append(w.b, body...)
+	w.close("Schema")
+	w.close("edmx:DataServices")
+	w.close("edmx:Edmx")
+	return w.b
+}
+
+type writer struct {
+	s     *csn.Service
+	opt   Options
+	b     []byte
+	depth int
+	vocab map[string]bool // aliases of the vocabularies in use
+	// Complex types are made when something refers to them and written after the entity types.
+	complex map[string]bool
+	pending []complexType
+}
+
+type complexType struct {
+	name string
+	els  csn.Elements
+}
+
+// capture returns what f writes, and takes it away.
+func (w *writer) capture(f func()) []byte {
+	old := w.b
+	w.b = nil
+	f()
+	out := w.b
+	w.b = old
+	return out
+}
+
+// start appends an opening tag without its end. attrs are names and values in turn; an attribute with the empty value is left out
+// unless its name ends in '!'.
+func (w *writer) start(tag string, attrs []string) {
+	for range w.depth {
+		w.b = append(w.b, w.opt.Indent...)
+	}
+	w.b = append(append(w.b, '<'), tag...)
+	for i := 0; i+1 < len(attrs); i += 2 {
+		name, keep := strings.CutSuffix(attrs[i], "!")
+		if attrs[i+1] == "" && !keep {
+			continue
+		}
+		w.b = append(append(append(w.b, ' '), name...), '=', '"')
+		w.b = appendText(w.b, attrs[i+1])
+		w.b = append(w.b, '"')
+	}
+}
+
+func (w *writer) open(tag string, attrs ...string) {
+	w.start(tag, attrs)
+	w.b = append(w.b, '>', '\n')
+	w.depth++
+}
+
+func (w *writer) empty(tag string, attrs ...string) {
+	w.start(tag, attrs)
+	w.b = append(w.b, '/', '>', '\n')
+}
+
+func (w *writer) text(tag, s string) {
+	w.start(tag, nil)
+	w.b = append(w.b, '>')
+	w.b = appendText(w.b, s)
+	w.b = append(append(append(w.b, '<', '/'), tag...), '>', '\n')
+}
+
+func (w *writer) close(tag string) {
+	w.depth--
+	for range w.depth {
+		w.b = append(w.b, w.opt.Indent...)
+	}
+	w.b = append(append(append(w.b, '<', '/'), tag...), '>', '\n')
+}
+
+// nest writes an element with what f writes inside, or an empty one if f writes nothing.
+func (w *writer) nest(tag string, attrs []string, f func()) {
+	w.depth++
+	body := w.capture(f)
+	w.depth--
+	if len(body) == 0 {
+		w.empty(tag, attrs...)
+		return
+	}
+	w.open(tag, attrs...)
+	w.b = append(w.b, body...)
+	w.close(tag)
+}
+
+// appendText escapes s for text and attribute values. Characters that XML cannot hold become U+FFFD.
+func appendText(b []byte, s string) []byte {
+	for _, r := range s {
+		switch {
+		case r == '&':
+			b = append(b, "&amp;"...)
+		case r == '<':
+			b = append(b, "&lt;"...)
+		case r == '>':
+			b = append(b, "&gt;"...)
+		case r == '"':
+			b = append(b, "&quot;"...)
+		case r == '\n' || r == '\t' || r == '\r':
+			b = append(append(append(b, "&#x"...), strconv.FormatInt(int64(r), 16)...), ';')
+		case r < 0x20 || r == 0xFFFE || r == 0xFFFF:
+			b = append(b, "\ufffd"...)
+		default:
+			b = append(b, string(r)...)
+		}
+	}
+	return b
+}
+
+func (w *writer) links() {
+	w.open("Annotation", "Term", w.term("Core.Links"))
+	w.open("Collection")
+	w.open("Record")
+	w.empty("PropertyValue", "Property", "rel", "String", "author")
+	w.empty("PropertyValue", "Property", "href", "String", w.opt.Author)
+	w.close("Record")
+	w.close("Collection")
+	w.close("Annotation")
+}
+
+// exposed returns the entities that the document describes.
+func (w *writer) exposed() []*csn.Entity {
+	var out []*csn.Entity
+	for _, e := range w.s.Entities {
+		if !e.Annotations.Is("cds.api.ignore") {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// SetName returns the name of an entity in the document and in URLs.
+func SetName(e *csn.Entity) string { return strings.ReplaceAll(e.LocalName(), ".", "_") }
+
+func (w *writer) entityType(e *csn.Entity) string { return w.s.Name + "." + SetName(e) }
+
+func (w *writer) visible(e *csn.Entity) bool {
+	return e != nil && e.Service == w.s && !e.Annotations.Is("cds.api.ignore")
+}
+
+func (w *writer) container() {
+	w.nest("EntityContainer", []string{"Name", "EntityContainer"}, func() {
+		for _, e := range w.exposed() {
+			tag, attrs := "EntitySet", []string{"Name", SetName(e), "EntityType", w.entityType(e)}
+			if e.Annotations.Is("odata.singleton") {
+				tag, attrs[2] = "Singleton", "Type"
+			}
+			w.nest(tag, attrs, func() {
+				for _, el := range e.Flat {
+					if a := el.Assoc(); a != nil && w.visible(a.Target) {
+						w.empty("NavigationPropertyBinding", "Path", el.Name, "Target", SetName(a.Target))
+					}
+				}
+			})
+		}
+		for _, o := range w.s.Ops {
+			set := ""
+			if e := returnedEntity(o); w.visible(e) {
+				set = SetName(e)
+			}
+			kind := "Action"
+			if o.Function {
+				kind = "Function"
+			}
+			w.empty(kind+"Import", "Name", o.LocalName(), kind, w.s.Name+"."+o.LocalName(), "EntitySet", set)
+		}
+	})
+}
+
+// returnedEntity returns the entity whose rows an operation returns, nil for none.
+func returnedEntity(o *csn.Operation) *csn.Entity {
+	el := o.Returns
+	if el == nil {
+		return nil
+	}
+	if a, ok := el.Type.(*csn.Array); ok && a.Items != nil {
+		el = a.Items
+	}
+	if a := el.Assoc(); a != nil {
+		return a.Target
+	}
+	return nil
+}
+
+func (w *writer) types() {
+	for _, e := range w.exposed() {
+		w.nest("EntityType", []string{"Name", SetName(e)}, func() {
+			w.key(e)
+			for _, el := range e.Flat {
+				w.element(e, el)
+			}
+		})
+	}
+	// What operations refer to comes here too, so they are visited before they are written.
+	w.capture(w.operations)
+	for i := 0; i < len(w.pending); i++ { // grows as nested types turn up
+		c := w.pending[i]
+		w.nest("ComplexType", []string{"Name", c.name}, func() {
+			for _, el := range c.els {
+				if el.Assoc() == nil {
+					w.property(c.name, el)
+				}
+			}
+		})
+	}
+}
+
+func (w *writer) key(e *csn.Entity) {
+	if len(e.Keys) == 0 || e.Annotations.Is("odata.singleton") && len(e.Keys) == 0 {
+		return
+	}
+	w.open("Key")
+	for _, k := range e.Keys {
+		w.empty("PropertyRef", "Name", k.Name)
+	}
+	w.close("Key")
+}
+
+func (w *writer) element(e *csn.Entity, el *csn.Element) {
+	if el.Annotations.Is("cds.api.ignore") {
+		return
+	}
+	if el.Assoc() != nil {
+		w.navigation(e, el)
+		return
+	}
+	w.property(SetName(e), el)
+}
+
+func (w *writer) property(owner string, el *csn.Element) {
+	typ, facets := w.typeOf(owner+"_"+el.Name, el)
+	attrs := append([]string{"Name", el.Name, "Type", typ}, facets...)
+	if _, many := el.Type.(*csn.Array); many {
+		attrs = append(attrs, "Nullable", "true")
+		if el.NotNull {
+			attrs[len(attrs)-1] = "false"
+		}
+	} else if el.Key || el.NotNull {
+		attrs = append(attrs, "Nullable", "false")
+	}
+	if l, ok := el.Default.(*cqn.Lit); ok && !l.Value.IsNull() {
+		attrs = append(attrs, "DefaultValue", l.Value.Format())
+	}
+	w.empty("Property", attrs...)
+}
+
+// typeOf returns the Edm type of an element and its facets. name is what an anonymous structure is called.
+func (w *writer) typeOf(name string, el *csn.Element) (string, []string) {
+	switch t := el.Type.(type) {
+	case *csn.Builtin:
+		if el.Annotations.Get("Core.MediaType") != nil && (t.Kind == csn.LargeBinary || t.Kind == csn.Binary || t.Kind == csn.LargeString) {
+			return "Edm.Stream", nil
+		}
+		return edm.TypeName(t), facets(t)
+	case *csn.Struct:
+		return w.complexType(name, el, t), nil
+	case *csn.Array:
+		if t.Items == nil {
+			return "Collection(Edm.Untyped)", nil
+		}
+		item, f := w.typeOf(name, t.Items)
+		return "Collection(" + item + ")", f
+	case *csn.Assoc:
+		if t.Target != nil {
+			if t.Many {
+				return "Collection(" + w.entityType(t.Target) + ")", nil
+			}
+			return w.entityType(t.Target), nil
+		}
+	}
+	return "Edm.Untyped", nil
+}
+
+func facets(t *csn.Builtin) []string {
+	switch t.Kind {
+	case csn.String, csn.Binary:
+		if t.Length > 0 {
+			return []string{"MaxLength", strconv.Itoa(t.Length)}
+		}
+	case csn.Timestamp:
+		return []string{"Precision", "7"}
+	case csn.Decimal:
+		if t.Variable || t.Precision == 0 {
+			f := []string{"Scale", "variable"}
+			if t.Precision > 0 {
+				f = append([]string{"Precision", strconv.Itoa(t.Precision)}, f...)
+			}
+			return f
+		}
+		if t.Scale == 0 && !t.HasScale {
+			return []string{"Precision", strconv.Itoa(t.Precision)}
+		}
+		return []string{"Precision", strconv.Itoa(t.Precision), "Scale", strconv.Itoa(t.Scale)}
+	}
+	return nil
+}
+
+// complexType returns the name of the complex type for a structure: the named type's if it belongs to the service, else one made
+// from the place.
+func (w *writer) complexType(name string, el *csn.Element, t *csn.Struct) string {
+	if local, ok := strings.CutPrefix(el.TypeName, w.s.Name+"."); ok && el.TypeName != "" {
+		name = strings.ReplaceAll(local, ".", "_")
+	}
+	if !w.complex[name] {
+		w.complex[name] = true
+		w.pending = append(w.pending, complexType{name, t.Elements})
+	}
+	return w.s.Name + "." + name
+}
+
+func (w *writer) navigation(e *csn.Entity, el *csn.Element) {
+	a := el.Assoc()
+	if !w.visible(a.Target) {
+		return
+	}
+	typ := w.entityType(a.Target)
+	if a.Many {
+		typ = "Collection(" + typ + ")"
+	}
+	attrs := []string{"Name", el.Name, "Type", typ}
+	if !a.Many && (el.Key || el.NotNull || a.NotNull) {
+		attrs = append(attrs, "Nullable", "false")
+	}
+	attrs = append(attrs, "Partner", w.partner(e, el))
+	w.nest("NavigationProperty", attrs, func() {
+		if a.Composition {
+			w.empty("OnDelete", "Action", "Cascade")
+		}
+		if a.Many {
+			return
+		}
+		for _, p := range a.Pairs {
+			if p.Source != nil && p.Target != nil && isKey(a.Target, p.Target.Name) {
+				w.empty("ReferentialConstraint", "Property", p.Source.Name, "ReferencedProperty", p.Target.Name)
+			}
+		}
+	})
+}
+
+func isKey(e *csn.Entity, name string) bool {
+	for _, k := range e.Keys {
+		if k.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// partner returns the association in the other direction: the one that a to-many is based on, or the only to-many based on this one.
+func (w *writer) partner(e *csn.Entity, el *csn.Element) string {
+	a := el.Assoc()
+	if a.Backlink != nil {
+		return a.Backlink.Name
+	}
+	found := ""
+	for _, other := range a.Target.Flat {
+		b := other.Assoc()
+		if b == nil || b.Backlink == nil || b.Target != e || b.Backlink.Name != el.Name {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = other.Name
+	}
+	return found
+}

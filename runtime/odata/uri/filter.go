@@ -1,0 +1,391 @@
+package uri
+
+import (
+	"strconv"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	"cds/runtime/odata/internal/edm"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// An exprParser reads expressions of $filter and $orderby. One parser serves all options of a URL, so that its counters hold for all
+// of them together.
+type exprParser struct {
+	r     *Resource
+	depth int
+	nodes int
+	vars  []variable // of enclosing lambdas, innermost last
+}
+
+// A variable of a lambda: rows of an entity, or items of an array element.
+type variable struct {
+	name   string
+	entity *csn.Entity
+	item   *csn.Element // the array, for a variable over its items
+}
+
+// An operand is an expression with what is known of its type.
+type operand struct {
+	x     cqn.Expr
+	t     *csn.Builtin // nil if unknown
+	lit   *literal     // of a constant
+	cond  bool         // a condition: comparison, boolean function, and, or, not
+	assoc *csn.Element // an association, not yet usable as a value
+	path  []string     // of an association
+}
+
+func (p *exprParser) enter(c *scanner) error {
+	p.depth++
+	if p.depth > MaxDepth {
+		return bad("Expression in %s is nested deeper than %d levels", c.option, MaxDepth)
+	}
+	return nil
+}
+
+func (p *exprParser) leave() { p.depth-- }
+
+func (p *exprParser) node() error {
+	p.nodes++
+	if p.nodes > MaxNodes {
+		return bad("Expressions have more than %d operands and operators", MaxNodes)
+	}
+	return nil
+}
+
+// filter reads a whole $filter.
+func (p *exprParser) filter(option, text string, e *csn.Entity) (cqn.Expr, error) {
+	c := &scanner{option: option, s: text}
+	c.blanks()
+	x, err := p.condition(c, e)
+	if err != nil {
+		return nil, err
+	}
+	c.blanks()
+	if !c.end() {
+		return nil, c.fail("Expected an operator or end of input")
+	}
+	return x, nil
+}
+
+// condition reads or-terms and makes sure that they are conditions.
+func (p *exprParser) condition(c *scanner, e *csn.Entity) (cqn.Expr, error) {
+	o, err := p.or(c, e)
+	if err != nil {
+		return nil, err
+	}
+	return p.asCondition(c, o)
+}
+
+// asCondition accepts conditions, true and false, and boolean values.
+func (p *exprParser) asCondition(c *scanner, o operand) (cqn.Expr, error) {
+	switch {
+	case o.cond:
+		return o.x, nil
+	case o.lit != nil && o.lit.value.Kind() == cqn.KindBool:
+		return o.x, nil
+	case o.assoc == nil && o.lit == nil && o.t != nil && o.t.Kind == csn.Boolean:
+		return &cqn.Binary{Op: cqn.Eq, L: o.x, R: &cqn.Lit{Value: cqn.Bool(true)}}, nil
+	}
+	return nil, c.fail("Expected a condition: a comparison, a boolean function or a boolean property")
+}
+
+func (p *exprParser) or(c *scanner, e *csn.Entity) (operand, error) {
+	return p.logical(c, e, "or", cqn.Or, p.and)
+}
+
+func (p *exprParser) and(c *scanner, e *csn.Entity) (operand, error) {
+	return p.logical(c, e, "and", cqn.And, p.not)
+}
+
+func (p *exprParser) logical(c *scanner, e *csn.Entity, word string, op cqn.BinaryOp, sub func(*scanner, *csn.Entity) (operand, error)) (operand, error) {
+	l, err := sub(c, e)
+	if err != nil {
+		return l, err
+	}
+	for {
+		if _, ok := c.keyword(word); !ok {
+			return l, nil
+		}
+		if err := p.node(); err != nil {
+			return l, err
+		}
+		lx, err := p.asCondition(c, l)
+		if err != nil {
+			return l, err
+		}
+		r, err := sub(c, e)
+		if err != nil {
+			return l, err
+		}
+		rx, err := p.asCondition(c, r)
+		if err != nil {
+			return l, err
+		}
+		l = operand{x: &cqn.Binary{Op: op, L: lx, R: rx}, cond: true}
+	}
+}
+
+func (p *exprParser) not(c *scanner, e *csn.Entity) (operand, error) {
+	if c.word() != "not" || c.i+3 >= len(c.s) || (c.s[c.i+3] != ' ' && c.s[c.i+3] != '(' && c.s[c.i+3] != '+') {
+		return p.comparison(c, e)
+	}
+	if err := p.enter(c); err != nil {
+		return operand{}, err
+	}
+	defer p.leave()
+	if err := p.node(); err != nil {
+		return operand{}, err
+	}
+	c.i += 3
+	c.blanks()
+	o, err := p.not(c, e)
+	if err != nil {
+		return o, err
+	}
+	x, err := p.asCondition(c, o)
+	if err != nil {
+		return o, err
+	}
+	return operand{x: &cqn.Unary{Op: cqn.Not, X: x}, cond: true}, nil
+}
+
+func comparisonOp(word string) (cqn.BinaryOp, bool) {
+	switch word {
+	case "eq":
+		return cqn.Eq, true
+	case "ne":
+		return cqn.Ne, true
+	case "lt":
+		return cqn.Lt, true
+	case "le":
+		return cqn.Le, true
+	case "gt":
+		return cqn.Gt, true
+	case "ge":
+		return cqn.Ge, true
+	}
+	return 0, false
+}
+
+func (p *exprParser) comparison(c *scanner, e *csn.Entity) (operand, error) {
+	l, err := p.additive(c, e)
+	if err != nil {
+		return l, err
+	}
+	word, ok := c.keyword("eq", "ne", "lt", "le", "gt", "ge", "in", "has")
+	if !ok {
+		return l, nil
+	}
+	if err := p.node(); err != nil {
+		return l, err
+	}
+	switch word {
+	case "in":
+		return p.in(c, e, l)
+	case "has":
+		return l, unsupported("Operator \"has\" is not supported")
+	}
+	r, err := p.additive(c, e)
+	if err != nil {
+		return l, err
+	}
+	op, _ := comparisonOp(word)
+	return p.compare(c, op, l, r)
+}
+
+// compare makes a comparison. null stands for IS NULL; constants take the type of the other side.
+func (p *exprParser) compare(c *scanner, op cqn.BinaryOp, l, r operand) (operand, error) {
+	if l.assoc != nil || r.assoc != nil {
+		return p.compareAssoc(c, op, l, r)
+	}
+	if isNull(l) && !isNull(r) {
+		l, r = r, l
+		op = mirrored(op)
+	}
+	if isNull(r) {
+		switch op {
+		case cqn.Eq:
+			return operand{x: &cqn.Unary{Op: cqn.IsNull, X: l.x}, cond: true}, nil
+		case cqn.Ne:
+			return operand{x: &cqn.Unary{Op: cqn.IsNotNull, X: l.x}, cond: true}, nil
+		}
+		// null is neither less nor greater than anything (OData URL Conventions 5.1.1.1)
+		return operand{x: &cqn.Lit{Value: cqn.Bool(false)}, cond: true}, nil
+	}
+	if err := p.adapt(&l, r.t); err != nil {
+		return l, err
+	}
+	if err := p.adapt(&r, l.t); err != nil {
+		return l, err
+	}
+	return operand{x: &cqn.Binary{Op: op, L: l.x, R: r.x}, cond: true}, nil
+}
+
+func mirrored(op cqn.BinaryOp) cqn.BinaryOp {
+	switch op {
+	case cqn.Lt:
+		return cqn.Gt
+	case cqn.Le:
+		return cqn.Ge
+	case cqn.Gt:
+		return cqn.Lt
+	case cqn.Ge:
+		return cqn.Le
+	}
+	return op
+}
+
+func isNull(o operand) bool { return o.lit != nil && o.lit.value.IsNull() }
+
+// compareAssoc allows a managed to-one association to be compared with null: all its foreign keys are, or some is not.
+func (p *exprParser) compareAssoc(c *scanner, op cqn.BinaryOp, l, r operand) (operand, error) {
+	if l.assoc == nil {
+		l, r = r, l
+	}
+	a := l.assoc.Assoc()
+	if !isNull(r) || op != cqn.Eq && op != cqn.Ne || a.Many || len(a.FK) == 0 {
+		return l, bad("Association %q can't be used as a value in an expression", l.assoc.Name)
+	}
+	var x cqn.Expr
+	join, test := cqn.And, cqn.IsNull
+	if op == cqn.Ne {
+		join, test = cqn.Or, cqn.IsNotNull
+	}
+	for _, fk := range a.FK {
+		path := append(append([]string(nil), l.path[:len(l.path)-1]...), fk.Name)
+		var t cqn.Expr = &cqn.Unary{Op: test, X: cqn.NewRef(path...)}
+		if x != nil {
+			t = &cqn.Binary{Op: join, L: x, R: t}
+		}
+		x = t
+	}
+	return operand{x: x, cond: true}, nil
+}
+
+// adapt gives a constant the type t of the other side of a comparison, so that '12' compares with numbers and dates have one form.
+func (p *exprParser) adapt(o *operand, t *csn.Builtin) error {
+	if o.lit == nil || t == nil || o.lit.value.IsNull() {
+		return nil
+	}
+	v, err := adaptLiteral(o.lit, t)
+	if err != nil {
+		return err
+	}
+	o.x, o.t = &cqn.Lit{Value: v}, t
+	return nil
+}
+
+func adaptLiteral(l *literal, t *csn.Builtin) (cqn.Value, error) {
+	switch t.Kind {
+	case csn.Boolean:
+		if k := l.value.Kind(); k == cqn.KindBool || k == cqn.KindInt {
+			return l.value, nil
+		}
+	case csn.UInt8, csn.Int16, csn.Int32, csn.Integer, csn.Int64, csn.Decimal, csn.Double:
+		if edm.IsNumber(l.text) { // any number: comparing an integer with 1.5 or 3000000000 is fine
+			return number(l.text), nil
+		}
+	case csn.String, csn.LargeString, csn.NoScalar, csn.Vector, csn.Map:
+		return cqn.String(l.text), nil
+	case csn.Binary, csn.LargeBinary:
+		if l.value.Kind() == cqn.KindBytes {
+			return l.value, nil
+		}
+		if v, err := edm.Parse(t, l.text); err == nil && l.quoted {
+			return v, nil
+		}
+	default:
+		if v, err := edm.Parse(t, l.text); err == nil {
+			return v, nil
+		}
+	}
+	return cqn.Null, bad("Value %q is not a valid %s", l.text, edm.Describe(t))
+}
+
+// in reads the list of an in operator. A null in the list matches null.
+func (p *exprParser) in(c *scanner, e *csn.Entity, l operand) (operand, error) {
+	if l.assoc != nil {
+		return l, bad("Association %q can't be used as a value in an expression", l.assoc.Name)
+	}
+	if err := c.expect('('); err != nil {
+		return l, err
+	}
+	var items []cqn.Expr
+	null := false
+	for {
+		c.blanks()
+		if len(items) >= MaxInList {
+			return l, bad("List of in has more than %d items", MaxInList)
+		}
+		o, err := p.constant(c)
+		if err != nil {
+			return l, err
+		}
+		if isNull(o) {
+			null = true
+		} else {
+			if err := p.adapt(&o, l.t); err != nil {
+				return l, err
+			}
+			items = append(items, o.x)
+		}
+		c.blanks()
+		if c.accept(')') {
+			break
+		}
+		if err := c.expect(','); err != nil {
+			return l, err
+		}
+	}
+	var x cqn.Expr
+	if len(items) > 0 {
+		x = &cqn.In{X: l.x, Set: &cqn.Tuple{Items: items}}
+	}
+	if null {
+		var t cqn.Expr = &cqn.Unary{Op: cqn.IsNull, X: l.x}
+		if x != nil {
+			t = &cqn.Binary{Op: cqn.Or, L: x, R: t}
+		}
+		x = t
+	}
+	return operand{x: x, cond: true}, nil
+}
+
+// constant reads a literal or a parameter alias.
+func (p *exprParser) constant(c *scanner) (operand, error) {
+	if c.peek() == '@' {
+		return p.alias(c)
+	}
+	lit, ok, err := c.literal()
+	if err != nil {
+		return operand{}, err
+	}
+	if !ok {
+		return operand{}, c.fail("Expected a constant")
+	}
+	return operand{x: &cqn.Lit{Value: lit.value}, lit: &lit}, nil
+}
+
+// alias reads @name and takes its value, which is a constant.
+func (p *exprParser) alias(c *scanner) (operand, error) {
+	from := c.i
+	c.i++
+	w := c.word()
+	c.i += len(w)
+	name := c.s[from:c.i]
+	text, ok := p.r.aliases[name]
+	if !ok {
+		return operand{x: &cqn.Lit{}, lit: &literal{text: "null"}}, nil // an alias without value is null
+	}
+	sub := &scanner{option: name, s: text}
+	lit, ok, err := sub.literal()
+	if err != nil {
+		return operand{}, err
+	}
+	if !ok || !sub.end() {
+		return operand{}, sub.fail("Expected a constant")
+	}
+	return operand{x: &cqn.Lit{Value: lit.value}, lit: &lit}, nil
+}
