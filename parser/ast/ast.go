@@ -108,7 +108,11 @@ type Type struct {
 	Includes []*Name // type T : A { … } with several or with a body
 	Type     *TypeExpr
 	// Projection for `type T as projection on E { … }`.
-	Query *Query
+	Query   *Query
+	Default cqn.Expr
+	NotNull *bool // nil: not said
+	// Localized for `type T : localized String`.
+	Localized bool
 }
 
 // An Event is `event E : T;`, `event E { … }`, `event E : projection on …`.
