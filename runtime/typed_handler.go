@@ -250,3 +250,8 @@ func operation(s *Service, entity, name string) (*csn.Operation, string, error) 
 	}
 	return nil, "", fmt.Errorf("entity %s has no operation %s: is the generated code up to date?", entity, name)
 }
+
+// ErrNoImplementation is the error of a generated Serve that got no implementation for the operations of its service.
+func ErrNoImplementation(service string) error {
+	return fmt.Errorf("service %s has operations: pass a value that implements them to Serve", service)
+}

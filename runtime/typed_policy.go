@@ -24,7 +24,7 @@ type PolicyRow struct {
 }
 
 // PolicyOf returns the compiled policy of a service in the form of generated code.
-func PolicyOf(a *App, service string) PolicyTable { return policyTable(a.Policy, service) }
+func PolicyOf(a *App, service string) PolicyTable { return PolicyTableOf(a.Policy, service) }
 
 // Check compares the table with what the app has compiled. The error names the first difference.
 func (t PolicyTable) Check(a *App, service string) error {
@@ -68,7 +68,8 @@ func sorted(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-func policyTable(p *authz.Policy, service string) PolicyTable {
+// PolicyTableOf is PolicyOf for a policy without an app.
+func PolicyTableOf(p *authz.Policy, service string) PolicyTable {
 	t := PolicyTable{Digest: p.Digest()}
 	for _, r := range p.Table() {
 		if concerns(r.On, service) {

@@ -162,3 +162,12 @@ func instant(v Value) (time.Time, bool) {
 	t, err := time.Parse(time.RFC3339Nano, s)
 	return t.UTC(), err == nil
 }
+
+// TextValue, IntValue and Scan are for generated enums.
+func TextValue(s string) Value { return cqn.String(s) }
+
+// IntValue returns a whole number as a value.
+func IntValue(n int64) Value { return cqn.Int(n) }
+
+// Scan stores a value in *p, a pointer to one of the types that generated code uses; it refuses what does not fit.
+func Scan(p any, v Value) error { return scanValue(p, v) }
