@@ -1,0 +1,91 @@
+package cds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"cds/parser/csn"
+	"cds/parser/diag"
+	"cds/runtime/authz"
+	"cds/runtime/db"
+)
+
+// app is the private part of an App.
+type app struct {
+	order   []*Service
+	plans   *planCache
+	started atomic.Bool
+}
+
+// NewApp compiles the policy of a model and makes an App without handlers. The list has what the policy compiler found; with errors
+// in it the App is nil.
+func NewApp(m *csn.Model, opt AppOptions) (*App, diag.List) {
+	if opt.Log == nil {
+		opt.Log = slog.Default()
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.NewUUID == nil {
+		opt.NewUUID = newUUID
+	}
+	if opt.DefaultLocale == "" {
+		opt.DefaultLocale = "en"
+	}
+	if opt.PageDefault == 0 {
+		opt.PageDefault = 1000
+	}
+	if opt.PageMax == 0 {
+		opt.PageMax = 1000
+	}
+	policy, diags := authz.Compile(m, opt.Authz)
+	if diags.HasErrors() || policy == nil {
+		return nil, diags
+	}
+	a := &App{Model: m, Policy: policy, Options: opt, services: make(map[string]*Service, len(m.Services)), inner: &app{plans: newPlanCache(maxPlans)}}
+	for _, sm := range m.Services {
+		s := &Service{Model: sm, App: a, inner: &service{}}
+		a.services[sm.Name] = s
+		a.inner.order = append(a.inner.order, s)
+	}
+	return a, diags
+}
+
+// newUUID makes a time-ordered UUID (version 7), so that keys of new rows lie side by side in an index.
+func newUUID() string {
+	id, err := uuid.NewV7()
+	if err != nil { // the system's random source failed: version 4 would need it too
+		panic(fmt.Errorf("no random numbers: %w", err))
+	}
+	return id.String()
+}
+
+// Connect gives the App its database. It belongs before Start; without a database only handlers of the application can answer.
+func (a *App) Connect(p db.Pool) { a.DB = p }
+
+// Start freezes registration and gets ready to serve. Registering a handler after it panics: it is a fault of the program.
+func (a *App) Start(context.Context) error {
+	if a.inner.started.Load() {
+		return errors.New("app is started already")
+	}
+	for _, s := range a.inner.order {
+		if err := s.inner.err; err != nil {
+			return err
+		}
+		s.freeze()
+	}
+	a.inner.started.Store(true)
+	return nil
+}
+
+// Service returns the service with the given absolute name, nil if the model has none.
+func (a *App) Service(name string) *Service { return a.services[name] }
+
+// Services returns all services in order of the model.
+func (a *App) Services() []*Service { return a.inner.order }

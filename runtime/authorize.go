@@ -1,0 +1,219 @@
+package cds
+
+import (
+	"context"
+	"strings"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	"cds/runtime/authz"
+	"cds/runtime/sqlgen"
+)
+
+// Authorize decides without running anything: doors use it for the service root, $metadata and before naming what a path does not
+// have. A nil error means allowed; else an *Error with 401, 403 or 405.
+func (s *Service) Authorize(u *User, e Event, path []*csn.Entity, via []*csn.Element, op *csn.Operation) error {
+	if u == nil {
+		u = anonymous
+	}
+	d := s.App.Policy.Decide(u, authz.Access{Service: s.Model, Event: e, Path: path, Via: via, Op: op})
+	if err := denied(&d); err != nil {
+		return err
+	}
+	return nil
+}
+
+// denied returns the answer for a decision that does not allow, nil for one that does.
+func denied(d *authz.Decision) *Error {
+	switch d.Verdict {
+	case authz.Allow, authz.AllowIf:
+		return nil
+	case authz.Deny401:
+		return &Error{Status: 401, Code: "401", Message: "Unauthorized"}
+	case authz.Deny405:
+		return &Error{Status: 405, Code: orElse(d.Code, "405"), Message: orElse(d.Message, "Method Not Allowed")}
+	}
+	return &Error{Status: 403, Code: orElse(d.Code, "403"), Message: orElse(d.Message, "Forbidden")}
+}
+
+func orElse(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+// authorize takes the static part of the decision about a request and keeps its guard for Execute.
+func (s *Service) authorize(ctx context.Context, r *RawRequest) error {
+	if r.Target != nil && len(r.Path) == 0 {
+		r.Path = []*csn.Entity{r.Target}
+	}
+	return r.decide(ctx, r.Event, r.Path, r.Via)
+}
+
+// decide fills the request's decision and guard.
+func (r *RawRequest) decide(ctx context.Context, ev Event, path []*csn.Entity, via []*csn.Element) error {
+	s, st := r.Service, r.state
+	st.access = authz.Access{Service: s.Model, Event: ev, Path: path, Via: via, Op: r.Op, Privileged: st.scope.privileged}
+	st.decision = s.App.Policy.Decide(r.User, st.access)
+	if err := denied(&st.decision); err != nil {
+		r.logDenied(ctx, err.Status, strings.Join(st.decision.Rules, "; "))
+		return err
+	}
+	if st.decision.Guard == nil { // allowed, yet without a guard: nothing may be read or written
+		return &Error{Status: 403, Code: "403", Message: "Forbidden"}
+	}
+	st.guard = st.decision.Guard
+	if len(s.App.Options.Authorizers) == 0 || st.scope.privileged {
+		return nil
+	}
+	n := &narrower{ctx: ctx, r: r, base: st.decision.Guard}
+	st.guard = n
+	where, err := n.ask(Access{User: r.User, Event: ev, Service: s.Model, Target: r.Target, Op: r.Op})
+	if err != nil {
+		return err
+	}
+	st.where = where
+	if where != nil && (ev == authz.Create || ev == authz.Update || ev == authz.Upsert) {
+		st.decision.Check = and(st.decision.Check, where)
+	}
+	return nil
+}
+
+// logDenied writes the decision log: who was refused what, and by which rule.
+func (r *RawRequest) logDenied(ctx context.Context, status int, reason string) {
+	r.Service.App.Options.Log.WarnContext(ctx, "authorization refused", "user", r.User.ID, "tenant", r.User.Tenant,
+		"service", r.Service.Model.Name, "event", string(r.state.access.Event), "target", entityName(r.Target), "status", status, "reason", reason)
+}
+
+func and(a, b cqn.Expr) cqn.Expr {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return &cqn.Binary{Op: cqn.And, L: a, R: b}
+}
+
+// A narrower adds to a guard what the application's Authorizers say, for each entity that a query touches. They can only narrow: their
+// conditions are combined by AND with the model's.
+type narrower struct {
+	ctx  context.Context
+	r    *RawRequest
+	base sqlgen.Guarder
+	memo []narrowed
+}
+
+type narrowed struct {
+	entity *csn.Entity
+	event  Event
+	where  cqn.Expr
+	err    error
+}
+
+// Condition asks for one entity and use.
+func (n *narrower) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, error) {
+	c, err := n.base.Condition(e, use)
+	if err != nil {
+		return c, err
+	}
+	where, err := n.where(e, use)
+	if err != nil {
+		return sqlgen.Condition{}, err
+	}
+	x, ok := c.Expr()
+	if !ok || where == nil {
+		return c, nil
+	}
+	return sqlgen.Where(and(x, where)), nil
+}
+
+func (n *narrower) where(e *csn.Entity, use sqlgen.Use) (cqn.Expr, error) {
+	ev := useEvent(use)
+	for i := range n.memo {
+		if n.memo[i].entity == e && n.memo[i].event == ev {
+			return n.memo[i].where, n.memo[i].err
+		}
+	}
+	where, err := n.ask(Access{User: n.r.User, Event: ev, Service: n.r.Service.Model, Target: e})
+	n.memo = append(n.memo, narrowed{e, ev, where, err})
+	return where, err
+}
+
+// Element is the base's answer: Authorizers decide about rows.
+func (n *narrower) Element(e *csn.Element, use sqlgen.Use) error { return n.base.Element(e, use) }
+
+// Key is the base's key; what the Authorizers add is a second part, which depends on the entities a query touches (see narrowKey).
+func (n *narrower) Key() string { return n.base.Key() }
+
+// narrowKey is the second part of the key, for the accesses that a plan asked for when it was compiled.
+func (n *narrower) narrowKey(asked []askedFor) (string, error) {
+	var b keyBuilder
+	for _, a := range asked {
+		x, err := n.where(a.entity, a.use)
+		if err != nil {
+			return "", err
+		}
+		b.WriteByte('|')
+		if x != nil {
+			key, values := cqn.Shape(&cqn.Delete{Where: x})
+			b.WriteString(key)
+			for _, v := range values { // constants of the condition are part of the plan
+				b.value(v)
+			}
+		}
+	}
+	return b.String(), nil
+}
+
+// ask asks all Authorizers.
+func (n *narrower) ask(a Access) (cqn.Expr, error) {
+	var where cqn.Expr
+	for _, z := range n.r.Service.App.Options.Authorizers {
+		d, err := z.Decide(n.ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		if d.Deny {
+			status := 403
+			if !n.r.User.Identified() {
+				status = 401
+			}
+			n.r.logDenied(n.ctx, status, orElse(d.Reason, "Authorizer"))
+			return nil, forbidden(&sqlgen.Forbidden{Entity: entityName(a.Target), Anonymous: status == 401, Reason: d.Reason})
+		}
+		where = and(where, d.Where)
+	}
+	return where, nil
+}
+
+func useEvent(u sqlgen.Use) Event {
+	switch u {
+	case sqlgen.Update:
+		return authz.Update
+	case sqlgen.Delete:
+		return authz.Delete
+	case sqlgen.Insert:
+		return authz.Create
+	}
+	return authz.Read
+}
+
+// As returns a request for a further event, on the target itself (no via) or on the composition children that via leads to. It is
+// decided anew, and its Execute has the guard of that decision. Generic handlers use it for the parts of a deep write and for a PUT that
+// creates. Handlers do not run for it.
+func (r *RawRequest) As(ctx context.Context, ev Event, via ...*csn.Element) (*RawRequest, error) {
+	c := &RawRequest{Event: ev, Service: r.Service, Target: r.Target, User: r.User, Locale: r.Locale, Params: r.Params,
+		Path: r.Path[:len(r.Path):len(r.Path)], Via: r.Via[:len(r.Via):len(r.Via)]}
+	for _, v := range via {
+		c.Target = v.Assoc().Target
+		c.Via = append(c.Via, v)
+		c.Path = append(c.Path, c.Target)
+	}
+	c.state = &state{unit: r.state.unit, scope: r.state.scope, chain: r.state.chain}
+	if err := c.decide(ctx, ev, c.Path, c.Via); err != nil {
+		return nil, err
+	}
+	return c, nil
+}

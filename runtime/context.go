@@ -1,0 +1,79 @@
+package cds
+
+import "context"
+
+type scopeKey struct{}
+
+// A scope is what a context knows of its request.
+type scope struct {
+	app        *App // nil for contexts made by NewContext
+	user       *User
+	locale     string
+	unit       *unit // nil outside requests
+	privileged bool
+}
+
+func scopeOf(ctx context.Context) *scope {
+	s, _ := ctx.Value(scopeKey{}).(*scope)
+	return s
+}
+
+func (s *scope) into(ctx context.Context) context.Context {
+	return context.WithValue(ctx, scopeKey{}, s)
+}
+
+// NewContext returns a context that carries the user and locale of a request that is to be dispatched. Doors and the server's
+// authentication use it; RawRequest.User and Locale win over it. Within a request it changes the user for nested calls.
+func NewContext(ctx context.Context, u *User, locale string) context.Context {
+	s := &scope{user: u, locale: locale}
+	if old := scopeOf(ctx); old != nil {
+		s.app, s.unit = old.app, old.unit
+	}
+	return s.into(ctx)
+}
+
+// NewContext returns a context for calls from code outside requests: AppFrom, UserFrom and LocaleFrom find a, u and locale in it.
+func (a *App) NewContext(ctx context.Context, u *User, locale string) context.Context {
+	return (&scope{app: a, user: u, locale: locale}).into(ctx)
+}
+
+// AppFrom returns the App of the request (or App.NewContext) that ctx belongs to, nil outside of both. The typed query builders
+// find their service through it.
+func AppFrom(ctx context.Context) *App {
+	if s := scopeOf(ctx); s != nil {
+		return s.app
+	}
+	return nil
+}
+
+// UserFrom returns the user of the request that ctx belongs to, Anonymous outside requests.
+func UserFrom(ctx context.Context) *User {
+	if s := scopeOf(ctx); s != nil && s.user != nil {
+		return s.user
+	}
+	return anonymous
+}
+
+// LocaleFrom returns the locale of the request that ctx belongs to, "" outside requests and for the default language.
+func LocaleFrom(ctx context.Context) string {
+	if s := scopeOf(ctx); s != nil {
+		return s.locale
+	}
+	return ""
+}
+
+// Privileged runs fn with every check passed: services called with fn's context authorize nothing and filter no rows. The user stays who
+// it is, so managed elements and $user are unchanged. The reason is logged with the user who caused it.
+func Privileged(ctx context.Context, reason string, fn func(ctx context.Context) error) error {
+	s := scopeOf(ctx)
+	if s == nil || s.app == nil {
+		return errOutside
+	}
+	if reason == "" {
+		return Reject(500, "500", "Privileged needs a reason")
+	}
+	s.app.Options.Log.InfoContext(ctx, "privileged", "reason", reason, "user", UserFrom(ctx).ID, "tenant", UserFrom(ctx).Tenant)
+	c := *s
+	c.privileged = true
+	return fn(c.into(ctx))
+}

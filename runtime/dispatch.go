@@ -1,0 +1,232 @@
+package cds
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+
+	"cds/parser/cqn"
+	"cds/runtime/authz"
+)
+
+// Dispatch is the only way into a service. It authorizes, opens a transaction unless ctx already has one of the same App (a
+// nested call), runs the phases and commits.
+//
+// The errors it returns are *Error. A handler that panics costs its request a 500 and its changes, no more. A nested call keeps the
+// user of the request (see NewContext and Privileged) and is authorized again; if it fails, its own changes are undone.
+func (s *Service) Dispatch(ctx context.Context, r *RawRequest) (*Result, error) {
+	if !s.App.inner.started.Load() {
+		return nil, Reject(503, "503", "Service Unavailable")
+	}
+	r.Service = s
+	if r.Op != nil && r.Event == "" {
+		r.Event = Event(r.Op.LocalName())
+	}
+	sc := scopeOf(ctx)
+	if sc != nil && sc.unit != nil && sc.app == s.App && !sc.unit.isEnded() {
+		return s.nested(ctx, sc, r)
+	}
+	return s.outermost(ctx, sc, r)
+}
+
+func (s *Service) outermost(ctx context.Context, sc *scope, r *RawRequest) (res *Result, err error) {
+	inner := &scope{app: s.App, user: r.User, locale: r.Locale}
+	if sc != nil {
+		inner.privileged = sc.privileged && sc.app == s.App
+		if inner.user == nil {
+			inner.user = sc.user
+		}
+		if inner.locale == "" {
+			inner.locale = sc.locale
+		}
+	}
+	if inner.user == nil {
+		inner.user = anonymous
+	}
+	r.User, r.Locale = inner.user, inner.locale
+	u := s.App.newUnit(ctx, r.User, r.Locale, !readsOnly(r))
+	inner.unit = u
+	ctx = inner.into(ctx)
+	defer func() {
+		if p := recover(); p != nil {
+			s.App.Options.Log.ErrorContext(ctx, "panic in a handler", "panic", fmt.Sprint(p), "service", s.Model.Name,
+				"event", string(r.Event), "target", entityName(r.Target), "stack", string(debug.Stack()))
+			_ = u.finish(false) // the answer is 500 already
+			res, err = nil, s.conceal(&Error{Status: 500, Code: "500", Message: "Internal Server Error"})
+		}
+	}()
+	res, err = s.run(ctx, inner, r)
+	if ferr := u.finish(err == nil); ferr != nil && err == nil {
+		err = ferr
+	}
+	if err != nil {
+		return nil, s.report(ctx, r, err)
+	}
+	for _, fn := range u.succeeded {
+		fn(ctx)
+	}
+	return res, nil
+}
+
+func (s *Service) nested(ctx context.Context, sc *scope, r *RawRequest) (*Result, error) {
+	r.User = sc.user
+	if r.Locale == "" {
+		r.Locale = sc.locale
+	}
+	if readsOnly(r) || s.App.DB == nil {
+		res, err := s.run(ctx, sc, r)
+		return res, nestedError(err)
+	}
+	end, err := sc.unit.savepoint(ctx)
+	if err != nil {
+		return nil, clientError(err)
+	}
+	kept := false
+	defer func() {
+		if !kept { // an error, or a panic on its way to the outermost call
+			_ = end(false)
+		}
+	}()
+	res, err := s.run(ctx, sc, r)
+	if err != nil {
+		return nil, nestedError(err)
+	}
+	kept = true
+	if err := end(true); err != nil {
+		return nil, clientError(err)
+	}
+	return res, nil
+}
+
+func nestedError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return clientError(err)
+}
+
+// readsOnly tells requests that need no write transaction from the start.
+func readsOnly(r *RawRequest) bool { return r.Event == authz.Read || r.Op != nil && r.Op.Function }
+
+// run runs the phases of one request.
+func (s *Service) run(ctx context.Context, sc *scope, r *RawRequest) (*Result, error) {
+	st := &state{unit: sc.unit, scope: sc}
+	r.state = st
+	if err := s.authorize(ctx, r); err != nil {
+		return nil, err
+	}
+	if st.chain = s.inner.chains[chainKey{r.Event, r.Target, r.Op}]; st.chain == nil {
+		return nil, Reject(501, "501", "Service %q has no event %q.", s.Model.Name, r.Event)
+	}
+	if err := runBefore(ctx, r, st.chain.generic); err != nil {
+		return nil, err
+	}
+	if err := r.checkInstance(ctx); err != nil {
+		return nil, err
+	}
+	if err := runBefore(ctx, r, st.chain.before); err != nil {
+		return nil, err
+	}
+	res, err := st.chain.runOn(ctx, r, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.collected(); err != nil {
+		return nil, err
+	}
+	if res == nil {
+		res = &Result{}
+	}
+	if res.JSON == nil {
+		res.N = len(res.Rows)
+	}
+	for _, h := range st.chain.after {
+		if err := h(ctx, r, res); err != nil {
+			return nil, err
+		}
+	}
+	if err := st.collected(); err != nil {
+		return nil, err
+	}
+	return s.complete(r, res), nil
+}
+
+func runBefore(ctx context.Context, r *RawRequest, hs []Before) error {
+	for _, h := range hs {
+		if err := h(ctx, r); err != nil {
+			return err
+		}
+	}
+	return r.state.collected()
+}
+
+// complete fills what doors rely on: numbers, messages, and JSON if it was asked for.
+func (s *Service) complete(r *RawRequest, res *Result) *Result {
+	if res.JSON == nil {
+		res.N = len(res.Rows)
+		if e := s.resultEntity(r); r.Format != nil && e != nil && res.Value == nil {
+			for i, row := range res.Rows {
+				if i > 0 {
+					res.JSON = append(res.JSON, ',')
+				}
+				res.JSON = r.Format.AppendRow(res.JSON, e, row)
+			}
+		}
+	}
+	if !r.Count {
+		res.Count = -1
+	} else if res.Count == 0 {
+		res.Count = int64(res.N) // a handler of the application that does not page
+	}
+	res.Messages = append(res.Messages, r.state.messages...)
+	return res
+}
+
+// report logs a failure of the server and hides what is not for the client.
+func (s *Service) report(ctx context.Context, r *RawRequest, err error) *Error {
+	e := clientError(err)
+	if e.Status >= 500 {
+		s.App.Options.Log.ErrorContext(ctx, "request failed", "service", s.Model.Name, "event", string(r.Event),
+			"target", entityName(r.Target), "status", e.Status, "err", err.Error(), "cause", causeOf(e))
+	}
+	return s.conceal(e)
+}
+
+func causeOf(e *Error) string {
+	if e.Cause == nil {
+		return ""
+	}
+	return e.Cause.Error()
+}
+
+// conceal gives failures of the server a constant text in production.
+func (s *Service) conceal(e *Error) *Error {
+	if e.Status < 500 || !s.App.Options.Production {
+		return e
+	}
+	text := http.StatusText(e.Status)
+	if text == "" || e.Status > 599 {
+		text = http.StatusText(500)
+	}
+	return &Error{Status: e.Status, Code: strconv.Itoa(e.Status), Message: text, Cause: e.Cause}
+}
+
+// Call calls an operation of the service from code. Parameters are checked and handlers run as for a request.
+func (s *Service) Call(ctx context.Context, op string, params *Row) (*Result, error) {
+	o := s.Model.Operation(op)
+	if o == nil {
+		return nil, Reject(404, "404", "Service %q has no operation %q.", s.Model.Name, op)
+	}
+	if params == nil {
+		params = cqn.NewRow()
+	}
+	return s.Dispatch(ctx, &RawRequest{Event: Event(op), Op: o, Data: params})
+}
+
+func (t *unit) isEnded() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ended
+}

@@ -1,0 +1,345 @@
+package cds
+
+import (
+	"context"
+	"errors"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	"cds/runtime/authz"
+	"cds/runtime/eval"
+	"cds/runtime/sqlgen"
+)
+
+// Execute runs a query on the database with the request's guard woven in. It is what generic handlers end with. Reads may go deep
+// (expands); writes are flat: one table, no nested rows.
+//
+// The guard is woven in here, after all code of the application that may have rewritten the query (D5). New values are checked here
+// too: a row that the user may not create, or may not change into what it became, fails with 403 AUTHZ_DATA.
+func (r *RawRequest) Execute(ctx context.Context, q cqn.Query) (*Result, error) {
+	if r.state == nil || r.state.guard == nil {
+		return nil, &Error{Status: 403, Code: "403", Message: "Forbidden", Cause: errOutside}
+	}
+	res, err := r.execute(ctx, q)
+	if err != nil {
+		err = clientError(err)
+		r.logForbidden(ctx, err)
+		return nil, err
+	}
+	return res, nil
+}
+
+func (r *RawRequest) execute(ctx context.Context, q cqn.Query) (*Result, error) {
+	st := r.state
+	u := st.unit
+	switch q := q.(type) {
+	case *cqn.Select, *cqn.SetOp:
+		rows, _, err := u.read(ctx, q, st.guard, r.User, 0)
+		return rowsResult(q, rows), err
+	case *cqn.Insert:
+		return r.insert(ctx, q)
+	case *cqn.Update:
+		return r.update(ctx, q)
+	case *cqn.Delete:
+		n, err := u.write(ctx, q, st.guard, r.User, nil)
+		return &Result{Affected: n, Count: -1}, err
+	}
+	return nil, Reject(501, "501", "this kind of query cannot be executed; upserts go through the service")
+}
+
+func rowsResult(q cqn.Query, rows []*Row) *Result {
+	s, ok := q.(*cqn.Select)
+	return &Result{Rows: rows, N: len(rows), One: ok && s.One, Count: -1}
+}
+
+// logForbidden writes the decision log for denials that show only when a query is compiled.
+func (r *RawRequest) logForbidden(ctx context.Context, err error) {
+	var f *sqlgen.Forbidden
+	if errors.As(err, &f) {
+		r.logDenied(ctx, clientError(err).Status, f.Reason)
+	}
+}
+
+func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert) (*Result, error) {
+	e := r.App().Model.Entity(q.Into)
+	check := r.check(e)
+	res := &Result{Count: -1}
+	for _, row := range q.Rows {
+		later := false
+		if check != nil {
+			ok, err := r.holds(check, row, e)
+			var ne *eval.ErrNotEvaluable
+			switch {
+			case errors.As(err, &ne):
+				later = true
+			case err != nil:
+				return nil, err
+			case !ok:
+				return nil, errData()
+			}
+		}
+		n, err := r.state.unit.write(ctx, &cqn.Insert{Into: q.Into, Rows: []*Row{row}}, r.state.guard, r.User, row)
+		if err != nil {
+			return nil, err
+		}
+		if later {
+			if err := r.verify(ctx, e, []*Row{row}, check); err != nil {
+				return nil, err
+			}
+		}
+		res.Affected += n
+	}
+	return res, nil
+}
+
+// check returns the condition for new values of e, nil for none. The decision's condition is about the target only.
+func (r *RawRequest) check(e *csn.Entity) cqn.Expr {
+	if e != r.Target {
+		return nil
+	}
+	return r.state.decision.Check
+}
+
+func errData() *Error {
+	return &Error{Status: 403, Code: "AUTHZ_DATA", Message: "Forbidden"}
+}
+
+// holds tells whether a new row satisfies a condition, as far as that can be told without the database.
+func (r *RawRequest) holds(x cqn.Expr, row *Row, e *csn.Entity) (bool, error) {
+	t, err := eval.Test(x, row, e, &eval.Env{User: r.User, Now: r.state.unit.nowText})
+	return t == eval.True, err
+}
+
+func (r *RawRequest) update(ctx context.Context, q *cqn.Update) (*Result, error) {
+	e := r.App().Model.Entity(q.Entity.Path[0].Name)
+	check := r.check(e)
+	var keys []*Row
+	if check != nil && len(q.Entity.Path) == 1 {
+		var err error
+		sel := &cqn.Select{From: &cqn.From{Path: q.Entity}, Where: q.Where, Columns: keyColumns(e)}
+		if keys, _, err = r.state.unit.read(ctx, sel, asUse{r.state.guard, sqlgen.Update}, r.User, 0); err != nil {
+			return nil, err
+		}
+		if len(keys) == 0 {
+			return &Result{Count: -1}, nil
+		}
+	} else if check != nil {
+		return nil, Reject(501, "501", "an update over a path needs its rows located first")
+	}
+	n, err := r.state.unit.write(ctx, q, r.state.guard, r.User, q.Data)
+	if err != nil {
+		return nil, err
+	}
+	if check != nil {
+		if err := r.verify(ctx, e, keys, check); err != nil {
+			return nil, err
+		}
+	}
+	return &Result{Affected: n, Count: -1}, nil
+}
+
+// verify checks a condition on rows as they are after a write, in its transaction (D2). The condition itself is read with the definer's
+// right.
+func (r *RawRequest) verify(ctx context.Context, e *csn.Entity, keys []*Row, check cqn.Expr) error {
+	for _, k := range keys {
+		where := KeyFilter(e, k)
+		if where == nil {
+			return errData() // not to be found again: cannot be checked
+		}
+		sel := &cqn.Select{From: &cqn.From{Path: cqn.NewRef(e.Name)}, Columns: keyColumns(e), Where: where}
+		rows, _, err := r.state.unit.read(ctx, sel, onlyIf{r.App().owner(), e, check}, r.User, 0)
+		if err != nil {
+			return err
+		}
+		if len(rows) != 1 {
+			return errData()
+		}
+	}
+	return nil
+}
+
+// onlyIf is a guard that lets all rows through but of one entity, as root, those that satisfy a condition.
+type onlyIf struct {
+	sqlgen.Guarder
+	entity *csn.Entity
+	where  cqn.Expr
+}
+
+// Condition implements sqlgen.Guarder.
+func (g onlyIf) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, error) {
+	if e == g.entity && use == sqlgen.Root {
+		return sqlgen.Where(g.where), nil
+	}
+	return g.Guarder.Condition(e, use)
+}
+
+// Key differs for each condition.
+func (g onlyIf) Key() string {
+	key, values := cqn.Shape(&cqn.Delete{Where: g.where})
+	b := keyBuilder{}
+	b.WriteString(g.Guarder.Key() + "/if" + g.entity.Name + "/" + key)
+	for _, v := range values {
+		b.value(v)
+	}
+	return b.String()
+}
+
+// KeyFilter returns the condition that the keys of e have the values in row; nil if row lacks one or has null for it.
+func KeyFilter(e *csn.Entity, row *Row) cqn.Expr {
+	var x cqn.Expr
+	for _, k := range e.Keys {
+		v, ok := row.Get(k.Name)
+		if !ok || v.IsNull() {
+			return nil
+		}
+		x = and(x, &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(k.Name), R: &cqn.Lit{Value: v}})
+	}
+	return x
+}
+
+func keyColumns(e *csn.Entity) []cqn.Column {
+	var cols []cqn.Column
+	for _, k := range e.Keys {
+		cols = append(cols, cqn.Column{X: cqn.NewRef(k.Name)})
+	}
+	if len(cols) == 0 {
+		cols = []cqn.Column{{X: &cqn.Lit{Value: cqn.Int(1)}, As: "one"}}
+	}
+	return cols
+}
+
+// App returns the App that serves the request.
+func (r *RawRequest) App() *App { return r.Service.App }
+
+// Now returns the time of the request: the same all through it, and what $now stands for. As a value it is a Timestamp.
+func (r *RawRequest) Now() Value {
+	if r.state == nil || r.state.unit == nil {
+		return cqn.Null
+	}
+	return cqn.Text(cqn.KindTimestamp, r.state.unit.nowText)
+}
+
+// Locate returns the rows that q addresses and that the request's event may change: the root's condition is that of the event, not of READ.
+// For events that only read, and for operations, it is the condition of the event all the same.
+func (r *RawRequest) Locate(ctx context.Context, q *cqn.Select) ([]*Row, error) {
+	use := sqlgen.Update
+	if r.state.access.Event == authz.Delete {
+		use = sqlgen.Delete
+	}
+	rows, _, err := r.state.unit.read(ctx, q, asUse{r.state.guard, use}, r.User, 0)
+	if err != nil {
+		return nil, clientError(err)
+	}
+	return rows, nil
+}
+
+// Page runs the final query of a READ: at most limit rows are answered (0: all), More tells that there would be further ones. It answers
+// with JSON if the request asks for a Format and no handler needs to see the rows.
+func (r *RawRequest) Page(ctx context.Context, q cqn.Query, limit int64) (*Result, error) {
+	st := r.state
+	res := rowsResult(q, nil)
+	var err error
+	if r.Format != nil && len(st.chain.after) == 0 && !st.chain.userOn {
+		res.JSON, res.N, res.More, err = st.unit.readJSON(ctx, q, st.guard, r.User, *r.Format, limit)
+		if res.JSON == nil {
+			res.JSON = []byte{}
+		}
+	} else {
+		res.Rows, res.More, err = st.unit.read(ctx, q, st.guard, r.User, limit)
+		res.N = len(res.Rows)
+	}
+	if err != nil {
+		err = clientError(err)
+		r.logForbidden(ctx, err)
+		return nil, err
+	}
+	return res, nil
+}
+
+// Subject is the query for the rows that the request addresses (path, keys); guarded when run.
+func (r *RawRequest) Subject() *cqn.Select {
+	switch q := r.Query.(type) {
+	case *cqn.Select:
+		return &cqn.Select{From: q.From, Where: q.Where, Search: q.Search, Terms: q.Terms}
+	case *cqn.Update:
+		if q.Entity != nil {
+			return &cqn.Select{From: &cqn.From{Path: q.Entity}, Where: q.Where}
+		}
+	case *cqn.Delete:
+		if q.From != nil {
+			return &cqn.Select{From: &cqn.From{Path: q.From}, Where: q.Where}
+		}
+	}
+	return r.addressed()
+}
+
+// addressed builds the subject from the path and its keys.
+func (r *RawRequest) addressed() *cqn.Select {
+	if len(r.Path) == 0 {
+		return nil
+	}
+	ref := &cqn.Ref{}
+	for i, e := range r.Path {
+		st := cqn.Step{Name: e.Name}
+		if i > 0 {
+			st.Name = r.Via[i-1].Name
+		}
+		if i < len(r.Params) && r.Params[i].Values != nil {
+			for _, f := range r.Params[i].Values.Fields() {
+				st.Filter = and(st.Filter, &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(f.Name), R: &cqn.Lit{Value: f.Value}})
+			}
+		}
+		ref.Path = append(ref.Path, st)
+	}
+	return &cqn.Select{From: &cqn.From{Path: ref}}
+}
+
+// checkInstance checks the row part of a bound operation before any handler of the application runs: the addressed row must satisfy
+// the conditions of the operation and of the path. Without conditions the row need not exist, as in CAP.
+func (r *RawRequest) checkInstance(ctx context.Context) error {
+	if r.Op == nil || r.Op.Entity == nil || r.Op.Collection || r.Target == nil {
+		return nil
+	}
+	st := r.state
+	if st.decision.Verdict != authz.AllowIf && len(r.Path) < 2 && st.where == nil {
+		return nil
+	}
+	sub := r.Subject()
+	sub.Columns = keyColumns(r.Target)
+	if st.where != nil {
+		sub.Where = and(sub.Where, st.where)
+	}
+	rows, err := r.Locate(ctx, sub)
+	if err != nil {
+		r.logForbidden(ctx, err)
+		return err
+	}
+	if len(rows) > 0 {
+		return nil
+	}
+	return r.Missing(ctx)
+}
+
+// Missing returns the answer for a write (or bound operation) that found none of the rows it addresses: 403 if the user may read the row,
+// and so may know of it, else 404 (D4). Options.Authz.Disclose answers 403 for hidden rows too, as CAP does.
+func (r *RawRequest) Missing(ctx context.Context) error {
+	sub := r.Subject()
+	sub.Columns = keyColumns(r.Target)
+	guard := r.state.guard
+	if r.App().Options.Authz.Disclose {
+		guard = r.App().owner()
+	}
+	rows, _, err := r.state.unit.read(ctx, sub, guard, r.User, 0)
+	var f *sqlgen.Forbidden
+	if err != nil && !errors.As(err, &f) {
+		return clientError(err)
+	}
+	if len(rows) == 0 {
+		return &Error{Status: 404, Code: "404", Message: "Not Found"}
+	}
+	r.logDenied(ctx, 403, "row condition")
+	return &Error{Status: 403, Code: "403", Message: "Forbidden"}
+}
+
+// owner is the guard of elevated code: all rows.
+func (a *App) owner() sqlgen.Guarder { return a.Policy.Privileged() }

@@ -1,0 +1,181 @@
+package cds
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"cds/parser/csn"
+)
+
+// service is the private part of a Service: handlers as registered, and from Start on the chains made of them.
+type service struct {
+	genericBefore, before []entry[Before]
+	on, genericOn         []entry[On]
+	after, genericAfter   []entry[After]
+
+	chains map[chainKey]*chain
+	err    error // the first faulty registration, returned by Start
+}
+
+type entry[H any] struct {
+	match Match
+	fn    H
+}
+
+type chainKey struct {
+	event  Event
+	target *csn.Entity
+	op     *csn.Operation
+}
+
+// A chain has the handlers of one kind of request. The application's come before the generic ones in the on-phase, after them in the
+// before-phase.
+type chain struct {
+	generic, before []Before
+	on              []On
+	userOn          bool // an on-handler of the application sees the result of those after it
+	after           []After
+}
+
+// Before, On and After register handlers; they run in order of registration, application handlers before generic ones in the
+// on-phase. Generic checks (validation, managed elements) are named before-entries that run ahead of the user's.
+//
+// A handler for an event or entity that the service does not have makes Start fail. Registering after Start panics.
+func (s *Service) Before(m Match, h Before) { register(s, &s.inner.before, m, h) }
+
+// On registers a handler of the on-phase: see Before.
+func (s *Service) On(m Match, h On) { register(s, &s.inner.on, m, h) }
+
+// After registers a handler of the after-phase: see Before.
+func (s *Service) After(m Match, h After) { register(s, &s.inner.after, m, h) }
+
+// GenericBefore registers one that runs ahead of the application's. A named entry replaces the generic one of that name in its phase.
+func (s *Service) GenericBefore(m Match, h Before) { register(s, &s.inner.genericBefore, m, h) }
+
+// GenericOn registers a handler of last resort: see GenericBefore.
+func (s *Service) GenericOn(m Match, h On) { register(s, &s.inner.genericOn, m, h) }
+
+// GenericAfter registers a handler that runs before the application's after-handlers: see GenericBefore.
+func (s *Service) GenericAfter(m Match, h After) { register(s, &s.inner.genericAfter, m, h) }
+
+func register[H any](s *Service, list *[]entry[H], m Match, h H) {
+	if s.App.inner.started.Load() {
+		panic("handler registered after Start: " + m.Name)
+	}
+	if err := s.checkMatch(m); err != nil && s.inner.err == nil {
+		s.inner.err = err
+	}
+	e := entry[H]{m, h}
+	if m.Name != "" && isGeneric(s, list) {
+		if i := slices.IndexFunc(*list, func(o entry[H]) bool { return o.match.Name == m.Name }); i >= 0 {
+			(*list)[i] = e
+			return
+		}
+	}
+	*list = append(*list, e)
+}
+
+func isGeneric[H any](s *Service, list *[]entry[H]) bool {
+	switch l := any(list).(type) {
+	case *[]entry[Before]:
+		return l == &s.inner.genericBefore
+	case *[]entry[On]:
+		return l == &s.inner.genericOn
+	case *[]entry[After]:
+		return l == &s.inner.genericAfter
+	}
+	return false
+}
+
+// checkMatch finds names that no request can have: a handler that never runs is a hole where it was meant to check something.
+func (s *Service) checkMatch(m Match) error {
+	for _, name := range m.Entities {
+		if s.Model.Entity(name) == nil {
+			return fmt.Errorf("handler %q: service %s has no entity %q", m.Name, s.Model.Name, name)
+		}
+	}
+	for _, ev := range m.Events {
+		if !s.hasEvent(ev) {
+			return fmt.Errorf("handler %q: service %s has no event %q", m.Name, s.Model.Name, ev)
+		}
+	}
+	return nil
+}
+
+func (s *Service) hasEvent(ev Event) bool {
+	if slices.Contains(standardEvents, ev) || s.Model.Operation(string(ev)) != nil {
+		return true
+	}
+	for _, e := range s.Model.Entities {
+		if e.Action(string(ev)) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Match) matches(k chainKey) bool {
+	if len(m.Events) > 0 && !slices.Contains(m.Events, k.event) {
+		return false
+	}
+	return len(m.Entities) == 0 || k.target != nil && slices.Contains(m.Entities, k.target.LocalName())
+}
+
+var standardEvents = []Event{"READ", "CREATE", "UPDATE", "DELETE", "UPSERT"}
+
+// freeze makes the chains of everything the service has, so that a request finds its handlers by one look-up.
+func (s *Service) freeze() {
+	in := s.inner
+	in.chains = make(map[chainKey]*chain)
+	for _, e := range s.Model.Entities {
+		for _, ev := range standardEvents {
+			in.add(chainKey{ev, e, nil})
+		}
+		for _, o := range e.Actions {
+			in.add(chainKey{Event(o.LocalName()), e, o})
+		}
+	}
+	for _, o := range s.Model.Ops {
+		in.add(chainKey{Event(o.LocalName()), nil, o})
+	}
+}
+
+func (in *service) add(k chainKey) {
+	c := &chain{}
+	c.generic = pick(in.genericBefore, k)
+	c.before = pick(in.before, k)
+	c.on = pick(in.on, k)
+	c.userOn = len(c.on) > 0
+	c.on = append(c.on, pick(in.genericOn, k)...)
+	c.after = append(pick(in.genericAfter, k), pick(in.after, k)...)
+	in.chains[k] = c
+}
+
+func pick[H any](list []entry[H], k chainKey) []H {
+	var out []H
+	for i := range list {
+		if list[i].match.matches(k) {
+			out = append(out, list[i].fn)
+		}
+	}
+	return out
+}
+
+// runOn calls the on-handlers from index i on; each gets the rest as next.
+func (c *chain) runOn(ctx context.Context, r *RawRequest, i int) (*Result, error) {
+	if i >= len(c.on) {
+		if r.Op != nil {
+			return nil, Reject(501, "501", "Service %q has no handler for %q.", r.Service.Model.Name, r.Event)
+		}
+		return nil, Reject(501, "501", "Service %q has no handler for %s of %q.", r.Service.Model.Name, r.Event, entityName(r.Target))
+	}
+	return c.on[i](ctx, r, func(ctx context.Context, r *RawRequest) (*Result, error) { return c.runOn(ctx, r, i+1) })
+}
+
+func entityName(e *csn.Entity) string {
+	if e == nil {
+		return ""
+	}
+	return e.Name
+}

@@ -1,0 +1,63 @@
+package cds
+
+import (
+	"fmt"
+
+	"cds/parser/cqn"
+	"cds/runtime/authz"
+	"cds/runtime/sqlgen"
+)
+
+// state is what Dispatch keeps beside a request: transaction, decision, collected messages.
+type state struct {
+	unit     *unit
+	scope    *scope
+	access   authz.Access
+	decision authz.Decision
+	guard    sqlgen.Guarder // of the decision, with what Authorizers added
+	where    cqn.Expr       // what Authorizers said about the event itself; checked on the instance of a bound operation
+	chain    *chain
+	errors   []*Error
+	messages []Message
+}
+
+// Error collects an error; collected errors end the request after the phase they were made in, all of them in one answer.
+// target is an element path such as "items[0]/qty". args fill the verbs of message as in fmt.Sprintf.
+func (r *RawRequest) Error(status int, code, target, message string, args ...any) {
+	if len(args) > 0 {
+		message = fmt.Sprintf(message, args...)
+	}
+	if r.state == nil {
+		r.state = &state{}
+	}
+	r.state.errors = append(r.state.errors, &Error{Status: status, Code: code, Message: message, Target: target})
+}
+
+// Collect adds an error as Error does.
+func (r *RawRequest) Collect(e *Error) {
+	r.Error(e.Status, e.Code, e.Target, "")
+	*r.state.errors[len(r.state.errors)-1] = *e
+}
+
+// Warn adds a warning to the answer.
+func (r *RawRequest) Warn(code, message string) { r.note(code, message, 3) }
+
+// Info adds an information to the answer.
+func (r *RawRequest) Info(code, message string) { r.note(code, message, 2) }
+
+func (r *RawRequest) note(code, message string, severity int) {
+	if r.state == nil {
+		r.state = &state{}
+	}
+	r.state.messages = append(r.state.messages, Message{Code: code, Message: message, Severity: severity})
+}
+
+// collected returns the errors of the phase that has just ended as one, and forgets them.
+func (s *state) collected() error {
+	if len(s.errors) == 0 {
+		return nil
+	}
+	err := joinErrors(s.errors)
+	s.errors = nil
+	return err
+}

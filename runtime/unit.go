@@ -1,0 +1,122 @@
+package cds
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"cds/runtime/auth"
+	"cds/runtime/db"
+)
+
+var anonymous = auth.Anonymous
+
+var (
+	errOutside = errors.New("the context belongs to no request and was not made by App.NewContext")
+	errEnded   = errors.New("the request of this context has ended")
+	errNoDB    = errors.New("the app is not connected to a database")
+)
+
+// A unit is a unit of work: the outermost Dispatch and everything called from it. It has one clock reading, one user's session and at
+// most one transaction, which begins with the first access to the database: reading for READ and functions, writing for all else.
+type unit struct {
+	app     *App
+	ctx     context.Context // of the outermost request: the transaction must not end with a narrower one of some handler
+	now     time.Time
+	nowText string
+	session db.Session
+	writing bool
+
+	mu        sync.Mutex // handlers may start goroutines; a db.Tx serves one at a time
+	tx        db.Tx
+	ended     bool
+	succeeded []func(context.Context)
+}
+
+func (a *App) newUnit(ctx context.Context, u *User, locale string, writing bool) *unit {
+	now := a.Options.Now().UTC()
+	t := &unit{app: a, ctx: ctx, now: now, nowText: now.Format("2006-01-02T15:04:05.000Z"), writing: writing}
+	t.session = db.Session{UserID: u.ID, Tenant: u.Tenant, Locale: locale, Now: t.nowText}
+	if locale == "" {
+		t.session.Locale = a.Options.DefaultLocale
+	}
+	return t
+}
+
+// begin returns the transaction, opened if need be. A write inside a request that only reads so far ends its snapshot and goes on with
+// a new one: a connection is never held while waiting for another. Callers hold t.mu.
+func (t *unit) begin(write bool) (db.Tx, error) {
+	switch {
+	case t.ended:
+		return nil, errEnded
+	case t.app.DB == nil:
+		return nil, errNoDB
+	case t.tx != nil && (t.tx.Writable() || !write):
+		return t.tx, nil
+	case t.tx != nil:
+		if err := t.tx.Rollback(); err != nil {
+			return nil, err
+		}
+		t.tx = nil
+	}
+	t.writing = t.writing || write
+	var err error
+	if t.writing {
+		t.tx, err = t.app.DB.Write(t.ctx, t.session)
+	} else {
+		t.tx, err = t.app.DB.Read(t.ctx, t.session)
+	}
+	return t.tx, err
+}
+
+// savepoint begins a scope for a nested call that may write: if that fails, its changes are undone though its caller may go on.
+func (t *unit) savepoint(ctx context.Context) (end func(keep bool) error, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tx, err := t.begin(true)
+	if err != nil {
+		return nil, err
+	}
+	sp, err := tx.Savepoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(keep bool) error {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return sp(keep)
+	}, nil
+}
+
+// finish commits, or rolls back if the request failed.
+func (t *unit) finish(ok bool) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = true
+	tx := t.tx
+	t.tx = nil
+	if tx == nil {
+		return nil
+	}
+	if !ok {
+		return tx.Rollback()
+	}
+	return tx.Commit()
+}
+
+// Succeeded has fn called after the transaction of the request that ctx belongs to was committed; not at all if it fails. fn is for
+// effects that can't be undone, such as sending a message. Its context is that of the request, whose transaction has ended.
+func Succeeded(ctx context.Context, fn func(context.Context)) error {
+	s := scopeOf(ctx)
+	if s == nil || s.unit == nil {
+		return errOutside
+	}
+	s.unit.mu.Lock()
+	defer s.unit.mu.Unlock()
+	if s.unit.ended {
+		return errEnded
+	}
+	s.unit.succeeded = append(s.unit.succeeded, fn)
+	return nil
+}
