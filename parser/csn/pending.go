@@ -1,3 +1,0 @@
-package csn
-
-func fingerprint(m *Model) Fingerprint { return Fingerprint{} }
