@@ -20,6 +20,7 @@ const (
 	KindSystem          // a technical client
 	KindInternal        // a technical client of the same identity instance
 	KindPrivileged      // code, never a request
+	KindDummy           // a request under the strategy "dummy": passes every check on roles and rows, not what nobody may do
 )
 
 // A User is who sent a request. It is immutable after New.
@@ -48,27 +49,41 @@ var (
 	Privileged = &User{ID: "privileged", Kind: KindPrivileged, roles: []string{RoleAny, RoleAuthenticated}}
 )
 
-// New returns an identified user with the given roles. Pseudo-roles that u.Kind implies are added; u.Kind must be
-// KindNamed, KindSystem or KindInternal, anything else becomes KindNamed.
+// New returns an identified user with the given roles. Pseudo-roles that u.Kind implies are added: system-user for KindSystem,
+// internal-user for KindInternal, which as recorded does not imply system-user (strategies that mean both name both). u.Kind must be
+// KindNamed, KindSystem or KindInternal, anything else becomes KindNamed. Empty role names are dropped. u's attributes are copied.
 func New(u User, roles ...string) *User {
 	if u.Kind != KindSystem && u.Kind != KindInternal {
 		u.Kind = KindNamed
 	}
 	all := append([]string{RoleAny, RoleAuthenticated}, roles...)
-	if u.Kind == KindSystem || u.Kind == KindInternal {
+	switch u.Kind {
+	case KindSystem:
 		all = append(all, RoleSystem)
-	}
-	if u.Kind == KindInternal {
+	case KindInternal:
 		all = append(all, RoleInternal)
 	}
 	slices.Sort(all)
-	u.roles = slices.Compact(all)
+	u.roles = slices.DeleteFunc(slices.Compact(all), func(r string) bool { return r == "" })
+	if u.Attrs != nil {
+		attrs := make(map[string][]string, len(u.Attrs))
+		for name, values := range u.Attrs {
+			attrs[name] = slices.Clone(values)
+		}
+		u.Attrs = attrs
+	}
 	return &u
 }
 
-// Is reports whether the user has the role. Names are case-sensitive. Privileged has every role.
+// NewDummy returns the user of the strategy "dummy", which is for trying things out: every check on roles and rows passes.
+func NewDummy(id string) *User {
+	return &User{ID: id, Kind: KindDummy, roles: []string{RoleAny, RoleAuthenticated}}
+}
+
+// Is reports whether the user has the role. Names are case-sensitive. Privileged and
+// dummy users have every role.
 func (u *User) Is(role string) bool {
-	if u.Kind == KindPrivileged {
+	if u.Kind == KindPrivileged || u.Kind == KindDummy {
 		return true
 	}
 	_, ok := slices.BinarySearch(u.roles, role)

@@ -7,7 +7,6 @@ package authz
 import (
 	"cds/parser/cqn"
 	"cds/parser/csn"
-	"cds/runtime/auth"
 	"cds/runtime/sqlgen"
 )
 
@@ -20,6 +19,8 @@ type Options struct {
 	RestrictAllServices bool
 	// Disclose answers 403 instead of 404 for writes to rows the user may not read (D4).
 	Disclose bool
+	// Production keeps the names of lacking roles out of messages (decision 22).
+	Production bool
 }
 
 // An Event is what a request does. Names of bound and unbound operations are events too.
@@ -46,6 +47,9 @@ type Access struct {
 	Op  *csn.Operation // bound or unbound operation
 	// Privileged marks code that was elevated with a reason.
 	Privileged bool
+	// Now is the time of the request as text, as bound for $now. Without it, static conditions on $now are left to the database
+	// where there are rows to ask about, and deny where there are none.
+	Now string
 }
 
 // A Verdict is the static part of a decision.
@@ -66,15 +70,21 @@ type Decision struct {
 	Verdict Verdict
 	// Code and Message are for the client: code of a 405 (ENTITY_IS_READ_ONLY …) or text of a 403.
 	Code, Message string
-	// Rules says which privileges matched, for explain, logs and audit.
+	// Rules says which privileges matched, or which refused, for explain, logs and audit.
 	Rules []string
+	// Lacking are the roles of which one would have helped; empty where none would.
+	Lacking []string
+	// Guard has the row conditions. A denied decision has a guard that denies everything.
 	Guard *Guard
-	// Check must hold for new values (CREATE, UPDATE); nil for none. Scope: the target entity.
+	// Check must hold for new values (CREATE, UPDATE, UPSERT); nil for none. Scope: the target entity. It includes Parent.
 	Check cqn.Expr
+	// Parent is the part of Check that says: the parent of a composition child may be changed. Where it fails, the request is
+	// answered as if the parent did not exist (decision 6).
+	Parent cqn.Expr
 }
 
-// Allowed reports whether the request may go on.
-func (d *Decision) Allowed() bool { return d.Verdict == Allow || d.Verdict == AllowIf }
+// Allowed reports whether the request may go on. A nil Decision denies.
+func (d *Decision) Allowed() bool { return d != nil && (d.Verdict == Allow || d.Verdict == AllowIf) }
 
 // A Policy is the compiled policy of a model. It is immutable and safe for concurrent use.
 type Policy struct {
@@ -90,4 +100,3 @@ type Guard struct {
 }
 
 var _ sqlgen.Guarder = (*Guard)(nil)
-var _ = auth.Anonymous

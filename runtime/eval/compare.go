@@ -8,29 +8,58 @@ import (
 	"cds/parser/csn"
 )
 
-// comparison evaluates = != <> == < <= > >=. A user attribute takes part as the list of its values (section 11): equal to any of
-// them, different from all of them; without values it satisfies no comparison (decision 13).
+// Comparisons. A user attribute is the list V of its values (section 11): `$user.a = e` and `e in $user.a` mean that e is in V, `!=` and
+// `not in` that V has values and e is none of them; every other comparison that some value of V satisfies it. Without values nothing is
+// satisfied (decision 13). sqlgen does the same.
+
+// compare evaluates a comparison: Binary, Between, Like or In.
+func (m *machine) compare(x cqn.Expr) (Truth, error) {
+	if t, ok, err := m.membership(x); ok || err != nil {
+		return t, err
+	}
+	if p := userAttr(x); p != nil {
+		return m.someValue(x, p)
+	}
+	switch x := x.(type) {
+	case *cqn.Binary:
+		return m.comparison(x)
+	case *cqn.Between:
+		return m.between(x)
+	case *cqn.Like:
+		return m.like(x)
+	case *cqn.In:
+		return m.in(x)
+	}
+	return Unknown, &ErrNotEvaluable{"this kind of comparison"}
+}
+
+// comparison evaluates = != <> == < <= > >= of two single values.
 func (m *machine) comparison(x *cqn.Binary) (Truth, error) {
 	if x.L == nil || x.R == nil {
 		return Unknown, &ErrNotEvaluable{"an incomplete comparison"}
 	}
-	la, ra := attribute(x.L), attribute(x.R)
-	switch {
-	case la != nil && ra != nil:
-		return m.compareLists(x.Op, m.user().Attr(la.Name), m.user().Attr(ra.Name)), nil
-	case la != nil:
-		return m.compareList(mirror(x.Op), x.R, m.user().Attr(la.Name))
-	case ra != nil:
-		return m.compareList(x.Op, x.L, m.user().Attr(ra.Name))
+	nullSafe := x.Op == cqn.Ne || x.Op == cqn.EqNull
+	if x.Op == cqn.Eq || nullSafe { // `a = null` asks for null
+		for _, side := range [][2]cqn.Expr{{x.L, x.R}, {x.R, x.L}} {
+			if nullLiteral(side[0]) {
+				null, err := m.isNull(side[1])
+				return of(null == (x.Op != cqn.Ne)), err
+			}
+		}
 	}
 	l, r, err := m.pair(x.L, x.R)
 	if err != nil {
 		return Unknown, err
 	}
-	if l.IsNull() && identity(x.L) || r.IsNull() && identity(x.R) {
-		return Unknown, nil // nobody is not "somebody else"
+	if nullSafe && (l.IsNull() && identity(x.L) || r.IsNull() && identity(x.R)) {
+		return False, nil // nobody is not "somebody else"
 	}
 	return compareScalars(x.Op, l, r), nil
+}
+
+func nullLiteral(x cqn.Expr) bool {
+	l, ok := x.(*cqn.Lit)
+	return ok && l.Enum == "" && l.Value.IsNull()
 }
 
 // attribute returns x as a user attribute, nil for anything else.
@@ -41,24 +70,141 @@ func attribute(x cqn.Expr) *cqn.Param {
 	return nil
 }
 
+// userAttr finds a user attribute among the operands of a comparison.
+func userAttr(x cqn.Expr) *cqn.Param {
+	var found *cqn.Param
+	cqn.Walk(x, func(n any) bool {
+		switch n := n.(type) {
+		case *cqn.Param:
+			if found == nil {
+				found = attribute(n)
+			}
+		case *cqn.Subquery, *cqn.Exists, *cqn.Ref:
+			return false
+		}
+		return found == nil
+	})
+	return found
+}
+
 // identity reports whether x is the user's id, tenant or locale, which may be missing.
 func identity(x cqn.Expr) bool {
 	p, ok := x.(*cqn.Param)
 	return ok && (p.From == cqn.FromUserID || p.From == cqn.FromUserTenant || p.From == cqn.FromUserLocale)
 }
 
-func mirror(op cqn.BinaryOp) cqn.BinaryOp {
-	switch op {
-	case cqn.Lt:
-		return cqn.Gt
-	case cqn.Le:
-		return cqn.Ge
-	case cqn.Gt:
-		return cqn.Lt
-	case cqn.Ge:
-		return cqn.Le
+// membership evaluates the plain forms a = e, a != e and e in a.
+func (m *machine) membership(x cqn.Expr) (t Truth, ok bool, err error) {
+	var p *cqn.Param
+	var e cqn.Expr
+	op, not := cqn.Eq, false
+	switch x := x.(type) {
+	case *cqn.Binary:
+		if op = x.Op; op < cqn.Eq || op > cqn.EqNull {
+			return Unknown, false, nil
+		}
+		if p, e = attribute(x.L), x.R; p == nil {
+			p, e = attribute(x.R), x.L
+		}
+	case *cqn.In:
+		p, e, not = attribute(x.Set), x.X, x.Negated
 	}
-	return op
+	if p == nil || e == nil || userAttr(e) != nil {
+		return Unknown, false, nil
+	}
+	if nullLiteral(e) {
+		null, err := m.isNull(p)
+		return of(null != (not || op == cqn.Ne || op == cqn.NeSQL)), true, err
+	}
+	if not {
+		op = cqn.NeSQL
+	}
+	t, err = m.compareList(op, e, m.user().Attr(p.Name))
+	return t, true, err
+}
+
+// someValue evaluates a comparison once for each value of the attribute p and tells whether some value satisfies it.
+func (m *machine) someValue(x cqn.Expr, p *cqn.Param) (Truth, error) {
+	if err := m.enter(); err != nil {
+		return Unknown, err
+	}
+	defer m.leave()
+	x, not := positive(x)
+	typ := m.otherType(x)
+	some, count := False, 0
+	for _, s := range m.user().Attr(p.Name) {
+		v, ok := Convert(s, typ)
+		if !ok {
+			continue
+		}
+		count++
+		one := cqn.Rewrite(x, func(y cqn.Expr) cqn.Expr {
+			if q := attribute(y); q != nil && q.Name == p.Name {
+				return &cqn.Lit{Value: v}
+			}
+			return y
+		})
+		t, err := m.compare(one)
+		if err != nil {
+			return Unknown, err
+		}
+		some = max(some, t)
+	}
+	switch {
+	case count == 0:
+		return False, nil
+	case not:
+		return some.not(), nil
+	}
+	return some, nil
+}
+
+// positive turns a comparison with a negated operator into its opposite.
+func positive(x cqn.Expr) (cqn.Expr, bool) {
+	switch c := x.(type) {
+	case *cqn.Binary:
+		switch c.Op {
+		case cqn.Ne:
+			return &cqn.Binary{Op: cqn.EqNull, L: c.L, R: c.R}, true
+		case cqn.NeSQL:
+			return &cqn.Binary{Op: cqn.Eq, L: c.L, R: c.R}, true
+		}
+	case *cqn.In:
+		if c.Negated {
+			return &cqn.In{X: c.X, Set: c.Set}, true
+		}
+	case *cqn.Like:
+		if c.Negated {
+			return &cqn.Like{X: c.X, Pattern: c.Pattern, Escape: c.Escape}, true
+		}
+	case *cqn.Between:
+		if c.Negated {
+			return &cqn.Between{X: c.X, Lo: c.Lo, Hi: c.Hi}, true
+		}
+	}
+	return x, false
+}
+
+// otherType is the type that an attribute in a comparison is converted to: that of the first element or constant.
+func (m *machine) otherType(x cqn.Expr) *csn.Builtin {
+	var t *csn.Builtin
+	cqn.Walk(x, func(n any) bool {
+		switch n := n.(type) {
+		case *cqn.Ref:
+			if el := m.element(n); t == nil && el != nil {
+				t = el.Scalar()
+			}
+			return false
+		case *cqn.Lit:
+			if t == nil {
+				t = m.typeOf(n, n.Value)
+			}
+		case *cqn.Subquery, *cqn.Exists:
+			return false
+		}
+		return t == nil
+	})
+	return t
 }
 
 // pair evaluates both operands; a symbol without a value takes it from the enum of the other operand's element.
@@ -111,7 +257,7 @@ func compareScalars(op cqn.BinaryOp, l, r cqn.Value) Truth {
 		}
 		return Unknown
 	}
-	c, ok := compare(l, r)
+	c, ok := order(l, r)
 	if !ok {
 		return Unknown
 	}
@@ -132,8 +278,8 @@ func compareScalars(op cqn.BinaryOp, l, r cqn.Value) Truth {
 	return Unknown
 }
 
-// compare orders two values that are not null. It fails for values that have no common order.
-func compare(l, r cqn.Value) (int, bool) {
+// order compares two values that are not null. It fails for values that have no common order.
+func order(l, r cqn.Value) (int, bool) {
 	switch {
 	case isText(l) && isText(r), l.Kind() == cqn.KindBytes && r.Kind() == cqn.KindBytes:
 		return strings.Compare(l.Str(), r.Str()), true
@@ -169,7 +315,7 @@ func isNumber(v cqn.Value) bool {
 	return false
 }
 
-// compareList compares a value with the list of an attribute's values: e op any of them; for != and <> all of them.
+// compareList tells whether a value is in the list of an attribute's values (=, ==), or is not (!=, <>).
 func (m *machine) compareList(op cqn.BinaryOp, x cqn.Expr, texts []string) (Truth, error) {
 	e, err := m.value(x)
 	if err != nil {
@@ -182,49 +328,23 @@ func (m *machine) compareList(op cqn.BinaryOp, x cqn.Expr, texts []string) (Trut
 	if e.IsNull() {
 		switch op {
 		case cqn.Ne:
-			if identity(x) {
-				return Unknown, nil
-			}
 			return True, nil
 		case cqn.EqNull:
 			return False, nil
 		}
 		return Unknown, nil
 	}
-	switch op {
-	case cqn.Ne:
-		return anyOf(cqn.Eq, e, vs).not(), nil
-	case cqn.NeSQL:
-		return anyOf(cqn.Eq, e, vs).not(), nil
+	t := anyOf(cqn.Eq, e, vs)
+	if op == cqn.Ne || op == cqn.NeSQL {
+		t = t.not()
 	}
-	return anyOf(op, e, vs), nil
+	return t, nil
 }
 
 func anyOf(op cqn.BinaryOp, e cqn.Value, vs []cqn.Value) Truth {
 	t := False
 	for _, v := range vs {
 		t = max(t, compareScalars(op, e, v))
-	}
-	return t
-}
-
-// compareLists compares two attributes as texts.
-func (m *machine) compareLists(op cqn.BinaryOp, ls, rs []string) Truth {
-	if len(ls) == 0 || len(rs) == 0 {
-		return False
-	}
-	negate := op == cqn.Ne || op == cqn.NeSQL
-	if negate {
-		op = cqn.Eq
-	}
-	t := False
-	for _, l := range ls {
-		for _, r := range rs {
-			t = max(t, compareScalars(op, cqn.String(l), cqn.String(r)))
-		}
-	}
-	if negate {
-		return t.not()
 	}
 	return t
 }
@@ -263,11 +383,11 @@ func (m *machine) typeOf(x cqn.Expr, v cqn.Value) *csn.Builtin {
 
 // between evaluates x between lo and hi.
 func (m *machine) between(x *cqn.Between) (Truth, error) {
-	lo, err := m.scalarComparison(cqn.Ge, x.X, x.Lo)
+	lo, err := m.comparison(&cqn.Binary{Op: cqn.Ge, L: x.X, R: x.Lo})
 	if err != nil {
 		return Unknown, err
 	}
-	hi, err := m.scalarComparison(cqn.Le, x.X, x.Hi)
+	hi, err := m.comparison(&cqn.Binary{Op: cqn.Le, L: x.X, R: x.Hi})
 	t := min(lo, hi)
 	if x.Negated {
 		t = t.not()
@@ -275,49 +395,14 @@ func (m *machine) between(x *cqn.Between) (Truth, error) {
 	return t, err
 }
 
-// scalarComparison compares without list semantics: an attribute counts only if it has exactly one value.
-func (m *machine) scalarComparison(op cqn.BinaryOp, lx, rx cqn.Expr) (Truth, error) {
-	l, r, err := m.pair(lx, rx)
-	if err != nil {
-		return Unknown, err
-	}
-	if attribute(lx) != nil {
-		l = m.convertScalar(l, rx, r)
-	}
-	if attribute(rx) != nil {
-		r = m.convertScalar(r, lx, l)
-	}
-	return compareScalars(op, l, r), nil
-}
-
-func (m *machine) convertScalar(v cqn.Value, other cqn.Expr, ov cqn.Value) cqn.Value {
-	if v.IsNull() {
-		return v
-	}
-	c, _ := Convert(v.Str(), m.typeOf(other, ov))
-	return c
-}
-
-// in evaluates membership in a list, a user attribute or an array element.
+// in evaluates membership in a list or an array element.
 func (m *machine) in(x *cqn.In) (Truth, error) {
 	var t Truth
 	var err error
-	if a := attribute(x.X); a != nil && len(m.user().Attr(a.Name)) == 0 {
-		return False, nil // also for "not in": an attribute without value satisfies nothing
-	}
 	switch set := x.Set.(type) {
 	case *cqn.Tuple:
 		t, err = m.inTuple(x.X, set)
-	case *cqn.Param:
-		if set.From == cqn.FromUserAttr {
-			if len(m.user().Attr(set.Name)) == 0 {
-				return False, nil
-			}
-			t, err = m.comparison(&cqn.Binary{Op: cqn.Eq, L: x.X, R: set})
-			break
-		}
-		t, err = m.inValue(x.X, set)
-	case *cqn.Ref, *cqn.Lit:
+	case *cqn.Param, *cqn.Ref, *cqn.Lit:
 		t, err = m.inValue(x.X, set)
 	default:
 		return Unknown, &ErrNotEvaluable{"a subquery"}
@@ -331,11 +416,11 @@ func (m *machine) in(x *cqn.In) (Truth, error) {
 func (m *machine) inTuple(x cqn.Expr, set *cqn.Tuple) (Truth, error) {
 	t := False
 	for _, item := range set.Items {
-		u, err := m.comparison(&cqn.Binary{Op: cqn.Eq, L: x, R: item})
+		l, r, err := m.pair(x, item)
 		if err != nil {
 			return Unknown, err
 		}
-		t = max(t, u)
+		t = max(t, compareScalars(cqn.Eq, l, r))
 	}
 	return t, nil
 }
@@ -346,22 +431,18 @@ func (m *machine) inValue(x, set cqn.Expr) (Truth, error) {
 	if err != nil {
 		return Unknown, err
 	}
-	vs, ok := listOf(v)
-	if !ok {
-		return Unknown, nil
-	}
-	if a := attribute(x); a != nil {
-		t := False
-		for _, s := range m.user().Attr(a.Name) {
-			t = max(t, anyOf(cqn.Eq, cqn.String(s), vs))
-		}
-		return t, nil
-	}
 	e, err := m.value(x)
 	if err != nil {
 		return Unknown, err
 	}
-	if len(vs) == 0 {
+	if _, array := set.(*cqn.Ref); !array && v.Kind() != cqn.KindList {
+		return compareScalars(cqn.Eq, e, v), nil
+	}
+	vs, ok := listOf(v)
+	switch {
+	case !ok:
+		return Unknown, nil
+	case len(vs) == 0:
 		return False, nil
 	}
 	return anyOf(cqn.Eq, e, vs), nil

@@ -56,8 +56,8 @@ var ErrTooDeep = errors.New("expression is nested too deeply")
 // MaxDepth is how deep expressions may be nested, calculated elements included.
 const MaxDepth = 500
 
-// Eval returns the value of x on a row of e. Conditions yield Bool values, or Null for unknown. A user attribute yields its only
-// value, or Null where it has none or several: as a list it counts in comparisons only.
+// Eval returns the value of x on a row of e. Conditions yield Bool values, or Null for unknown. A user attribute is a list, which has a
+// meaning in comparisons only; anywhere else it is not evaluable.
 //
 // row may be nil for static expressions, e if elements are to be taken by name alone. Errors: *ErrNotEvaluable, ErrTooDeep.
 func Eval(x cqn.Expr, row *cqn.Row, e *csn.Entity, env *Env) (cqn.Value, error) {
@@ -166,14 +166,10 @@ func (m *machine) truth(x cqn.Expr) (Truth, error) {
 		case x.Op == cqn.And || x.Op == cqn.Or:
 			return m.junction(x)
 		case x.Op >= cqn.Eq && x.Op <= cqn.Ge:
-			return m.comparison(x)
+			return m.compare(x)
 		}
-	case *cqn.Between:
-		return m.between(x)
-	case *cqn.Like:
-		return m.like(x)
-	case *cqn.In:
-		return m.in(x)
+	case *cqn.Between, *cqn.Like, *cqn.In:
+		return m.compare(x)
 	case *cqn.Exists:
 		return Unknown, &ErrNotEvaluable{"exists"}
 	case *cqn.Subquery:

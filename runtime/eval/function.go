@@ -114,8 +114,7 @@ func ascii(s string) bool {
 	return true
 }
 
-// like evaluates x like pattern. Its letters compare without regard to case within ASCII on SQLite and with it on PostgreSQL, so
-// a match that hangs on the case of a letter is left to the database.
+// like evaluates x like pattern, with regard to the case of letters.
 func (m *machine) like(x *cqn.Like) (Truth, error) {
 	xs := []cqn.Expr{x.X, x.Pattern}
 	if x.Escape != nil {
@@ -133,25 +132,11 @@ func (m *machine) like(x *cqn.Like) (Truth, error) {
 		}
 		escape = r
 	}
-	exact := match([]rune(args[0]), tokens(args[1], escape))
-	folded := match([]rune(lowerASCII(args[0])), tokens(lowerASCII(args[1]), escape))
-	if exact != folded {
-		return Unknown, &ErrNotEvaluable{"a like that depends on the case of a letter"}
-	}
-	t := of(exact)
+	t := of(match([]rune(args[0]), tokens(args[1], escape)))
 	if x.Negated {
 		t = t.not()
 	}
 	return t, nil
-}
-
-func lowerASCII(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, s)
 }
 
 // A token of a like pattern: a character, or a wildcard.

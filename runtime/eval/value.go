@@ -53,7 +53,7 @@ func (m *machine) value(x cqn.Expr) (cqn.Value, error) {
 	return cqn.Null, &ErrNotEvaluable{"this kind of expression"}
 }
 
-// param returns the value behind a parameter. An attribute with other than one value has no scalar value.
+// param returns the value behind a parameter.
 func (m *machine) param(p *cqn.Param) (cqn.Value, error) {
 	u := m.user()
 	switch p.From {
@@ -63,10 +63,7 @@ func (m *machine) param(p *cqn.Param) (cqn.Value, error) {
 		}
 		return cqn.String(u.ID), nil
 	case cqn.FromUserAttr:
-		if vs := u.Attr(p.Name); len(vs) == 1 {
-			return cqn.String(vs[0]), nil
-		}
-		return cqn.Null, nil
+		return cqn.Null, &ErrNotEvaluable{"the list $user." + p.Name + " outside a comparison"}
 	case cqn.FromUserTenant:
 		return textOrNull(u.Tenant), nil
 	case cqn.FromUserLocale:
@@ -230,7 +227,7 @@ func (m *machine) choose(x *cqn.Case) (cqn.Value, error) {
 		var t Truth
 		var err error
 		if x.X != nil {
-			t, err = m.comparison(&cqn.Binary{Op: cqn.Eq, L: x.X, R: w.Cond})
+			t, err = m.compare(&cqn.Binary{Op: cqn.Eq, L: x.X, R: w.Cond})
 		} else {
 			t, err = m.truth(w.Cond)
 		}

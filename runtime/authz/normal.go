@@ -1,0 +1,324 @@
+package authz
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	"cds/parser/diag"
+	"cds/parser/token"
+	"cds/runtime/eval"
+)
+
+// A resource is what an annotation stands on.
+type resource struct {
+	what   string // "service", "entity", "operation", "element"
+	on     string // absolute name
+	entity *csn.Entity
+	ops    func(name string) bool // names that grant may use beside the standard events
+	events bool                   // standard events may be granted
+	loose  bool                   // names that merely resemble ours are left alone, as on elements
+}
+
+// A normalizer turns annotations into rules. What it does not understand closes the resource (decision 1).
+type normalizer struct {
+	strict bool
+	roles  *roleTable
+	diags  diag.List
+}
+
+// rules reads the restrictions on a definition; nil if there are none.
+func (n *normalizer) rules(res resource, d *csn.Def) *rules {
+	r := &rules{on: res.on, span: d.Span}
+	for i := range d.Annotations {
+		a := &d.Annotations[i]
+		switch base, rest := split(a.Name); {
+		case a.Name == "requires":
+			n.requires(r, res, a)
+		case a.Name == "restrict":
+			n.restrict(r, res, a)
+		case base == "requires":
+			n.fault(r, res, a.Span, codeRequiresForm, "@%s is not understood: @requires takes a role or a list of roles", a.Name)
+		case base == "restrict":
+			n.fault(r, res, a.Span, codeRestrictForm, "@%s is not understood: @restrict takes a list of privileges", a.Name).Hint =
+				fmt.Sprintf("write @restrict: [{ %s: … }]", strings.TrimLeft(rest, ".#"))
+		case !res.loose && resembles(base):
+			n.fault(r, res, a.Span, codeMisspelt, "@%s looks like a misspelt restriction", a.Name).Hint = "write @requires or @restrict, or give the annotation another name"
+		}
+	}
+	if r.requires == nil && !r.restricted && r.closed == "" {
+		return nil
+	}
+	return r
+}
+
+// split cuts the name of an annotation after its first part.
+func split(name string) (base, rest string) {
+	if i := strings.IndexAny(name, ".#"); i >= 0 {
+		return name[:i], name[i:]
+	}
+	return name, ""
+}
+
+// fault reports what is not understood and closes the resource.
+func (n *normalizer) fault(r *rules, res resource, at token.Span, code diag.Code, format string, args ...any) *diag.Diagnostic {
+	sev := diag.Error
+	if !n.strict {
+		sev = diag.Warning
+	}
+	if !at.Valid() {
+		at = r.span
+	}
+	d := n.diags.Add(sev, code, at, format, args...)
+	d.Home = res.what + ":" + res.on
+	if r.closed == "" {
+		r.closed = d.Message
+	}
+	if !n.strict {
+		d.Message += "; nobody may access " + res.on
+	}
+	return d
+}
+
+// nothing warns of a grant that reaches nobody (decision 2).
+func (n *normalizer) nothing(res resource, at token.Span, what string) {
+	n.diags.Warnf(codeGrantsNothing, at, "%s grants nothing to anybody", what).Home = res.what + ":" + res.on
+}
+
+func (n *normalizer) requires(r *rules, res resource, a *cqn.AnnoField) {
+	if a.Value != nil && a.Value.Kind == cqn.AnnoNull {
+		return // removes an inherited one (N8)
+	}
+	names, ok := n.texts(res, a.Value, "@requires")
+	if !ok {
+		n.fault(r, res, a.Span, codeRequiresForm, "@requires must be a role or a list of roles, each as a text")
+		return
+	}
+	r.requires = &privilege{name: res.on + "@requires", all: true, words: []string{"*"}, roles: names, to: n.roles.set(names), span: a.Span}
+}
+
+// texts reads a text or a list of texts. Empty ones and nulls are left out with a warning. It fails for anything else.
+func (n *normalizer) texts(res resource, v *cqn.AnnoValue, what string) (names []string, ok bool) {
+	items := []*cqn.AnnoValue{v}
+	if v == nil {
+		return nil, false
+	}
+	if v.Kind == cqn.AnnoArray {
+		items = v.Items
+	}
+	for _, it := range items {
+		switch {
+		case it == nil:
+			return nil, false
+		case it.Kind == cqn.AnnoString && it.Text != "":
+			names = append(names, it.Text)
+		case it.Kind == cqn.AnnoString || it.Kind == cqn.AnnoNull:
+		default:
+			return nil, false
+		}
+	}
+	if len(names) == 0 || len(names) < len(items) {
+		n.nothing(res, v.Span, "an empty or null value in "+what)
+	}
+	return names, true
+}
+
+func (n *normalizer) restrict(r *rules, res resource, a *cqn.AnnoField) {
+	v := a.Value
+	switch {
+	case v != nil && v.Kind == cqn.AnnoNull:
+		return
+	case v == nil || v.Kind != cqn.AnnoArray:
+		n.fault(r, res, a.Span, codeRestrictForm, "@restrict must be a list of privileges").Hint = "write @restrict: [{ grant: …, to: …, where: … }]"
+		return
+	}
+	r.restricted = true
+	if len(v.Items) == 0 {
+		n.nothing(res, a.Span, "@restrict: []")
+	}
+	for i, it := range v.Items {
+		p := privilege{name: fmt.Sprintf("%s#%d", res.on, i+1), span: a.Span}
+		if it != nil && it.Span.Valid() {
+			p.span = it.Span
+		}
+		if n.privilege(r, res, it, &p) {
+			r.privileges = append(r.privileges, p)
+		}
+	}
+}
+
+// privilege reads one privilege; false if it is not understood.
+func (n *normalizer) privilege(r *rules, res resource, v *cqn.AnnoValue, p *privilege) bool {
+	if v == nil || v.Kind != cqn.AnnoStruct || len(v.Fields) == 0 {
+		n.fault(r, res, p.span, codeRestrictForm, "a privilege of @restrict must have at least one of grant, to and where")
+		return false
+	}
+	p.all, p.words = true, []string{"*"}
+	p.roles = []string{"any"}
+	seen := map[string]bool{}
+	ok := true
+	for i := range v.Fields {
+		f := &v.Fields[i]
+		if seen[f.Name] {
+			n.fault(r, res, f.Span, codeProperty, "%s stands twice in one privilege", f.Name)
+			return false
+		}
+		seen[f.Name] = true
+		switch f.Name {
+		case "grant":
+			ok = n.grant(r, res, f, p) && ok
+		case "to":
+			names, fine := n.texts(res, f.Value, "to")
+			if !fine {
+				n.fault(r, res, f.Span, codeTo, "to must be a role or a list of roles, each as a text")
+			}
+			p.roles, ok = names, ok && fine
+		case "where":
+			ok = n.where(r, res, f, p) && ok
+		case "_where": // a compiler's parsed form of where, beside it
+		default:
+			d := n.fault(r, res, f.Span, codeProperty, "a privilege has no property %s; it has grant, to and where", f.Name)
+			if near := nearest(f.Name, "grant", "to", "where"); near != "" {
+				d.Hint = "did you mean " + near + "?"
+			}
+			ok = false
+		}
+	}
+	p.to = n.roles.set(p.roles)
+	return ok
+}
+
+func (n *normalizer) grant(r *rules, res resource, f *cqn.AnnoField, p *privilege) bool {
+	words, ok := n.texts(res, f.Value, "grant")
+	if !ok {
+		n.fault(r, res, f.Span, codeGrant, "grant must be an event or a list of events, each as a text")
+		return false
+	}
+	p.all, p.words = false, words
+	for _, w := range words {
+		ev, standard := eventOf(w)
+		switch {
+		case w == "*":
+			p.all = true
+		case standard && res.events:
+			p.ev |= ev
+		case res.ops != nil && res.ops(w):
+			p.ops = append(p.ops, w)
+		default:
+			d := n.fault(r, res, f.Span, codeGrant, "grant %q is no event of %s %s", w, res.what, res.on)
+			if near := nearest(w, "READ", "CREATE", "UPDATE", "DELETE", "UPSERT", "WRITE"); near != "" && res.events {
+				d.Hint = "did you mean " + near + "?"
+			}
+			return false
+		}
+	}
+	return true
+}
+
+func (n *normalizer) where(r *rules, res resource, f *cqn.AnnoField, p *privilege) bool {
+	v := f.Value
+	x := conditionOf(v)
+	if x == nil {
+		n.fault(r, res, f.Span, codeWhere, "where is not understood: a condition is expected")
+		return false
+	}
+	p.text = v.Text
+	if p.text == "" {
+		p.text = cqn.Format(x)
+	}
+	p.static = eval.Static(x)
+	if !p.static {
+		if res.what != "entity" {
+			n.fault(r, res, f.Span, codeWhere, "the condition of %s %s may only use $user, $now and constants", res.what, res.on)
+			return false
+		}
+		if fault := checkCondition(x, res.entity); fault != "" {
+			n.fault(r, res, f.Span, codeWhere, "the condition %s cannot be resolved: %s", p.text, fault)
+			return false
+		}
+	}
+	p.where = x
+	if p.static && constant(x) {
+		switch t, err := eval.Test(x, nil, nil, nil); {
+		case err != nil:
+		case t == eval.True:
+			p.where = nil
+		default:
+			p.where = never()
+		}
+	}
+	return true
+}
+
+// resembles reports whether an annotation's name is nearly one of ours.
+func resembles(name string) bool {
+	low := strings.ToLower(name)
+	if strings.HasPrefix(low, "restrict") || strings.HasPrefix(low, "require") {
+		return true
+	}
+	return nearest(low, "requires", "restrict") != ""
+}
+
+// nearest returns the candidate that differs from name in case, or in at most two letters (one if it is short), "" if none does.
+func nearest(name string, candidates ...string) string {
+	low := strings.ToLower(name)
+	for _, c := range candidates {
+		most := 2
+		if len(c) < 6 {
+			most = 1
+		}
+		if distance(low, strings.ToLower(c)) <= most {
+			return c
+		}
+	}
+	return ""
+}
+
+// distance is the number of letters to insert, delete, replace or swap with a neighbour.
+func distance(a, b string) int {
+	if len(a) > 40 || len(b) > 40 {
+		return 40
+	}
+	prev2, prev := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur := make([]int, len(b)+1)
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], prev2[j-2]+1)
+			}
+		}
+		prev2, prev = prev, cur
+	}
+	return prev[len(b)]
+}
+
+// operationNames returns a test for the names of operations that may be granted on an entity: its own, and those of the entities
+// that it projects, since restrictions are inherited.
+func operationNames(e *csn.Entity) func(string) bool {
+	return func(name string) bool {
+		for b, depth := e, 0; b != nil && depth < maxDepth; b, depth = b.Base, depth+1 {
+			if b.Action(name) != nil {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// serviceOperationNames does the same for a service: its operations and those bound to its entities.
+func serviceOperationNames(s *csn.Service) func(string) bool {
+	return func(name string) bool {
+		return s.Operation(name) != nil || slices.ContainsFunc(s.Entities, func(e *csn.Entity) bool { return e.Action(name) != nil })
+	}
+}
