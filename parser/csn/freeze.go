@@ -27,6 +27,7 @@ func Freeze(defs []Definition, files *token.FileSet, namespace string) (*Model, 
 	for _, e := range f.m.Entities {
 		f.own(e)
 	}
+	f.signatures()
 	for _, e := range f.m.Entities {
 		f.flatten(e)
 	}
@@ -136,8 +137,57 @@ func (f *freezer) serviceOf(name string) *Service {
 func (f *freezer) own(e *Entity) {
 	n := 0
 	e.Elements = f.cloneAll(e, e.Elements, 0, &n)
-	for i := range e.Params {
-		f.resolveTarget(e, e.Params[i])
+}
+
+// signatures lets what stands outside of entities' elements point to this model: the targets of associations in parameters, results, types,
+// aspects and events, and the elements of entities that are used as types there.
+func (f *freezer) signatures() {
+	for _, d := range f.m.Defs {
+		switch d := d.(type) {
+		case *Entity:
+			f.signature(d.Params, 0)
+			for _, o := range d.Actions {
+				f.signature(append(Elements{o.Returns}, o.Params...), 0)
+			}
+		case *Operation:
+			f.signature(append(Elements{d.Returns}, d.Params...), 0)
+		case *TypeDef:
+			f.signature(Elements{d.Type}, 0)
+		case *Event:
+			f.signature(Elements{d.Type}, 0)
+		case *Aspect:
+			f.signature(d.Elements, 0)
+			for _, o := range d.Actions {
+				f.signature(append(Elements{o.Returns}, o.Params...), 0)
+			}
+		}
+	}
+}
+
+func (f *freezer) signature(els Elements, depth int) {
+	if depth > maxDepth {
+		return
+	}
+	for _, el := range els {
+		if el == nil {
+			continue
+		}
+		switch t := el.Type.(type) {
+		case *Array:
+			f.signature(Elements{t.Items}, depth+1)
+		case *Assoc:
+			t.Target = f.m.Entity(t.TargetName)
+		case *Struct:
+			if e := f.m.Entity(el.TypeName); e != nil && len(el.TypeOf) == 0 {
+				el.Type = &Struct{e.Elements}
+			} else {
+				f.signature(t.Elements, depth+1)
+			}
+		case nil:
+			if e := f.m.Entity(el.TypeName); e != nil {
+				el.Type = &Struct{e.Elements}
+			}
+		}
 	}
 }
 

@@ -326,9 +326,10 @@ type Assoc struct {
 	// Pairs are the equalities of Join if it has some at its top level: source column and target column. Rest is what else must hold.
 	Pairs []JoinPair
 	Rest  cqn.Expr
-	// Aspect is the composition's named aspect, "" for none.
-	Aspect string
-	// Backlink, for a to-many `on x.back = $self`, is the managed association of the target; nil otherwise.
+	// Aspect is the composition's named aspect, "" for none; AspectElements are those of an anonymous one.
+	Aspect         string
+	AspectElements Elements
+	// Backlink, for `on x.back = $self` (also with more conditions, see Rest), is the managed association of the target; nil otherwise.
 	Backlink *Element
 }
 

@@ -250,6 +250,7 @@ func (r *csnReader) operation(def Def, n *node) *Operation {
 	}
 	if ret := n.get("returns"); r.want(ret, 'o', "returns") {
 		o.Returns = r.element("", ret)
+		o.Returns.Annotations = r.annotations(ret)
 	}
 	return o
 }
@@ -357,6 +358,8 @@ func (r *csnReader) assoc(el *Element, n *node) *Assoc {
 	switch t := n.get("targetAspect"); {
 	case t != nil && t.kind == 's':
 		a.Aspect = t.text
+	case t != nil && t.kind == 'o':
+		a.AspectElements = r.elements(t.get("elements"))
 	}
 	if c := n.get("cardinality"); r.want(c, 'o', "cardinality") {
 		a.Min, a.Max, a.Src = cardinality(c.get("min")), cardinality(c.get("max")), cardinality(c.get("src"))

@@ -208,7 +208,8 @@ func (r *csnReader) columns(n *node) []cqn.Column {
 
 func (r *csnReader) column(n *node) cqn.Column {
 	c := cqn.Column{As: n.get("as").str(), Key: r.bool(n.get("key"), "key"), Exclude: r.strings(n.get("excluding"), "excluding")}
-	if t := n.get("cast"); t != nil {
+	// A cast to an association is a redirection, which the linked element tells.
+	if t := n.get("cast"); t != nil && !t.has("target") {
 		c.Cast = r.typeName(t)
 	}
 	switch {

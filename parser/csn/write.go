@@ -333,6 +333,7 @@ func (w *csnWriter) operation(o *Operation) {
 	if o.Returns != nil {
 		w.key("returns")
 		w.open('{')
+		w.annos(&o.Returns.Def)
 		w.typ(o.Returns, false)
 		w.close('}')
 	}

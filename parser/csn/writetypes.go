@@ -171,10 +171,18 @@ func (w *csnWriter) assoc(el *Element, a *Assoc) {
 		w.cardinality("max", max)
 		w.close('}')
 	}
-	if a.Aspect != "" {
+	switch {
+	case a.Aspect != "":
 		w.prop("targetAspect", a.Aspect)
+	case a.AspectElements != nil:
+		w.key("targetAspect")
+		w.open('{')
+		w.elementsAlways(a.AspectElements)
+		w.close('}')
 	}
-	w.prop("target", a.TargetName)
+	if a.TargetName != "" {
+		w.prop("target", a.TargetName)
+	}
 	switch {
 	case a.On != nil:
 		w.key("on")
