@@ -21,7 +21,7 @@ const (
 // the definitions over: entities get elements of their own, so that elements and types may be shared on entry.
 // The model is complete even if there are diagnostics; it must not be used if one of them is an error.
 func Freeze(defs []Definition, files *token.FileSet, namespace string) (*Model, diag.List) {
-	f := &freezer{m: &Model{Files: files, Namespace: namespace, byName: make(map[string]Definition, len(defs))}, info: map[*Element]*flatInfo{}}
+	f := &freezer{m: &Model{Files: files, Namespace: namespace, byName: make(map[string]Definition, len(defs))}, info: map[*Element]*flatInfo{}, seen: map[*Struct]bool{}}
 	f.register(defs)
 	f.services()
 	for _, e := range f.m.Entities {
@@ -38,8 +38,10 @@ func Freeze(defs []Definition, files *token.FileSet, namespace string) (*Model, 
 	f.bases()
 	f.parents()
 	f.localized()
-	f.m.print = fingerprint(f.m)
 	f.diags.Sort()
+	if !f.diags.HasErrors() {
+		f.m.print = fingerprint(f.m)
+	}
 	return f.m, f.diags
 }
 
@@ -47,6 +49,7 @@ type freezer struct {
 	m     *Model
 	diags diag.List
 	info  map[*Element]*flatInfo // of flat elements
+	seen  map[*Struct]bool       // by signature
 }
 
 // register fills the name table and numbers the entities. Definitions without a name and second ones are dropped with a diagnostic.
@@ -180,7 +183,8 @@ func (f *freezer) signature(els Elements, depth int) {
 		case *Struct:
 			if e := f.m.Entity(el.TypeName); e != nil && len(el.TypeOf) == 0 {
 				el.Type = &Struct{e.Elements}
-			} else {
+			} else if !f.seen[t] {
+				f.seen[t] = true
 				f.signature(t.Elements, depth+1)
 			}
 		case nil:

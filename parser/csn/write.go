@@ -35,6 +35,8 @@ type csnWriter struct {
 	m   *Model
 	opt MarshalOptions
 	buf []byte
+	// full writes the parts of structures also if a named type tells them: for comparing.
+	full bool
 }
 
 func (w *csnWriter) open(c byte)  { w.comma(); w.buf = append(w.buf, c) }

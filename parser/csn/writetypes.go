@@ -34,7 +34,7 @@ func (w *csnWriter) typ(el *Element, def bool) {
 	case *Builtin:
 		w.facets(t)
 	case *Struct:
-		if base == nil || !w.sameParts(t, base.Type) {
+		if base == nil || w.full || !w.sameParts(t, base.Type) {
 			w.elementsAlways(t.Elements)
 		}
 	case *Array:
@@ -134,7 +134,7 @@ func (w *csnWriter) sameParts(t *Struct, base Type) bool {
 	if len(t.Elements) == len(b.Elements) && (len(t.Elements) == 0 || t.Elements[0] == b.Elements[0]) {
 		return true
 	}
-	x, y := &csnWriter{m: w.m, opt: w.opt}, &csnWriter{m: w.m, opt: w.opt}
+	x, y := &csnWriter{m: w.m, opt: w.opt, full: true}, &csnWriter{m: w.m, opt: w.opt, full: true}
 	x.elementsAlways(t.Elements)
 	y.elementsAlways(b.Elements)
 	return bytes.Equal(x.buf, y.buf)
