@@ -15,12 +15,15 @@ type PolicyTable struct {
 	Rows   []PolicyRow
 }
 
-// A PolicyRow is one privilege: who may do what on which resource, on which rows.
+// A PolicyRow is one privilege: who may do what on which resource, on which rows. A resource with several rows is open to whom any of them
+// fits; On ending in "@requires" must hold in addition. A row without Grant grants nothing.
 type PolicyRow struct {
-	On    string // service, entity or operation
-	Grant string // events, separated by commas
-	To    string // roles, separated by commas
-	Where string // condition; "" for none
+	On      string // service, entity, operation or element
+	Grant   string // events, separated by commas
+	To      string // roles, separated by commas
+	Where   string // condition; "" for none
+	Closed  string // why nobody may do anything
+	Follows string // composition parents whose rules hold too, separated by commas
 }
 
 // PolicyOf returns the compiled policy of a service in the form of generated code.
@@ -52,7 +55,7 @@ func stale(service, what string) error {
 // String shows the privilege in one line.
 func (r PolicyRow) String() string {
 	parts := []string{r.On}
-	for _, p := range []struct{ word, text string }{{"grant", r.Grant}, {"to", r.To}, {"where", r.Where}} {
+	for _, p := range []struct{ word, text string }{{"grant", r.Grant}, {"to", r.To}, {"where", r.Where}, {"closed:", r.Closed}, {"follows", r.Follows}} {
 		if p.text != "" {
 			parts = append(parts, p.word+" "+p.text)
 		}
@@ -62,19 +65,23 @@ func (r PolicyRow) String() string {
 
 func concerns(on, service string) bool { return on == service || strings.HasPrefix(on, service+".") }
 
-func sorted(list []string) string {
-	list = slices.Clone(list)
-	slices.Sort(list)
-	return strings.Join(list, ", ")
-}
-
 // PolicyTableOf is PolicyOf for a policy without an app.
 func PolicyTableOf(p *authz.Policy, service string) PolicyTable {
 	t := PolicyTable{Digest: p.Digest()}
 	for _, r := range p.Table() {
-		if concerns(r.On, service) {
-			t.Rows = append(t.Rows, PolicyRow{On: r.On, Grant: sorted(r.Grant), To: sorted(r.To), Where: r.Where})
+		if !concerns(strings.TrimSuffix(r.On, "@requires"), service) {
+			continue
 		}
+		row := PolicyRow{r.On, r.Grant, strings.Join(r.To, ", "), r.Where, r.Closed, strings.Join(r.Follows, ", ")}
+		same := slices.IndexFunc(t.Rows, func(o PolicyRow) bool {
+			o.Grant = row.Grant
+			return o == row && row.Grant != ""
+		})
+		if same >= 0 { // one row for all events with the same roles and condition
+			t.Rows[same].Grant += ", " + row.Grant
+			continue
+		}
+		t.Rows = append(t.Rows, row)
 	}
 	return t
 }

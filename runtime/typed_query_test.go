@@ -71,11 +71,14 @@ func TestSelectBuildsCQN(t *testing.T) {
 func TestEmptyConditionsNeverMeanAllRows(t *testing.T) {
 	rec := &recorder{}
 	for name, run := range map[string]func() error{
-		"where":           func() error { _, err := From(rec, books).Where(Pred[tBook]{}).All(t.Context()); return err },
-		"and of nothing":  func() error { _, err := From(rec, books).Where(And[tBook]()).All(t.Context()); return err },
-		"not of nothing":  func() error { _, err := From(rec, books).Where(Not(Pred[tBook]{})).One(t.Context()); return err },
-		"any of nothing":  func() error { _, err := From(rec, books).Where(books.Items.Any()).Count(t.Context()); return err },
-		"one of two":      func() error { _, err := From(rec, books).Where(Or(books.ID.Eq(1), Pred[tBook]{})).All(t.Context()); return err },
+		"where":          func() error { _, err := From(rec, books).Where(Pred[tBook]{}).All(t.Context()); return err },
+		"and of nothing": func() error { _, err := From(rec, books).Where(And[tBook]()).All(t.Context()); return err },
+		"not of nothing": func() error { _, err := From(rec, books).Where(Not(Pred[tBook]{})).One(t.Context()); return err },
+		"any of nothing": func() error { _, err := From(rec, books).Where(books.Items.Any()).Count(t.Context()); return err },
+		"one of two": func() error {
+			_, err := From(rec, books).Where(Or(books.ID.Eq(1), Pred[tBook]{})).All(t.Context())
+			return err
+		},
 		"update, none":    func() error { _, err := Modify(rec, books).Set(books.ID.To(1)).Exec(t.Context()); return err },
 		"update, empty":   func() error { _, err := Modify(rec, books).Where(Pred[tBook]{}).All().Exec(t.Context()); return err },
 		"delete, none":    func() error { _, err := DeleteFrom(rec, books).Exec(t.Context()); return err },

@@ -60,9 +60,6 @@ type EntityRef[T any] interface{ Ref() Entity[T] }
 // A Col is a column of entity E with values of type V. Its text is the path of the element: "title", "author.name".
 type Col[E, V any] string
 
-// At returns the column with the given name behind a path such as "author.".
-func At[E, V any](path, name string) Col[E, V] { return Col[E, V](path + name) }
-
 func ref(path string) *cqn.Ref { return cqn.NewRef(strings.Split(path, ".")...) }
 
 // Path returns the path of the element, as it is named in messages.

@@ -2,9 +2,9 @@ package golang
 
 import (
 	"slices"
-	"strings"
 
 	cds "cds/runtime"
+	"cds/runtime/auth"
 )
 
 // writeService writes the registration of handlers and the query builders.
@@ -156,16 +156,5 @@ func (v *serviceView) policyTable() cds.PolicyTable { return cds.PolicyTableOf(v
 
 // roles returns the roles that the policy of the service names, without the pseudo-roles that need no constant.
 func (v *serviceView) roles() []string {
-	var out []string
-	for _, r := range v.policyTable().Rows {
-		for _, role := range strings.Split(r.To, ", ") {
-			switch role {
-			case "", "any", "authenticated-user", "system-user", "internal-user":
-			default:
-				out = append(out, role)
-			}
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return slices.DeleteFunc(v.policy.Roles(v.svc), func(r string) bool { return r == auth.RoleSystem || r == auth.RoleInternal })
 }

@@ -331,6 +331,9 @@ func (v *serviceView) typeKey(owner string, el *csn.Element) (key, name string) 
 		}
 		return d.Name, goName(el.TypeName[strings.LastIndexByte(el.TypeName, '.')+1:])
 	}
+	if el.Name == "" { // the result of an operation
+		return owner, owner
+	}
 	return owner + "." + el.Name, owner + goName(el.Name)
 }
 

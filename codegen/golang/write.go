@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"go/token"
 	"strings"
-
-	"cds/parser/csn"
 )
 
 func (v *serviceView) printer(doc string) *printer {
@@ -158,11 +156,11 @@ func (v *serviceView) writeEntityRef(p *printer, e *entityView) {
 	p.comment(e.ref + " is the entity " + e.e.Name + ".\n" + e.e.Doc)
 	p.line("var %s = %s{", e.ref, refType)
 	p.line("Entity: cds.NewEntity[%s](%q),", e.row, e.e.Name)
-	p.line("%s: new%sCols[%s](\"\"),", e.cols, e.row, e.row)
+	p.line("%s: %s[%s]{}.at(\"\"),", e.cols, e.cols, e.row)
 	for _, f := range e.fields {
 		switch {
 		case f.toOne != nil:
-			p.line("%s: %s[%s]{%q, new%sCols[%s](%q)},", f.name, f.toOne.pathType, e.row, f.cds, f.toOne.row, e.row, f.cds+".")
+			p.line("%s: %s[%s]{%q, %s[%s]{}.at(%q)},", f.name, f.toOne.pathType, e.row, f.cds, f.toOne.cols, e.row, f.cds+".")
 		case f.toMany != nil:
 			p.line("%s: %q,", f.name, f.cds)
 		}
@@ -231,7 +229,7 @@ func (v *serviceView) writeCols(p *printer, e *entityView) {
 		}
 	}
 	p.line("}\n")
-	p.line("func new%sCols[E any](path cds.Col[E, string]) %s[E] {", e.row, e.cols)
+	p.line("func (%s[E]) at(path cds.Col[E, string]) %s[E] {", e.cols, e.cols)
 	p.line("return %s[E]{", e.cols)
 	for _, f := range e.fields {
 		if f.col != "" {
@@ -254,7 +252,7 @@ func (v *serviceView) writeAuthz() *printer {
 		p.line("Rows: []cds.PolicyRow{")
 		for _, r := range t.Rows {
 			line := fmt.Sprintf("{On: %q", r.On)
-			for _, f := range []struct{ name, text string }{{"Grant", r.Grant}, {"To", r.To}, {"Where", r.Where}} {
+			for _, f := range []struct{ name, text string }{{"Grant", r.Grant}, {"To", r.To}, {"Where", r.Where}, {"Closed", r.Closed}, {"Follows", r.Follows}} {
 				if f.text != "" {
 					line += fmt.Sprintf(", %s: %q", f.name, f.text)
 				}
@@ -290,5 +288,3 @@ func (v *serviceView) writeTest() *printer {
 	p.line("func Matrix(t testing.TB, app *cdstest.App) {\nt.Helper()\ncdstest.Matrix(t, app, %s.Name, %q)\n}", v.pkg, "testdata/"+v.pkg+".matrix.txt")
 	return p
 }
-
-var _ csn.Type

@@ -1,0 +1,323 @@
+// Package cdstest runs an application in a test: in memory, without a port, as any user.
+//
+// Every test gets its own App with its own database. Calls from code run through the services as the user of the context that As
+// returns; HTTP scenarios run through the real server in the same process.
+//
+//	app := catalogtest.New(t, cdstest.Config{Dir: "..", Register: srv.Register})
+//	_, err := catalog.InsertInto(catalog.Reviews, &catalog.Review{…}).Exec(app.As(""))
+//	cdstest.Unauthorized(t, err)
+//	app.HTTP().As("bob").GET("/odata/v4/catalog/Books(201)").Status(200).Contains("Wuthering")
+package cdstest
+
+import (
+	"bytes"
+	"context"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"cds/parser/csn"
+	"cds/parser/diag"
+	cds "cds/runtime"
+	"cds/runtime/auth"
+	"cds/runtime/config"
+	"cds/runtime/db"
+	"cds/runtime/db/sqlite"
+	"cds/runtime/deploy"
+	"cds/runtime/serve"
+	"cds/strategies"
+)
+
+// Config says what to run. Model is needed.
+type Config struct {
+	Model func() (*csn.Model, error)
+	// Dir is the project's folder, for configuration and data; "" means the working directory. FS takes its place if set.
+	Dir string
+	FS  fs.FS
+	// Register registers the handlers, as in main.
+	Register func(*cds.App) error
+	// Users are known beside those of the configuration.
+	Users []TestUser
+	// Template lets tests share the work of deploying: each gets a copy. nil deploys anew.
+	Template *Template
+	// Overrides are the strongest configuration.
+	Overrides config.Section
+	// Profiles are active instead of test.
+	Profiles []string
+	Now      func() time.Time // nil: time.Now
+}
+
+// A Template is a deployed database that tests get copies of. Keep one per test binary, and Close it in TestMain. Its zero value is ready.
+type Template struct {
+	once sync.Once
+	pool db.Pool
+	err  error
+}
+
+func (t *Template) get(m *csn.Model, files fs.FS) (db.Pool, error) {
+	t.once.Do(func() { t.pool, t.err = open(m, files) })
+	return t.pool, t.err
+}
+
+// Close removes the database.
+func (t *Template) Close() error {
+	if t.pool == nil {
+		return nil
+	}
+	return t.pool.Close()
+}
+
+func open(m *csn.Model, files fs.FS) (db.Pool, error) {
+	pool, err := sqlite.New().Open(context.Background(), db.Config{URL: ":memory:"})
+	if err != nil {
+		return nil, err
+	}
+	if err := deploy.Deploy(context.Background(), pool, m, files, slog.New(slog.DiscardHandler)); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
+}
+
+// A TestUser is a user who exists in one test.
+type TestUser struct {
+	name    string
+	section map[string]any
+}
+
+// User returns a user with the given name, roles and attributes, for Config.Users.
+func User(name string, options ...func(*TestUser)) TestUser {
+	u := TestUser{name, map[string]any{"password": name, "roles": []any{}}}
+	for _, o := range options {
+		o(&u)
+	}
+	return u
+}
+
+// Roles gives a user roles.
+func Roles(roles ...string) func(*TestUser) {
+	return func(u *TestUser) {
+		for _, r := range roles {
+			u.section["roles"] = append(u.section["roles"].([]any), r)
+		}
+	}
+}
+
+// Attr gives a user an attribute.
+func Attr(name string, values ...string) func(*TestUser) {
+	return func(u *TestUser) {
+		attrs, _ := u.section["attr"].(map[string]any)
+		if attrs == nil {
+			attrs = map[string]any{}
+			u.section["attr"] = attrs
+		}
+		list := make([]any, len(values))
+		for i, v := range values {
+			list[i] = v
+		}
+		attrs[name] = list
+	}
+}
+
+// Tenant puts a user into a tenant.
+func Tenant(name string) func(*TestUser) {
+	return func(u *TestUser) { u.section["tenant"] = name }
+}
+
+// An App is a running application.
+type App struct {
+	CDS    *cds.App
+	Server *serve.Server
+	t      testing.TB
+	log    *logBuffer
+	count  *counter
+}
+
+// New starts the application. It ends with the test. Faults of the model or the configuration end the test at once.
+func New(t testing.TB, cfg Config) *App {
+	t.Helper()
+	if cfg.Model == nil {
+		t.Fatal("cdstest: Config.Model is missing")
+	}
+	a := &App{t: t, log: &logBuffer{}, count: &counter{}}
+	m, err := cfg.Model()
+	if err != nil {
+		t.Fatalf("cdstest: model: %s", explain(err))
+	}
+	pool, err := database(m, cfg)
+	if err != nil {
+		t.Fatalf("cdstest: database: %s", explain(err))
+	}
+	t.Cleanup(func() { pool.Close() })
+	srv := serve.New(func() (*csn.Model, error) { return m, nil })
+	srv.Databases(sqlite.New())
+	srv.Strategies(strategies.Builtin())
+	srv.Register(a.count.register)
+	if cfg.Register != nil {
+		srv.Register(cfg.Register)
+	}
+	profiles := cfg.Profiles
+	if profiles == nil {
+		profiles = []string{"test"}
+	}
+	a.Server, err = srv.Build(context.Background(), serve.Options{Dir: cfg.Dir, FS: cfg.FS, Env: []string{}, Profiles: profiles,
+		Overrides: cfg.overrides(), Pool: pool, Now: cfg.Now, Log: slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err != nil {
+		t.Fatalf("cdstest: %s", explain(err))
+	}
+	t.Cleanup(func() { a.Server.Close() })
+	a.CDS = a.Server.CDS
+	return a
+}
+
+// explain shows all diagnostics of an error that has some.
+func explain(err error) string {
+	var list diag.List
+	switch e := err.(type) {
+	case *serve.ModelError:
+		list = e.Diags
+	case diag.List:
+		list = e
+	default:
+		return err.Error()
+	}
+	var b bytes.Buffer
+	for _, d := range list {
+		b.WriteString("\n  " + d.Severity.String() + "[" + string(d.Code) + "]: " + d.Message)
+	}
+	return b.String()
+}
+
+func (c Config) files() fs.FS {
+	if c.FS != nil {
+		return c.FS
+	}
+	if c.Dir == "" {
+		return os.DirFS(".")
+	}
+	return os.DirFS(c.Dir)
+}
+
+func database(m *csn.Model, cfg Config) (db.Pool, error) {
+	if cfg.Template == nil {
+		return open(m, cfg.files())
+	}
+	from, err := cfg.Template.get(m, cfg.files())
+	if err != nil {
+		return nil, err
+	}
+	return sqlite.Clone(context.Background(), from)
+}
+
+// overrides makes the test run with mocked users, whatever the project's profiles say.
+func (c Config) overrides() config.Section {
+	users := map[string]any{}
+	for _, u := range c.Users {
+		users[u.name] = u.section
+	}
+	base := config.Section{"requires": map[string]any{"auth": map[string]any{"kind": "mocked", "users": users}}}
+	if c.Overrides == nil {
+		return base
+	}
+	return config.Merge(base, c.Overrides)
+}
+
+// UserNamed returns a mocked user as the configured strategy knows it; "" is the anonymous one. An unknown user ends the test.
+func (a *App) UserNamed(name string) *cds.User {
+	a.t.Helper()
+	if name == "" {
+		return auth.Anonymous
+	}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.SetBasicAuth(name, a.password(name))
+	u, err := a.Server.Strategy.Authenticate(r.Context(), r)
+	if err != nil || u == nil || !u.Identified() {
+		a.t.Fatalf("cdstest: there is no user %q: %v", name, err)
+	}
+	return u
+}
+
+func (a *App) password(name string) string {
+	users, _ := a.Server.Config.Get("requires.auth.users")
+	all, _ := users.(map[string]any)
+	user, _ := all[name].(map[string]any)
+	pw, _ := user["password"].(string)
+	return pw
+}
+
+// As returns a context for calls from code as a mocked user: catalog.From(catalog.Books).All(app.As("bob")). "" is the anonymous user.
+func (a *App) As(name string) context.Context {
+	a.t.Helper()
+	return a.CDS.NewContext(a.t.Context(), a.UserNamed(name), "")
+}
+
+// In is As with a locale.
+func (a *App) In(name, locale string) context.Context {
+	a.t.Helper()
+	return a.CDS.NewContext(a.t.Context(), a.UserNamed(name), locale)
+}
+
+// Log returns what has been logged so far.
+func (a *App) Log() string { return a.log.String() }
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// A counter counts the requests that got as far as handlers.
+type counter struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *counter) register(app *cds.App) error {
+	c.n = map[string]int{}
+	for _, s := range app.Services() {
+		s.Before(cds.Match{Name: "cdstest.count"}, func(_ context.Context, r *cds.RawRequest) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			name := s.Model.Name
+			c.n[name]++
+			if r.Target != nil {
+				name = r.Target.Name
+			}
+			c.n[string(r.Event)+" "+name]++
+			return nil
+		})
+	}
+	return nil
+}
+
+// Handled returns how many requests got as far as handlers: Handled("OrderService") all of the service, Handled("CREATE OrderService.Orders")
+// those of one kind. A denied request never gets there.
+func (a *App) Handled(what string) int {
+	a.count.mu.Lock()
+	defer a.count.mu.Unlock()
+	return a.count.n[what]
+}
+
+// Counts returns all counts.
+func (a *App) Counts() map[string]int {
+	a.count.mu.Lock()
+	defer a.count.mu.Unlock()
+	return maps.Clone(a.count.n)
+}
