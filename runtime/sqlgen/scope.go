@@ -1,0 +1,291 @@
+package sqlgen
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+)
+
+// Limits for what a query may ask for; beyond them it is refused as too complex.
+const (
+	maxSources = 200 // table accesses in one plan
+	maxDepth   = 150 // nesting of expressions, subqueries and conditions
+	maxExpand  = 12  // nesting of expands
+)
+
+// A compiler holds what is common to all statements of a plan.
+type compiler struct {
+	m         *csn.Model
+	d         Dialect
+	t         *Tables
+	g         Guarder
+	view      bool // makes the text of a view: constants in SQL, variables from the session, everything with the definer's right
+	localized bool // read the localized views where there are some
+	sources   int  // table accesses so far
+	depth     int
+}
+
+// A stmt is one SQL statement with its parameters.
+type stmt struct {
+	*compiler
+	binds   []Bind
+	aliases int
+}
+
+// A scope is where names are looked up: one query, one filter or one condition.
+type scope struct {
+	*stmt
+	parent  *scope             // the enclosing query, for correlated names; nil for filters and conditions
+	vars    map[string]*source // variables of any and all; $source and $target of a join
+	sources []*source
+	self    *source      // what $self is
+	definer bool         // table accesses from here are not guarded: conditions of the guard itself, and views
+	noJoin  bool         // there is no FROM clause to join to; paths become scalar subqueries
+	inner   bool         // a scope around this one is noJoin: so are sources of outer scopes
+	mapped  bool         // the source of a write: the table itself, see source.mapped
+	columns []cqn.Column // of the query, for $self and ORDER BY
+	joins   []*source    // joined for paths, in order
+}
+
+// A source is one occurrence of an entity or subquery in a FROM clause.
+type source struct {
+	scope    *scope
+	entity   *csn.Entity // nil for a derived table
+	derived  []outColumn // columns of a derived table
+	name     string      // by which expressions may refer to it
+	explicit bool        // the name was given by the author: it goes before elements
+	alias    string      // SQL alias
+	from     string      // table, view or subquery; made by newSource only
+	guard    string      // SQL of the guard's condition; "" for all rows
+	on       string      // join condition, for sources joined by paths
+	joined   map[string]*source
+	mapped   bool // alias stands for the table behind entity: element names are mapped to its columns
+}
+
+// An outColumn is one column that a query puts out.
+type outColumn struct {
+	name string
+	sql  string
+	el   *csn.Element
+	typ  csn.Type
+}
+
+func (sc *scope) fail(code, format string, args ...any) error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Status: 400}
+}
+
+// enter counts nesting; the caller defers leave.
+func (c *compiler) enter() error {
+	c.depth++
+	if c.depth > maxDepth {
+		return &Error{Code: "QUERY_TOO_DEEP", Message: "the query is nested too deeply", Status: 400}
+	}
+	return nil
+}
+
+func (c *compiler) leave() { c.depth-- }
+
+// child returns a scope for a filter or condition on src alone.
+func (sc *scope) child(src *source) *scope {
+	return &scope{stmt: sc.stmt, sources: []*source{src}, self: sc.self, definer: sc.definer, noJoin: true}
+}
+
+// sub returns a scope for a subquery with sources of its own.
+func (sc *scope) sub() *scope {
+	return &scope{stmt: sc.stmt, self: sc.self, definer: sc.definer, inner: sc.noJoin || sc.inner}
+}
+
+// newSource makes an occurrence of an entity. It is the only function that names a table, and it asks the guarder: nothing reads or
+// writes rows around it. The condition, in src.guard, must be ANDed by the caller with join, whereOf or the like.
+func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
+	sc.compiler.sources++
+	if sc.compiler.sources > maxSources {
+		return nil, sc.fail("QUERY_TOO_COMPLEX", "the query reads too many entities")
+	}
+	if e == nil {
+		return nil, sc.fail("NO_ENTITY", "the association has no target in the database")
+	}
+	if e.SkipPersistence {
+		return nil, &Error{Code: "NO_TABLE", Message: "entity " + e.Name + " is not in the database", Status: 501}
+	}
+	sc.aliases++
+	src := &source{scope: sc, entity: e, alias: "t" + strconv.Itoa(sc.aliases), name: e.Name[strings.LastIndexByte(e.Name, '.')+1:]}
+	name := TableName(e)
+	if sc.localized && e.Localized && use < Update {
+		name = localizedPrefix + name
+	}
+	if sc.mapped {
+		src.mapped, name = true, TableName(e.Table())
+	}
+	src.from = Quote(name, sc.d)
+	if sc.definer {
+		return src, nil
+	}
+	if sc.g == nil {
+		return nil, fmt.Errorf("no guard for %s", e.Name)
+	}
+	cond, err := sc.g.Condition(e, use)
+	if err != nil {
+		return nil, err
+	}
+	x, ok := cond.Expr()
+	if !ok {
+		return nil, &Forbidden{Entity: e.Name, Reason: "the guard gave no condition"}
+	}
+	if x == nil {
+		return src, nil
+	}
+	gs := &scope{stmt: sc.stmt, sources: []*source{src}, self: src, definer: true, noJoin: true}
+	f, err := gs.cond(x)
+	if err != nil {
+		return nil, fmt.Errorf("condition on %s: %w", e.Name, err)
+	}
+	src.guard = f.at(precAnd)
+	return src, nil
+}
+
+// table is how a FROM clause writes the source.
+func (src *source) table() string { return src.from + " AS " + src.alias }
+
+// column returns the SQL of an element of the source.
+func (src *source) column(el *csn.Element) (string, error) {
+	name := el.Name
+	if src.mapped {
+		base := tableElement(src.entity, el)
+		if base == nil {
+			return "", fmt.Errorf("%w: element %s of %s is not a column of its table", ErrNotUpdatable, el.Name, src.entity.Name)
+		}
+		name = base.Name
+	}
+	return src.alias + "." + Quote(name, src.scope.d), nil
+}
+
+// tableElement returns the column of the table behind a chain of simple projections, nil if there is none.
+func tableElement(e *csn.Entity, el *csn.Element) *csn.Element {
+	for e.Base != nil {
+		if el = el.Origin; el == nil {
+			return nil
+		}
+		e = e.Base
+	}
+	if e.Source != nil || el.Virtual || el.Value != nil && !el.Stored {
+		return nil
+	}
+	return el
+}
+
+// flat finds the element that a path begins with: structures are passed through to their flat elements. n is the number of steps
+// used; the element is an association or the end of the path, or nil.
+func flat(e *csn.Entity, path []cqn.Step) (el *csn.Element, n int) {
+	name := ""
+	for i := range path {
+		if i > 0 {
+			name += "_"
+		}
+		name += path[i].Name
+		if el := e.Flat.Lookup(name); el != nil {
+			return el, i + 1
+		}
+		if path[i].Filter != nil || len(path[i].Args) > 0 {
+			return nil, 0
+		}
+	}
+	return nil, 0
+}
+
+// isStruct reports whether a path names a structured element, and returns its parts.
+func structParts(e *csn.Entity, path []cqn.Step) []*csn.Element {
+	var out []*csn.Element
+	for _, el := range e.Flat {
+		if len(el.Path) > len(path) {
+			match := true
+			for i := range path {
+				match = match && el.Path[i] == path[i].Name
+			}
+			if match {
+				out = append(out, el)
+			}
+		}
+	}
+	return out
+}
+
+// has reports whether the source has what the path begins with.
+func (src *source) has(path []cqn.Step) bool {
+	if src.entity == nil {
+		return src.derivedColumn(path[0].Name) != nil
+	}
+	el, _ := flat(src.entity, path)
+	return el != nil || len(structParts(src.entity, path)) > 0
+}
+
+func (src *source) derivedColumn(name string) *outColumn {
+	for i := range src.derived {
+		if src.derived[i].name == name {
+			return &src.derived[i]
+		}
+	}
+	return nil
+}
+
+// base finds the source that a path begins in and the steps that remain.
+func (sc *scope) base(r *cqn.Ref) (*source, []cqn.Step, error) {
+	if len(r.Path) == 0 {
+		return nil, nil, sc.fail("INVALID_PATH", "empty path")
+	}
+	first, path := r.Path[0].Name, r.Path
+	if (first == "$self" || first == "$projection") && len(path) > 1 && sc.self != nil {
+		return sc.self, path[1:], nil
+	}
+	for s := sc; s != nil; s = s.parent {
+		if v := s.vars[first]; v != nil {
+			return v, path[1:], nil
+		}
+		if len(path) > 1 {
+			for _, src := range s.sources {
+				if src.explicit && src.name == first {
+					return src, path[1:], nil
+				}
+			}
+		}
+		var found *source
+		for _, src := range s.sources {
+			if src.has(path) {
+				if found != nil {
+					return nil, nil, sc.fail("AMBIGUOUS_NAME", "%q is ambiguous: it occurs in %s and %s", first, found.name, src.name)
+				}
+				found = src
+			}
+		}
+		if found != nil {
+			return found, path, nil
+		}
+		if len(path) > 1 {
+			for _, src := range s.sources {
+				if src.name == first {
+					return src, path[1:], nil
+				}
+			}
+		}
+	}
+	return nil, nil, sc.unknown(r)
+}
+
+func (sc *scope) unknown(r *cqn.Ref) error {
+	in := ""
+	if len(sc.sources) > 0 && sc.sources[0].entity != nil {
+		in = " in " + sc.sources[0].entity.Name
+	}
+	return sc.fail("UNKNOWN_ELEMENT", "%q does not exist%s", pathText(r), in)
+}
+
+// allowed asks the guarder whether the element may be named.
+func (sc *scope) allowed(el *csn.Element, use Use) error {
+	if sc.definer || sc.g == nil {
+		return nil
+	}
+	return sc.g.Element(el, use)
+}

@@ -1,0 +1,363 @@
+package sqlgen
+
+import (
+	"strconv"
+	"strings"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+)
+
+// A selection is a SELECT being built: clauses are compiled in any order, then put together, since each may add joins.
+type selection struct {
+	*scope
+	from    string
+	columns []string // SQL of the output columns
+	where   []string
+	group   string
+	having  string
+	order   []string
+	limit   string
+	plan    *Plan
+	pending []parentKey
+	plain   bool // hidden columns may be added: no grouping, no DISTINCT
+}
+
+func (s *selection) sql(distinct bool) string {
+	var b strings.Builder
+	b.WriteString("SELECT ")
+	if distinct {
+		b.WriteString("DISTINCT ")
+	}
+	b.WriteString(strings.Join(s.columns, ", "))
+	b.WriteString(" FROM " + s.scope.from(s.from))
+	if len(s.where) > 0 {
+		b.WriteString(" WHERE " + strings.Join(s.where, " AND "))
+	}
+	if s.group != "" {
+		b.WriteString(" GROUP BY " + s.group)
+	}
+	if s.having != "" {
+		b.WriteString(" HAVING " + s.having)
+	}
+	if len(s.order) > 0 {
+		b.WriteString(" ORDER BY " + strings.Join(s.order, ", "))
+	}
+	return b.String() + s.limit
+}
+
+func (s *selection) and(cond string) {
+	if cond != "" {
+		s.where = append(s.where, cond)
+	}
+}
+
+func (s *selection) andExpr(x cqn.Expr) error {
+	if x == nil {
+		return nil
+	}
+	f, err := s.cond(x)
+	if err == nil {
+		s.and(f.at(precAnd))
+	}
+	return err
+}
+
+// add appends an output column and returns its position.
+func (s *selection) add(sql string) int {
+	s.columns = append(s.columns, sql)
+	return len(s.columns) - 1
+}
+
+// selectPlan compiles a query of a request to a plan.
+func (c *compiler) selectPlan(q *cqn.Select) (*Plan, error) {
+	st := &stmt{compiler: c}
+	s := &selection{scope: &scope{stmt: st}, plan: &Plan{One: q.One}}
+	if err := s.readFrom(q.From); err != nil {
+		return nil, err
+	}
+	if s.self != nil {
+		s.plan.Entity = s.self.entity
+	}
+	if err := s.clauses(q); err != nil {
+		return nil, err
+	}
+	if err := s.limits(q); err != nil {
+		return nil, err
+	}
+	s.plan.SQL = s.sql(q.Distinct)
+	if q.Lock == cqn.LockUpdate && s.t.LockUpdate != "" {
+		s.plan.SQL += " " + s.t.LockUpdate
+	}
+	s.plan.Binds = st.binds
+	return s.plan, nil
+}
+
+// clauses compiles everything but FROM and the limits.
+func (s *selection) clauses(q *cqn.Select) error {
+	s.scope.columns = q.Columns
+	s.plain = !q.Distinct && len(q.GroupBy) == 0 && !aggregates(q.Columns)
+	cols, err := s.outputs(s.self, q.Columns, q.Exclude, 0)
+	if err != nil {
+		return err
+	}
+	s.plan.Columns = append(cols, s.plan.Columns...)
+	if err := s.filters(q); err != nil {
+		return err
+	}
+	if err := s.hidden(); err != nil {
+		return err
+	}
+	order, err := s.orderBy(q.OrderBy)
+	if order != "" {
+		s.order = append(s.order, order)
+	}
+	return err
+}
+
+func (s *selection) filters(q *cqn.Select) error {
+	if err := s.andExpr(q.Where); err != nil {
+		return err
+	}
+	if err := s.search(q); err != nil {
+		return err
+	}
+	if len(q.GroupBy) > 0 {
+		g, err := s.list(q.GroupBy, hint{})
+		if err != nil {
+			return err
+		}
+		s.group = g
+	}
+	if q.Having != nil {
+		f, err := s.cond(q.Having)
+		if err != nil {
+			return err
+		}
+		s.having = f.sql
+	}
+	return nil
+}
+
+func (s *selection) limits(q *cqn.Select) (err error) {
+	s.limit, err = s.limitClause(q.Limit, q.Offset)
+	return err
+}
+
+func (sc *scope) limitClause(limit, offset cqn.Expr) (string, error) {
+	if limit == nil && offset == nil {
+		return "", nil
+	}
+	out := ""
+	for _, l := range []struct {
+		word string
+		x    cqn.Expr
+	}{{" LIMIT ", limit}, {" OFFSET ", offset}} {
+		switch {
+		case l.x != nil:
+			f, err := sc.expr(l.x, hint{typ: typeInt64})
+			if err != nil {
+				return "", err
+			}
+			out += l.word + f.sql
+		case l.word == " LIMIT ":
+			out += l.word + strconv.FormatInt(1<<62, 10) // some dialects know no OFFSET alone
+		}
+	}
+	return out, nil
+}
+
+// readFrom compiles the FROM clause of a request: the path to its target, every entity of it guarded.
+func (s *selection) readFrom(src cqn.Source) error {
+	from, ok := src.(*cqn.From)
+	if !ok || from.Path == nil || len(from.Path.Path) == 0 {
+		if src == nil {
+			return s.fail("NO_ENTITY", "the query names no entity")
+		}
+		sql, err := s.source(src)
+		s.from = sql
+		if len(s.sources) > 0 && err == nil {
+			s.self = s.sources[0]
+		}
+		return err
+	}
+	return s.readPath(from.Path, from.As, Root)
+}
+
+// readPath compiles `Entity[keys].assoc[filter].assoc`, the target being used as given and the entities before it as Path.
+func (s *selection) readPath(path *cqn.Ref, alias string, use Use) error {
+	e := s.m.Entity(path.Path[0].Name)
+	if e == nil {
+		return &Error{Code: "UNKNOWN_ENTITY", Message: "entity " + strconv.Quote(path.Path[0].Name) + " does not exist", Status: 404}
+	}
+	steps, els, err := s.pathSteps(e, path)
+	if err != nil {
+		return err
+	}
+	target := e
+	if len(els) > 0 {
+		target = els[len(els)-1].Assoc().Target
+	}
+	src, err := s.newSource(target, use)
+	if err != nil {
+		return err
+	}
+	if alias != "" {
+		src.name, src.explicit = alias, true
+	}
+	s.sources, s.self, s.from = []*source{src}, src, src.table()
+	s.and(src.guard)
+	if err := s.andExpr(steps[len(steps)-1].Filter); err != nil {
+		return err
+	}
+	if len(els) == 0 {
+		return nil
+	}
+	cond, err := s.reached(src, e, steps, els)
+	s.and(cond)
+	return err
+}
+
+// pathSteps resolves a resource path: one step for each entity, and the associations between them.
+func (s *selection) pathSteps(e *csn.Entity, path *cqn.Ref) (steps []cqn.Step, els []*csn.Element, err error) {
+	steps = path.Path[:1:1]
+	if len(steps[0].Args) > 0 {
+		return nil, nil, &Error{Code: "NOT_SUPPORTED", Message: "parameterised views are not supported", Status: 501}
+	}
+	for rest := path.Path[1:]; len(rest) > 0; {
+		el, n := flat(e, rest)
+		if el == nil || el.Assoc() == nil || el.Assoc().Target == nil {
+			return nil, nil, &Error{Code: "UNKNOWN_ELEMENT", Message: strconv.Quote(rest[0].Name) + " is not an association of " + e.Name, Status: 404}
+		}
+		if err := s.allowed(el, Path); err != nil {
+			return nil, nil, err
+		}
+		steps, els = append(steps, rest[n-1]), append(els, el)
+		rest, e = rest[n:], el.Assoc().Target
+	}
+	return steps, els, nil
+}
+
+// reached is the condition that a row of the target is reached from a visible row at the start of a path, over visible rows.
+func (s *selection) reached(target *source, e *csn.Entity, steps []cqn.Step, els []*csn.Element) (string, error) {
+	in := s.sub()
+	cur, err := in.newSource(e, Path)
+	if err != nil {
+		return "", err
+	}
+	in.sources = []*source{cur}
+	tables, conds := cur.table(), []string{}
+	if cur.guard != "" {
+		conds = append(conds, cur.guard)
+	}
+	if f := steps[0].Filter; f != nil {
+		c, err := in.cond(f)
+		if err != nil {
+			return "", err
+		}
+		conds = append(conds, c.at(precAnd))
+	}
+	for i, el := range els[:len(els)-1] {
+		next, err := in.newSource(el.Assoc().Target, Path)
+		if err != nil {
+			return "", err
+		}
+		on, err := in.stepCond(cur, next, el, steps[i+1])
+		if err != nil {
+			return "", err
+		}
+		tables += " JOIN " + next.table() + " ON " + on
+		cur = next
+	}
+	last := els[len(els)-1]
+	if a := last.Assoc(); len(a.Pairs) > 0 && a.Rest == nil {
+		return in.reachedIn(target, cur, a, tables, conds)
+	}
+	on, err := in.joinCond(cur, target, last)
+	if err != nil {
+		return "", err
+	}
+	conds = append(conds, on)
+	return "EXISTS (SELECT 1 FROM " + in.from(tables) + " WHERE " + strings.Join(conds, " AND ") + ")", nil
+}
+
+// reachedIn is the form for plain foreign keys, which databases answer by an index on the target.
+func (sc *scope) reachedIn(target, cur *source, a *csn.Assoc, tables string, conds []string) (string, error) {
+	var outer, inner []string
+	for _, p := range a.Pairs {
+		o, err := target.column(p.Target)
+		if err != nil {
+			return "", err
+		}
+		i, err := cur.column(p.Source)
+		if err != nil {
+			return "", err
+		}
+		outer, inner = append(outer, o), append(inner, i)
+	}
+	sql := tuple(outer) + " IN (SELECT " + strings.Join(inner, ", ") + " FROM " + sc.from(tables)
+	if len(conds) > 0 {
+		sql += " WHERE " + strings.Join(conds, " AND ")
+	}
+	return sql + ")", nil
+}
+
+// aggregates reports whether columns contain an aggregate function.
+func aggregates(cols []cqn.Column) bool {
+	found := false
+	for i := range cols {
+		cqn.Walk(cols[i].X, func(n any) bool {
+			switch n := n.(type) {
+			case *cqn.Subquery:
+				return false
+			case *cqn.Call:
+				switch strings.ToLower(n.Name) {
+				case "count", "sum", "avg", "average", "min", "max", "countdistinct", "total":
+					found = found || n.Over == nil && (n.Star || len(n.Args) == 1)
+				}
+			}
+			return true
+		})
+	}
+	return found
+}
+
+// orderBy compiles ORDER BY items. A single name may be that of an output column.
+func (sc *scope) orderBy(os []cqn.Order) (string, error) {
+	var parts []string
+	for _, o := range os {
+		f, err := sc.orderItem(o.X)
+		if err != nil {
+			return "", err
+		}
+		s := f.at(precCompare)
+		if o.Desc {
+			s += " DESC"
+		}
+		if sc.t.NullsOrder && o.NullsFirst {
+			s += " NULLS FIRST"
+		} else if sc.t.NullsOrder && o.NullsLast {
+			s += " NULLS LAST"
+		}
+		parts = append(parts, s)
+	}
+	return strings.Join(parts, ", "), nil
+}
+
+func (sc *scope) orderItem(x cqn.Expr) (frag, error) {
+	if ref, ok := x.(*cqn.Ref); ok && len(ref.Path) == 1 && ref.Path[0].Filter == nil {
+		for i := range sc.columns {
+			c := &sc.columns[i]
+			if c.As == ref.Path[0].Name && c.X != nil && c.Expand == nil && c.Inline == nil {
+				if r, ok := c.X.(*cqn.Ref); ok && len(r.Path) == 1 && r.Path[0].Name == c.As {
+					break
+				}
+				return sc.expr(c.X, hint{})
+			}
+		}
+	}
+	if l, ok := x.(*cqn.Lit); ok && !l.Value.IsNull() {
+		return frag{}, sc.fail("INVALID_EXPRESSION", "a constant cannot be sorted by")
+	}
+	return sc.expr(x, hint{})
+}
