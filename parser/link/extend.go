@@ -1,0 +1,373 @@
+package link
+
+import (
+	"slices"
+
+	"cds/parser/ast"
+	"cds/parser/csn"
+	"cds/parser/diag"
+	"cds/parser/token"
+)
+
+// extend attaches extensions and annotations to what they name, layer by layer. Before: names are collected. After: members,
+// actions and columns of extensions belong to the definitions, notes hold what annotate says; whether annotated names exist is
+// checked at the end (unusedNotes), since texts entities and exposed entities come later.
+func (l *linker) extend() {
+	for _, src := range l.order {
+		l.extendServices(src, l.fileScopes[src], l.sources[src].File.Decls, 0)
+	}
+	for _, src := range l.order {
+		l.extendDecls(src, l.fileScopes[src], l.sources[src].File.Decls, 0)
+	}
+	for _, u := range l.uses {
+		if !l.isPrefix(u.name) {
+			x := l.diags.Errorf("ref-undefined-art", u.span, "No definition of “%s” has been found", u.name)
+			var known []string
+			for _, d := range l.defs {
+				known = append(known, d.name)
+			}
+			x.Hint = didYouMean(u.name, known)
+		}
+	}
+}
+
+// extendServices enters the definitions inside `extend service S with { … }`, so that later extensions can name them.
+func (l *linker) extendServices(src int, s *scope, decls []ast.Decl, depth int) {
+	if depth > maxDepth {
+		return
+	}
+	for _, n := range decls {
+		switch n := n.(type) {
+		case *ast.Service:
+			l.extendServices(src, l.blockScope(s, n.Name.Text, n.Decls), n.Decls, depth+1)
+		case *ast.Context:
+			l.extendServices(src, l.blockScope(s, n.Name.Text, n.Decls), n.Decls, depth+1)
+		case *ast.Extend:
+			if len(n.Decls) == 0 {
+				continue
+			}
+			d := l.find(s, &n.Name, "Artifact")
+			if d == nil {
+				continue
+			}
+			if d.kind != kService && d.kind != kContext {
+				l.diags.Errorf("extend-unexpected-def", n.Name.Span, "Only a service or context can be extended with definitions; “%s” is a %s", d.name, d.kind)
+				continue
+			}
+			inner := newScope(s, d.name)
+			inner.whole = true
+			l.declare(inner, n.Decls)
+			svc := d.service
+			if d.kind == kService {
+				svc = d
+			}
+			l.collectDecls(src, inner, svc, n.Decls, 0)
+		}
+	}
+}
+
+// blockScope rebuilds the scope of a block, for directives inside it.
+func (l *linker) blockScope(s *scope, name string, decls []ast.Decl) *scope {
+	inner := newScope(s, join(s.prefix, name))
+	l.declare(inner, decls)
+	return inner
+}
+
+func (l *linker) extendDecls(src int, s *scope, decls []ast.Decl, depth int) {
+	if depth > maxDepth {
+		return
+	}
+	for _, n := range decls {
+		switch n := n.(type) {
+		case *ast.Service:
+			l.extendDecls(src, l.blockScope(s, n.Name.Text, n.Decls), n.Decls, depth+1)
+		case *ast.Context:
+			l.extendDecls(src, l.blockScope(s, n.Name.Text, n.Decls), n.Decls, depth+1)
+		case *ast.Extend:
+			l.extendOne(src, s, n, depth)
+		case *ast.Annotate:
+			l.annotateOne(src, s, n)
+		}
+	}
+}
+
+func (l *linker) extendOne(src int, s *scope, n *ast.Extend, depth int) {
+	abs, _ := l.absolute(s, n.Name.Text)
+	d := l.byName[abs]
+	if d == nil {
+		if len(n.Decls) == 0 { // else reported already
+			l.unknownDef(s, &n.Name, "Artifact")
+		}
+		return
+	}
+	root := l.noteFor(abs, n.Name.Span)
+	if n.ElementPath != nil {
+		l.extendElement(src, root, d, s, n)
+		return
+	}
+	l.note(root, flatten(n.Annos), src)
+	if len(n.Decls) > 0 {
+		inner := newScope(s, abs)
+		inner.whole = true
+		l.declare(inner, n.Decls)
+		l.extendDecls(src, inner, n.Decls, depth+1)
+	}
+	if d.query != nil {
+		d.query.extend(n, s)
+	}
+	for _, inc := range n.Includes {
+		d.members = append(d.members, member{include: inc, scope: s})
+	}
+	l.extendElements(src, root, d, s, n)
+	d.addActions(n.Actions, s)
+}
+
+// extendElements adds elements; those that only extend an existing element are attached to it.
+func (l *linker) extendElements(src int, root *notes, d *def, s *scope, n *ast.Extend) {
+	for _, e := range n.Elements {
+		switch {
+		case e.AnnotateOnly:
+			l.noteElement(root, e, src, 0)
+		case e.ExtendOnly:
+			l.note(child(&root.elems, e.Name.Text, e.Name.Span), flatten(e.Annos), src)
+			d.extendMember(e, s)
+		case d.query != nil:
+			l.diags.Errorf("extend-query", e.Name.Span, "A view can't be extended with elements").Hint = "Use `extend … with columns { … }`."
+		case d.kind == kService || d.kind == kContext || d.kind == kOperation:
+			l.diags.Errorf("extend-unexpected-element", e.Name.Span, "A %s can't be extended with elements", d.kind)
+		default:
+			d.members = append(d.members, member{el: e, scope: s})
+		}
+	}
+	if len(n.Enum) > 0 {
+		d.extendEnum(n.Enum)
+	}
+}
+
+// extendMember adds nested elements and enum symbols to a written element.
+func (d *def) extendMember(e *ast.Element, s *scope) {
+	for i := range d.members {
+		m := &d.members[i]
+		if m.el == nil || m.el.Name.Text != e.Name.Text || m.el.Type == nil {
+			continue
+		}
+		el, t := *m.el, *m.el.Type // the syntax tree may be cached: it is never changed
+		t.Fields = append(append([]*ast.Element(nil), t.Fields...), e.Elements...)
+		if e.Type != nil {
+			t.Enum = append(append([]*ast.EnumSymbol(nil), t.Enum...), e.Type.Enum...)
+		}
+		el.Type = &t
+		m.el = &el
+		return
+	}
+}
+
+func (d *def) extendEnum(syms []*ast.EnumSymbol) {
+	if t, ok := d.node.(*ast.Type); ok && t.Type != nil {
+		tc, te := *t, *t.Type
+		te.Enum = append(append([]*ast.EnumSymbol(nil), te.Enum...), syms...)
+		te.HasEnum = true
+		tc.Type = &te
+		d.node = &tc
+	}
+}
+
+// extendElement is `extend E:elem with …`.
+func (l *linker) extendElement(src int, root *notes, d *def, s *scope, n *ast.Extend) {
+	at := root
+	for _, p := range pathParts(n.ElementPath) {
+		at = child(&at.elems, p.Text, p.Span)
+	}
+	l.note(at, flatten(n.Annos), src)
+	parts := pathParts(n.ElementPath)
+	if len(parts) != 1 || d.query != nil {
+		if len(n.Elements)+len(n.Enum)+len(n.TypeArgs) > 0 {
+			l.diags.Errorf("extend-unsupported", n.ElementPath.Span, "Only a direct element of an entity, aspect or type can be extended")
+		}
+		return
+	}
+	for i := range d.members {
+		m := &d.members[i]
+		if m.el == nil || m.el.Name.Text != parts[0].Text || m.el.Type == nil {
+			continue
+		}
+		el, t := *m.el, *m.el.Type
+		t.Fields = append(append([]*ast.Element(nil), t.Fields...), n.Elements...)
+		t.Enum = append(append([]*ast.EnumSymbol(nil), t.Enum...), n.Enum...)
+		l.extendArgs(&t, n)
+		el.Type = &t
+		m.el = &el
+		return
+	}
+	if len(n.Elements)+len(n.Enum)+len(n.TypeArgs) > 0 {
+		l.diags.Errorf("ref-undefined-element", n.ElementPath.Span, "Element “%s” of “%s” has not been found", n.ElementPath.Text, d.name)
+	}
+}
+
+// extendArgs is `extend E:elem with (length: 100)`.
+func (l *linker) extendArgs(t *ast.TypeExpr, n *ast.Extend) {
+	if len(n.TypeArgs) == 0 {
+		return
+	}
+	args := append([]string(nil), t.Args...)
+	for k, v := range n.TypeArgs {
+		i := 0
+		switch k {
+		case "length", "precision", "srid":
+		case "scale":
+			i = 1
+		default:
+			l.diags.Errorf("extend-unknown-arg", n.Name.Span, "Unknown type argument “%s”", k).Hint = "length, precision and scale can be extended."
+			continue
+		}
+		for len(args) <= i {
+			args = append(args, "")
+		}
+		args[i] = v
+	}
+	t.Args = args
+}
+
+// pathParts returns the identifiers of a path of elements.
+func pathParts(n *ast.Name) []ast.Ident {
+	if n == nil {
+		return nil
+	}
+	if len(n.Parts) > 0 {
+		return n.Parts
+	}
+	return []ast.Ident{{Text: n.Text, Span: n.Span}}
+}
+
+func (l *linker) noteFor(abs string, at token.Span) *notes {
+	n := l.notes[abs]
+	if n == nil {
+		n = &notes{span: at}
+		l.notes[abs] = n
+		l.noteOrder = append(l.noteOrder, abs)
+	}
+	return n
+}
+
+// note adds annotations to a node. The same one twice from one source is suspicious: the last one is used.
+func (l *linker) note(n *notes, as csn.Annotations, src int) {
+	for _, f := range as {
+		if s, ok := n.src[f.Name]; ok && s == src && !hasEllipsis(f.Value) {
+			l.diags.Warnf("anno-duplicate-same-file", f.Span, "Duplicate assignment with “@%s”, using last", f.Name)
+		}
+		if n.src == nil {
+			n.src = map[string]int{}
+		}
+		n.src[f.Name] = src
+		assignLate(&n.annos, f)
+	}
+}
+
+// assignLate replaces an earlier assignment, except that a value with `...` stays in the list: its base may be declared or inherited.
+func assignLate(as *csn.Annotations, f field) {
+	if !hasEllipsis(f.Value) {
+		*as = slices.DeleteFunc(*as, func(o field) bool { return o.Name == f.Name })
+	}
+	*as = append(*as, f)
+}
+
+func (l *linker) annotateOne(src int, s *scope, n *ast.Annotate) {
+	if n.Name.Text == "" {
+		return
+	}
+	abs, _ := l.absolute(s, n.Name.Text)
+	root := l.noteFor(abs, n.Name.Span)
+	at := root
+	for _, p := range pathParts(n.ElementPath) {
+		at = child(&at.elems, p.Text, p.Span)
+	}
+	l.note(at, flatten(n.Annos), src)
+	for _, e := range n.Elements {
+		l.noteElement(at, e, src, 0)
+	}
+	for _, o := range n.Actions {
+		l.noteOperation(child(&root.actions, o.Name.Text, o.Name.Span), o, src)
+	}
+	for _, p := range n.Params {
+		l.noteElement2(&root.params, p, src)
+	}
+	if n.Returns != nil {
+		if root.returns == nil {
+			root.returns = &notes{span: n.Returns.Name.Span}
+		}
+		l.note(root.returns, flatten(n.Returns.Annos), src)
+		for _, e := range n.Returns.Elements {
+			l.noteElement(root.returns, e, src, 0)
+		}
+	}
+}
+
+func (l *linker) noteOperation(at *notes, o *ast.Operation, src int) {
+	l.note(at, flatten(o.Annos), src)
+	for _, p := range o.Params {
+		l.noteElement2(&at.params, p, src)
+	}
+	if len(o.ReturnsAnnos) > 0 {
+		if at.returns == nil {
+			at.returns = &notes{span: o.Name.Span}
+		}
+		l.note(at.returns, flatten(o.ReturnsAnnos), src)
+	}
+}
+
+func (l *linker) noteElement(at *notes, e *ast.Element, src, depth int) {
+	if depth > maxDepth || e.Name.Text == "" {
+		return
+	}
+	l.noteInto(child(&at.elems, e.Name.Text, e.Name.Span), e, src, depth)
+}
+
+func (l *linker) noteElement2(m *map[string]*notes, e *ast.Element, src int) {
+	if e.Name.Text != "" {
+		l.noteInto(child(m, e.Name.Text, e.Name.Span), e, src, 0)
+	}
+}
+
+func (l *linker) noteInto(c *notes, e *ast.Element, src, depth int) {
+	l.note(c, flatten(e.Annos), src)
+	for _, k := range e.Elements {
+		l.noteElement(c, k, src, depth+1)
+	}
+}
+
+// unusedNotes warns of annotations for things that do not exist. Annotating what is not there is no error (a reuse model may
+// be annotated whose optional parts are missing), but a restriction that reaches nothing must not go unnoticed: it is an error.
+func (l *linker) unusedNotes() {
+	for _, abs := range l.noteOrder {
+		n := l.notes[abs]
+		if l.byName[abs] == nil {
+			x := l.unused(n, "ext-undefined-def", n.span, "Artifact “%s” has not been found", abs)
+			var known []string
+			for _, d := range l.defs {
+				known = append(known, d.name)
+			}
+			l.diags[x].Hint = didYouMean(abs, known)
+			continue
+		}
+		l.unusedIn(n, abs, 0)
+	}
+}
+
+func (l *linker) unusedIn(n *notes, abs string, depth int) {
+	if depth > maxDepth {
+		return
+	}
+	walk := func(m map[string]*notes, code diag.Code, format string) {
+		for _, name := range sortedKeys(m) {
+			c := m[name]
+			if !c.used {
+				l.unused(c, code, c.span, format, name, abs)
+				continue
+			}
+			l.unusedIn(c, abs, depth+1)
+		}
+	}
+	walk(n.elems, "anno-undefined-element", "Element “%s” of “%s” has not been found")
+	walk(n.actions, "anno-undefined-action", "Action “%s” of “%s” has not been found")
+	walk(n.params, "anno-undefined-param", "Parameter “%s” of “%s” has not been found")
+}

@@ -1,0 +1,50 @@
+package link
+
+import (
+	"sort"
+
+	"cds/parser/cqn"
+	"cds/parser/diag"
+	"cds/parser/token"
+)
+
+type field = cqn.AnnoField
+
+func sortedKeys[V any](m map[string]V) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// unused reports a note that reached nothing and returns the index of the diagnostic.
+func (l *linker) unused(n *notes, code diag.Code, at token.Span, format string, args ...any) int {
+	sev := diag.Warning
+	if n.guards(0) && !l.opt.Lenient {
+		sev = diag.Error
+	}
+	l.diags.Add(sev, code, at, format, args...)
+	return len(l.diags) - 1
+}
+
+// guards reports whether a restriction stands somewhere in the tree.
+func (n *notes) guards(depth int) bool {
+	if n == nil || depth > maxDepth {
+		return false
+	}
+	for i := range n.annos {
+		if isRestriction(n.annos[i].Name) {
+			return true
+		}
+	}
+	for _, m := range []map[string]*notes{n.elems, n.actions, n.params} {
+		for _, c := range m {
+			if c.guards(depth + 1) {
+				return true
+			}
+		}
+	}
+	return n.returns.guards(depth + 1)
+}
