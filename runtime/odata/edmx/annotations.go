@@ -60,8 +60,8 @@ func (w *writer) annotations() {
 	for _, e := range w.exposed() {
 		name := w.entityType(e)
 		set := w.s.Name + ".EntityContainer/" + SetName(e)
-		w.target(name, func() { w.generic(e.Annotations, false); w.texts(&e.Def) })
-		w.target(set, func() { w.generic(e.Annotations, true); w.capabilities(e) })
+		w.target(name, func() { w.definition(&e.Def, false) })
+		w.target(set, func() { w.concurrency(e); w.definition(&e.Def, true); w.capabilities(e) })
 		for _, el := range e.Flat {
 			if el.Assoc() == nil || w.visible(el.Assoc().Target) {
 				w.target(name+"/"+el.Name, func() { w.elementAnnotations(el) })
@@ -74,12 +74,12 @@ func (w *writer) annotations() {
 	for _, o := range w.s.Ops {
 		w.operationAnnotations(o, nil)
 	}
-	w.target(w.s.Name+".EntityContainer", func() { w.generic(w.s.Annotations, true); w.texts(&w.s.Def) })
+	w.target(w.s.Name+".EntityContainer", func() { w.definition(&w.s.Def, true) })
 }
 
 func (w *writer) operationAnnotations(o *csn.Operation, e *csn.Entity) {
 	sig := w.signature(o, e)
-	w.target(sig, func() { w.generic(o.Annotations, false); w.texts(&o.Def) })
+	w.target(sig, func() { w.definition(&o.Def, false) })
 	for _, p := range o.Params {
 		w.target(sig+"/"+p.Name, func() {
 			w.elementAnnotations(p)
@@ -94,31 +94,126 @@ func (w *writer) operationAnnotations(o *csn.Operation, e *csn.Entity) {
 
 func (w *writer) flag(term string) { w.empty("Annotation", "Term", w.term(term), "Bool", "true") }
 
-// elementAnnotations writes what is annotated with terms of vocabularies, then what CDS' own annotations mean.
+// elementAnnotations writes what is annotated with terms of vocabularies, and what CDS' own annotations mean.
 func (w *writer) elementAnnotations(el *csn.Element) {
 	w.validation(el)
-	w.generic(el.Annotations, false)
+	g := &groups{w: w}
+	g.generic(el.Annotations, false)
 	a := el.Annotations
-	if a.Is("mandatory") && a.Get("Common.FieldControl") == nil {
-		w.empty("Annotation", "Term", w.term("Common.FieldControl"), "EnumMember", "Common.FieldControlType/Mandatory")
+	if a.Is("mandatory") && a.Get("Common.FieldControl") == nil && el.Assoc() == nil {
+		g.add("Common", func() {
+			w.empty("Annotation", "Term", w.term("Common.FieldControl"), "EnumMember", "Common.FieldControlType/Mandatory")
+		})
 	}
-	if a.Get("Core.Computed") == nil && (a.Is("readonly") || el.Virtual || el.Value != nil) {
-		w.flag("Core.Computed")
+	if a.Get("Core.Computed") == nil && (a.Is("readonly") || el.Virtual || el.Value != nil || a.Get("cds.on.insert") != nil || a.Get("cds.on.update") != nil) {
+		g.add("Core", func() { w.flag("Core.Computed") })
 	}
-	w.texts(&el.Def)
+	if b := el.Scalar(); b != nil && b.Kind == csn.UUID && el.Key && el.ForeignKey == nil && el.Owner != nil && a.Get("Core.ComputedDefaultValue") == nil {
+		g.add("Core", func() { w.flag("Core.ComputedDefaultValue") })
+	}
+	g.texts(&el.Def)
+	if el.ForeignKey != nil && a.Get("Common.ValueList") == nil {
+		g.valueList(el)
+	}
+	g.write()
 }
 
-func (w *writer) texts(d *csn.Def) {
-	a := d.Annotations
-	if s := a.Str("description"); s != "" && a.Get("Core.Description") == nil {
-		w.empty("Annotation", "Term", w.term("Core.Description"), "String", s)
+// definition writes the annotations of a definition.
+func (w *writer) definition(d *csn.Def, set bool) {
+	g := &groups{w: w}
+	g.generic(d.Annotations, set)
+	if !set {
+		g.texts(d)
 	}
-	for _, name := range []string{"title", "label"} {
-		if s := a.Str(name); s != "" && a.Get("Common.Label") == nil {
-			w.empty("Annotation", "Term", w.term("Common.Label"), "String", s)
-			break
+	g.write()
+}
+
+// groups holds annotations by vocabulary, in the order in which the vocabularies turn up.
+type groups struct {
+	w     *writer
+	order []string
+	parts map[string][]byte
+}
+
+func (g *groups) add(vocabulary string, f func()) {
+	body := g.w.capture(f)
+	if len(body) == 0 {
+		return
+	}
+	if g.parts == nil {
+		g.parts = map[string][]byte{}
+	}
+	if g.parts[vocabulary] == nil {
+		g.order = append(g.order, vocabulary)
+	}
+	g.parts[vocabulary] = append(g.parts[vocabulary], body...)
+}
+
+func (g *groups) write() {
+	for _, v := range g.order {
+		g.w.b = append(g.w.b, g.parts[v]...)
+	}
+}
+
+// texts writes the title and the description.
+func (g *groups) texts(d *csn.Def) {
+	w := g.w
+	for i := range d.Annotations {
+		s := d.Annotations[i].Value.Str()
+		if s == "" {
+			continue
+		}
+		switch d.Annotations[i].Name {
+		case "title", "label":
+			if d.Annotations.Get("Common.Label") == nil {
+				g.add("Common", func() { w.empty("Annotation", "Term", w.term("Common.Label"), "String", s) })
+			}
+		case "description":
+			if d.Annotations.Get("Core.Description") == nil {
+				g.add("Core", func() { w.empty("Annotation", "Term", w.term("Core.Description"), "String", s) })
+			}
 		}
 	}
+}
+
+// valueList offers the rows of a code list (@cds.odata.valuelist) as values of the foreign key to it.
+func (g *groups) valueList(fk *csn.Element) {
+	w, a := g.w, fk.ForeignKey.Assoc()
+	if !w.visible(a.Target) || !a.Target.Annotations.Is("cds.odata.valuelist") || len(a.FK) != 1 {
+		return
+	}
+	label := fk.ForeignKey.Annotations.Str("title")
+	if label == "" {
+		label = a.Target.Annotations.Str("title")
+	}
+	if label == "" {
+		label = SetName(a.Target)
+	}
+	g.add("Common", func() {
+		w.open("Annotation", "Term", w.term("Common.ValueList"))
+		w.open("Record", "Type", "Common.ValueListType")
+		w.empty("PropertyValue", "Property", "Label", "String", label)
+		w.empty("PropertyValue", "Property", "CollectionPath", "String", SetName(a.Target))
+		w.open("PropertyValue", "Property", "Parameters")
+		w.open("Collection")
+		w.open("Record", "Type", "Common.ValueListParameterInOut")
+		w.empty("PropertyValue", "Property", "LocalDataProperty", "PropertyPath", fk.Name)
+		w.empty("PropertyValue", "Property", "ValueListProperty", "String", a.FKTarget[0].Name)
+		w.close("Record")
+		if v := a.Target.Annotations.Get("UI.Identification"); v != nil {
+			for _, item := range v.Items {
+				if name := item.Field("Value").Str(); name != "" {
+					w.open("Record", "Type", "Common.ValueListParameterDisplayOnly")
+					w.empty("PropertyValue", "Property", "ValueListProperty", "String", name)
+					w.close("Record")
+				}
+			}
+		}
+		w.close("Collection")
+		w.close("PropertyValue")
+		w.close("Record")
+		w.close("Annotation")
+	})
 }
 
 // validation writes what @assert.range, @assert.format and enums allow.
@@ -130,7 +225,7 @@ func (w *writer) validation(el *csn.Element) {
 		w.bound("Validation.Minimum", r.Items[0])
 		w.bound("Validation.Maximum", r.Items[1])
 	}
-	if el.Annotations.Get("assert.range").True() && len(el.Enum) > 0 {
+	if len(el.Enum) > 0 && !el.Annotations.Get("assert.range").False() {
 		w.open("Annotation", "Term", w.term("Validation.AllowedValues"))
 		w.open("Collection")
 		for i := range el.Enum {
@@ -151,16 +246,10 @@ func (w *writer) validation(el *csn.Element) {
 
 // bound writes one end of a range. An expression in parentheses, (0), excludes the value itself; _ means no bound.
 func (w *writer) bound(term string, v *cqn.AnnoValue) {
-	exclusive := false
-	if v.Kind == cqn.AnnoExpr {
-		l, ok := v.Expr.(*cqn.Lit)
-		if !ok {
+	exclusive := v.Kind == cqn.AnnoExpr || v.Kind == cqn.AnnoStruct
+	if exclusive {
+		if v = inParentheses(v); v == nil {
 			return
-		}
-		exclusive = true
-		v = &cqn.AnnoValue{Kind: cqn.AnnoString, Text: l.Value.Format()}
-		if k := l.Value.Kind(); k == cqn.KindInt || k == cqn.KindDecimal || k == cqn.KindFloat {
-			v.Kind = cqn.AnnoNumber
 		}
 	}
 	attr, text, ok := scalarAttr(v, term)
@@ -172,6 +261,34 @@ func (w *writer) bound(term string, v *cqn.AnnoValue) {
 			w.flag("Validation.Exclusive")
 		}
 	})
+}
+
+// inParentheses returns the constant of (0), which models keep as an expression and CSN as {"=": true, "val": 0}; nil for others.
+func inParentheses(v *cqn.AnnoValue) *cqn.AnnoValue {
+	if v.Kind == cqn.AnnoStruct {
+		return v.Field("val")
+	}
+	l, ok := v.Expr.(*cqn.Lit)
+	if !ok {
+		return nil
+	}
+	kind := cqn.AnnoString
+	if k := l.Value.Kind(); k == cqn.KindInt || k == cqn.KindDecimal || k == cqn.KindFloat {
+		kind = cqn.AnnoNumber
+	}
+	return &cqn.AnnoValue{Kind: kind, Text: l.Value.Format()}
+}
+
+// concurrency says that changes need an entity tag (@odata.etag). The empty list leaves open how it is computed.
+func (w *writer) concurrency(e *csn.Entity) {
+	for _, el := range e.Flat {
+		if el.Annotations.Is("odata.etag") && el.Assoc() == nil {
+			w.open("Annotation", "Term", w.term("Core.OptimisticConcurrency"))
+			w.empty("Collection")
+			w.close("Annotation")
+			return
+		}
+	}
 }
 
 // capabilities writes what @readonly, @insertonly and the old form of @Capabilities forbid.
@@ -187,7 +304,7 @@ func (w *writer) capabilities(e *csn.Entity) {
 		w.close("Record")
 		w.close("Annotation")
 	}
-	readonly := a.Is("readonly") || a.Is("cds.autoexposed") && a.Is("cds.autoexpose")
+	readonly := a.Is("readonly")
 	insertonly := a.Is("insertonly")
 	if readonly || insertonly {
 		no("DeleteRestrictions", "Deletable")
@@ -222,16 +339,16 @@ func (n *node) field(name string) *node {
 	return f
 }
 
-// generic writes annotations with terms of known vocabularies, in order. set selects those that belong to the entity set instead of
+// generic adds annotations with terms of known vocabularies, in order. set selects those that belong to the entity set instead of
 // the type: those of Capabilities.
-func (w *writer) generic(as csn.Annotations, set bool) {
+func (g *groups) generic(as csn.Annotations, set bool) {
 	root := &node{}
 	for i := range as {
-		parts := strings.Split(as[i].Name, ".")
+		parts := strings.Split(oldCapability(as[i].Name), ".")
 		if ns, _ := vocabulary(parts[0]); ns == "" || len(parts) < 2 || as[i].Value == nil || as[i].Value.Kind == cqn.AnnoNull {
 			continue
 		}
-		if (parts[0] == "Capabilities") != set || parts[1] == "MediaType" && len(parts) == 2 && parts[0] == "" {
+		if (parts[0] == "Capabilities") != set {
 			continue
 		}
 		n := root.field(parts[0] + "." + parts[1])
@@ -241,8 +358,24 @@ func (w *writer) generic(as csn.Annotations, set bool) {
 		n.value = as[i].Value
 	}
 	for _, n := range root.fields {
-		w.annotation(n)
+		alias, _, _ := strings.Cut(n.name, ".")
+		g.add(alias, func() { g.w.annotation(n) })
 	}
+}
+
+// oldCapability translates the short form @Capabilities.Insertable.
+func oldCapability(name string) string {
+	switch name {
+	case "Capabilities.Insertable":
+		return "Capabilities.InsertRestrictions.Insertable"
+	case "Capabilities.Updatable":
+		return "Capabilities.UpdateRestrictions.Updatable"
+	case "Capabilities.Deletable":
+		return "Capabilities.DeleteRestrictions.Deletable"
+	case "Capabilities.Readable":
+		return "Capabilities.ReadRestrictions.Readable"
+	}
+	return name
 }
 
 func (w *writer) annotation(n *node) {

@@ -23,7 +23,7 @@ func Marshal(m *csn.Model, s *csn.Service, opt Options) []byte {
 	if opt.Indent == "" {
 		opt.Indent = "  "
 	}
-	w := &writer{s: s, opt: opt, vocab: map[string]bool{}, complex: map[string]bool{}}
+	w := &writer{s: s, opt: opt, vocab: map[string]bool{"Common": true, "Core": true}, complex: map[string]bool{}}
 	w.depth = 3
 	body := w.capture(func() {
 		if opt.Author != "" {
@@ -56,6 +56,8 @@ type writer struct {
 	// Complex types are made when something refers to them and written after the entity types.
 	complex map[string]bool
 	pending []complexType
+	// backlinks are the associations based on each managed one.
+	backlinks map[*csn.Element][]backlink
 }
 
 type complexType struct {
@@ -202,7 +204,7 @@ func (w *writer) container() {
 		}
 		for _, o := range w.s.Ops {
 			set := ""
-			if e := returnedEntity(o); w.visible(e) {
+			if e := w.returned(o); w.visible(e) {
 				set = SetName(e)
 			}
 			kind := "Action"
@@ -214,20 +216,8 @@ func (w *writer) container() {
 	})
 }
 
-// returnedEntity returns the entity whose rows an operation returns, nil for none.
-func returnedEntity(o *csn.Operation) *csn.Entity {
-	el := o.Returns
-	if el == nil {
-		return nil
-	}
-	if a, ok := el.Type.(*csn.Array); ok && a.Items != nil {
-		el = a.Items
-	}
-	if a := el.Assoc(); a != nil {
-		return a.Target
-	}
-	return nil
-}
+// returned returns the entity whose rows an operation returns, nil for none.
+func (w *writer) returned(o *csn.Operation) *csn.Entity { return EntityOf(w.s, o.Returns) }
 
 func (w *writer) types() {
 	for _, e := range w.exposed() {
@@ -300,6 +290,9 @@ func (w *writer) typeOf(name string, el *csn.Element) (string, []string) {
 		}
 		return edm.TypeName(t), facets(t)
 	case *csn.Struct:
+		if e := EntityOf(w.s, el); e != nil {
+			return w.entityType(e), nil
+		}
 		return w.complexType(name, el, t), nil
 	case *csn.Array:
 		if t.Items == nil {
@@ -365,7 +358,7 @@ func (w *writer) navigation(e *csn.Entity, el *csn.Element) {
 		typ = "Collection(" + typ + ")"
 	}
 	attrs := []string{"Name", el.Name, "Type", typ}
-	if !a.Many && (el.Key || el.NotNull || a.NotNull) {
+	if !a.Many && (el.NotNull || a.NotNull) {
 		attrs = append(attrs, "Nullable", "false")
 	}
 	attrs = append(attrs, "Partner", w.partner(e, el))
@@ -393,22 +386,41 @@ func isKey(e *csn.Entity, name string) bool {
 	return false
 }
 
-// partner returns the association in the other direction: the one that a to-many is based on, or the only to-many based on this one.
+// partner returns the association in the other direction, where the relation is one between exactly two of them: a managed one and one
+// that is based on it.
 func (w *writer) partner(e *csn.Entity, el *csn.Element) string {
 	a := el.Assoc()
+	managed, owner := el, e
 	if a.Backlink != nil {
-		return a.Backlink.Name
+		managed, owner = a.Backlink, a.Target
 	}
-	found := ""
-	for _, other := range a.Target.Flat {
-		b := other.Assoc()
-		if b == nil || b.Backlink == nil || b.Target != e || b.Backlink.Name != el.Name {
-			continue
-		}
-		if found != "" {
-			return ""
-		}
-		found = other.Name
+	if w.backlinks == nil {
+		w.backlinks = w.findBacklinks()
 	}
-	return found
+	based := w.backlinks[managed]
+	if len(based) != 1 || managed.Assoc().Target != based[0].owner || based[0].el.Assoc().Target != owner {
+		return ""
+	}
+	if a.Backlink != nil {
+		return managed.Name
+	}
+	return based[0].el.Name
+}
+
+// A backlink is an association that is based on a managed one in the other direction.
+type backlink struct {
+	owner *csn.Entity
+	el    *csn.Element
+}
+
+func (w *writer) findBacklinks() map[*csn.Element][]backlink {
+	out := map[*csn.Element][]backlink{}
+	for _, e := range w.exposed() {
+		for _, el := range e.Flat {
+			if a := el.Assoc(); a != nil && a.Backlink != nil {
+				out[a.Backlink] = append(out[a.Backlink], backlink{e, el})
+			}
+		}
+	}
+	return out
 }

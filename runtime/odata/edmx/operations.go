@@ -28,7 +28,7 @@ func (w *writer) operation(o *csn.Operation, e *csn.Entity) {
 		tag = "Function"
 		attrs = append(attrs, "IsComposable", "false")
 	}
-	if e != nil && returnedEntity(o) == e {
+	if e != nil && w.returned(o) == e {
 		attrs = append(attrs, "EntitySetPath", binding(o))
 	}
 	w.nest(tag, attrs, func() {
@@ -52,7 +52,7 @@ func (w *writer) operation(o *csn.Operation, e *csn.Entity) {
 		if o.Returns != nil {
 			typ, f := w.typeOf(w.paramType("return_", o, e), o.Returns)
 			attrs := append([]string{"Type", typ}, f...)
-			if _, many := o.Returns.Type.(*csn.Array); many && returnedEntity(o) == nil && !o.Returns.NotNull {
+			if _, many := o.Returns.Type.(*csn.Array); many && w.returned(o) == nil && !o.Returns.NotNull {
 				attrs = append(attrs, "Nullable", "true")
 			} else if o.Returns.NotNull {
 				attrs = append(attrs, "Nullable", "false")
@@ -115,4 +115,26 @@ func (w *writer) signature(o *csn.Operation, e *csn.Entity) string {
 		}
 	}
 	return w.s.Name + "." + o.LocalName() + "(" + strings.Join(types, ",") + ")"
+}
+
+// EntityOf returns the entity of the service that an element's type, or the items of its array type, name; nil for none.
+func EntityOf(s *csn.Service, el *csn.Element) *csn.Entity {
+	if el == nil {
+		return nil
+	}
+	if a, ok := el.Type.(*csn.Array); ok && a.Items != nil {
+		el = a.Items
+	}
+	if a := el.Assoc(); a != nil {
+		return a.Target
+	}
+	if el.TypeName == "" {
+		return nil
+	}
+	for _, e := range s.Entities {
+		if e.Name == el.TypeName {
+			return e
+		}
+	}
+	return nil
 }
