@@ -2,7 +2,6 @@ package cds
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"cds/runtime/authz"
@@ -72,16 +71,12 @@ func PolicyTableOf(p *authz.Policy, service string) PolicyTable {
 		if !concerns(strings.TrimSuffix(r.On, "@requires"), service) {
 			continue
 		}
-		row := PolicyRow{r.On, r.Grant, strings.Join(r.To, ", "), r.Where, r.Closed, strings.Join(r.Follows, ", ")}
-		same := slices.IndexFunc(t.Rows, func(o PolicyRow) bool {
-			o.Grant = row.Grant
-			return o == row && row.Grant != ""
-		})
-		if same >= 0 { // one row for all events with the same roles and condition
-			t.Rows[same].Grant += ", " + row.Grant
-			continue
-		}
-		t.Rows = append(t.Rows, row)
+		t.Rows = append(t.Rows, PolicyRow{r.On, strings.Join(r.Grant, ", "), strings.Join(r.To, ", "), r.Where, r.Closed, strings.Join(r.Follows, ", ")})
 	}
 	return t
+}
+
+// Authorize adds an Authorizer, which narrows what the model's rules decide. It belongs before Start, where handlers are registered.
+func (a *App) Authorize(z Authorizer) {
+	a.Options.Authorizers = append(a.Options.Authorizers[:len(a.Options.Authorizers):len(a.Options.Authorizers)], z)
 }
