@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/alecthomas/participle/v2"
@@ -129,6 +130,7 @@ func (c *cursor) grammarError(err error) {
 	}
 	if u, ok := err.(*participle.UnexpectedTokenError); ok {
 		c.fail(codeToken, span(&u.Unexpected), "Unexpected %s, expected %s", describe(&u.Unexpected), c.expectation())
+		c.failed.Hint = meantKeyword(&u.Unexpected)
 		return
 	}
 	c.unexpected("a declaration")
@@ -142,6 +144,32 @@ func (c *cursor) expectation() string {
 		}
 	}
 	return "a declaration, such as ‘entity’ or ‘service’"
+}
+
+// meantKeyword returns a hint where a word is a keyword but for a letter left out, added or replaced.
+func meantKeyword(t *lexer.Token) string {
+	if t.Type != tIdent || len(t.Value) < 4 {
+		return ""
+	}
+	for _, w := range [...]string{"entity", "service", "context", "aspect", "action", "function", "annotate", "annotation", "extend", "using", "namespace", "define", "event", "type", "view"} {
+		if oneEdit(strings.ToLower(t.Value), w) {
+			return "Did you mean ‘" + w + "’?"
+		}
+	}
+	return ""
+}
+
+// oneEdit reports whether one letter inserted, deleted or replaced, or two neighbours swapped, make a out of b.
+func oneEdit(a, b string) bool {
+	i, j := 0, 0 // lengths of the common prefix and suffix
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	for j < len(a)-i && j < len(b)-i && a[len(a)-1-j] == b[len(b)-1-j] {
+		j++
+	}
+	x, y := a[i:len(a)-j], b[i:len(b)-j]
+	return len(x) <= 1 && len(y) <= 1 || len(x) == 2 && len(y) == 2 && x[0] == y[1] && x[1] == y[0]
 }
 
 // convert turns what the grammar read into a declaration of the syntax tree; nil for `namespace` and `using`.

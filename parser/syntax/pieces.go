@@ -219,7 +219,7 @@ func (c *cursor) declList() []ast.Decl {
 func (p *elementBlock) Parse(lex *lexer.PeekingLexer) error {
 	return p.read(lex, func(c *cursor) {
 		p.at = c.here()
-		c.expect("{")
+		c.need(c.accept("{"), "‘{’, ‘:’ or ‘as’")
 		if c.failed == nil {
 			p.elements = c.elements()
 		}
