@@ -1,0 +1,340 @@
+// Package odata is the OData V4 door: it reads requests, hands them to a service as cds.RawRequest, and writes the results.
+//
+// The door decides no rights, sees no SQL and knows no database: names in URLs and payloads are bound to elements of the model,
+// everything else is the service's business. Rights are asked for before names of a path are told apart and before a body is read.
+package odata
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+
+	"cds/parser/csn"
+	cds "cds/runtime"
+	"cds/runtime/odata/edmx"
+	"cds/runtime/odata/internal/edm"
+	"cds/runtime/odata/uri"
+)
+
+// The events that a door asks for.
+const (
+	eventRead   cds.Event = "READ"
+	eventCreate cds.Event = "CREATE"
+	eventUpdate cds.Event = "UPDATE"
+	eventDelete cds.Event = "DELETE"
+)
+
+// Options configure a door.
+type Options struct {
+	// BasePath is taken off the paths of requests; "" if they are relative to the service already.
+	BasePath string
+	// Unauthorized writes the 401, with the challenge of the authentication in use; nil writes one without.
+	Unauthorized func(w http.ResponseWriter, r *http.Request)
+	Production   bool
+	// MaxBody limits JSON bodies, MaxMedia the streams of PUT …/image; 0 means 1 MB and 16 MB.
+	MaxBody, MaxMedia int64
+}
+
+// Mount returns the door of a service.
+func Mount(s *cds.Service, opt Options) http.Handler {
+	if opt.MaxBody <= 0 {
+		opt.MaxBody = 1 << 20
+	}
+	if opt.MaxMedia <= 0 {
+		opt.MaxMedia = 16 << 20
+	}
+	if opt.Unauthorized == nil {
+		opt.Unauthorized = func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "Unauthorized", http.StatusUnauthorized)
+		}
+	}
+	opt.BasePath = strings.TrimSuffix(opt.BasePath, "/")
+	d := &door{svc: s, opt: opt, index: uri.NewIndex(s.Model)}
+	d.documents = sync.OnceValue(d.build)
+	return d
+}
+
+type door struct {
+	svc       *cds.Service
+	opt       Options
+	index     *uri.Index
+	documents func() *documents // made on first use
+}
+
+// documents are the metadata and service document with their entity tags.
+type documents struct {
+	metadata, root         []byte
+	metadataETag, rootETag string
+}
+
+func (d *door) build() *documents {
+	doc := &documents{metadata: edmx.Marshal(d.svc.App.Model, d.svc.Model, edmx.Options{Author: "https://cap.cloud.sap"})}
+	doc.metadataETag = tag(doc.metadata)
+	b := []byte(`{"@odata.context":"$metadata","@odata.metadataEtag":`)
+	b = edm.AppendString(b, doc.metadataETag)
+	b = append(b, `,"value":[`...)
+	for i, e := range d.svc.Model.Entities {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		name := uri.SetName(e)
+		b = append(b, `{"name":`...)
+		b = edm.AppendString(b, name)
+		b = append(b, `,"url":`...)
+		b = edm.AppendString(b, name)
+		if uri.IsSingleton(e) {
+			b = append(b, `,"kind":"Singleton"`...)
+		}
+		b = append(b, '}')
+	}
+	doc.root = append(b, `]}`...)
+	doc.rootETag = doc.metadataETag
+	return doc
+}
+
+func tag(b []byte) string {
+	sum := sha256.Sum256(b)
+	return `W/"` + base64.StdEncoding.EncodeToString(sum[:]) + `"`
+}
+
+// A call is one request on its way through the door.
+type call struct {
+	*door
+	ctx    context.Context
+	w      http.ResponseWriter
+	r      *http.Request
+	res    *uri.Resource
+	path   string // below the service, still encoded, without leading slashes
+	format cds.Format
+}
+
+// ServeHTTP answers one request.
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("OData-Version", "4.0")
+	path := r.URL.EscapedPath()
+	if rest, ok := strings.CutPrefix(path, d.opt.BasePath); ok && (rest == "" || rest[0] == '/') {
+		path = rest
+	}
+	c := &call{door: d, ctx: r.Context(), w: w, r: r, path: strings.TrimLeft(path, "/")}
+	c.format = cds.Format{OData: true, DecimalStrings: !ieee754False(r.Header.Get("Accept"))}
+	if err := c.serve(); err != nil {
+		c.fail(err)
+	}
+}
+
+// ieee754False reports whether the client wants Decimal and Int64 as JSON numbers.
+func ieee754False(accept string) bool {
+	return strings.Contains(strings.ToLower(accept), "ieee754compatible=false")
+}
+
+func (c *call) user() *cds.User { return cds.UserFrom(c.ctx) }
+
+// gate asks whether the user may enter the service at all.
+func (c *call) gate() error {
+	return c.svc.Authorize(c.user(), eventRead, nil, nil, nil)
+}
+
+// behindGate returns the gate's refusal if there is one, else err: strangers are not told what exists.
+func (c *call) behindGate(err error) error {
+	if g := c.gate(); g != nil {
+		return g
+	}
+	return err
+}
+
+func (c *call) serve() error {
+	switch c.r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete:
+	case http.MethodOptions:
+		const allow = "HEAD,POST,GET,PUT,PATCH,DELETE"
+		c.w.Header().Set("Allow", allow)
+		c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		return c.send(http.StatusOK, []byte(allow))
+	default:
+		return c.behindGate(cds.Reject(400, "400", "Method is not known"))
+	}
+	res, err := c.index.Parse(c.path, c.r.URL.RawQuery)
+	if err != nil {
+		return c.behindGate(err)
+	}
+	c.res = res
+	if err := c.method(); err != nil {
+		return c.behindGate(err)
+	}
+	switch res.Kind {
+	case uri.Root, uri.Metadata:
+		return c.document()
+	case uri.Batch:
+		return c.behindGate(cds.Reject(501, "501", "$batch is not supported"))
+	case uri.Operation:
+		return c.operation()
+	}
+	if err := c.allowed(c.event()); err != nil {
+		return err
+	}
+	switch c.r.Method {
+	case http.MethodPost:
+		return c.create()
+	case http.MethodPatch, http.MethodPut:
+		if res.Kind == uri.Property {
+			return c.putProperty()
+		}
+		return c.update()
+	case http.MethodDelete:
+		if res.Kind == uri.Property {
+			return c.deleteProperty()
+		}
+		return c.delete()
+	}
+	if res.Kind == uri.Property {
+		return c.readProperty()
+	}
+	return c.read()
+}
+
+// method refuses methods that a kind of resource does not have.
+func (c *call) method() error {
+	m := c.r.Method
+	no := func(text string) error { return cds.Reject(405, "405", "%s", text) }
+	switch c.res.Kind {
+	case uri.Root, uri.Metadata:
+		if m != http.MethodGet && m != http.MethodHead {
+			return no("Method Not Allowed")
+		}
+		return nil
+	case uri.Batch:
+		if m != http.MethodPost {
+			return no("Method Not Allowed")
+		}
+		return nil
+	case uri.Operation:
+		if c.res.Op.Function != (m == http.MethodGet) || !c.res.Op.Function && m != http.MethodPost {
+			return no("Method Not Allowed")
+		}
+		return nil
+	}
+	if m == http.MethodGet {
+		return nil
+	}
+	switch c.res.Kind {
+	case uri.Collection:
+		if m != http.MethodPost {
+			return no("Method " + m + " is not allowed for entity collections")
+		}
+	case uri.Single:
+		if m == http.MethodPost || m == http.MethodHead {
+			return no("Method " + m + " is not allowed for singletons and individual entities")
+		}
+	case uri.Property:
+		if m != http.MethodPut && m != http.MethodDelete {
+			return no("Method " + m + " is not allowed for properties")
+		}
+	case uri.Count:
+		return no("Method " + m + " is not allowed for $count")
+	}
+	return nil
+}
+
+// event returns the event that the method means for entities.
+func (c *call) event() cds.Event {
+	switch c.r.Method {
+	case http.MethodPost:
+		return eventCreate
+	case http.MethodPatch, http.MethodPut:
+		return eventUpdate
+	case http.MethodDelete:
+		if c.res.Kind == uri.Property {
+			return eventUpdate
+		}
+		return eventDelete
+	}
+	return eventRead
+}
+
+// allowed asks for the static part of the decision, before the body is read. Dispatch decides again, with the rows.
+func (c *call) allowed(ev cds.Event) error {
+	path, via := c.route()
+	return c.svc.Authorize(c.user(), ev, path, via, c.res.Op)
+}
+
+// route returns the entities of the path and the associations between them.
+func (c *call) route() (path []*csn.Entity, via []*csn.Element) {
+	for _, s := range c.res.Segments {
+		path = append(path, s.Entity)
+		if s.Via != nil {
+			via = append(via, s.Via)
+		}
+	}
+	return path, via
+}
+
+// request returns a request for the resource.
+func (c *call) request(ev cds.Event) *cds.RawRequest {
+	r := &cds.RawRequest{
+		Event: ev, Service: c.svc, Target: c.res.Entity(), Op: c.res.Op,
+		User: c.user(), Locale: cds.LocaleFrom(c.ctx), HTTP: c.r,
+		IfMatch: tags(c.r.Header.Values("If-Match")), IfNoneMatch: tags(c.r.Header.Values("If-None-Match")),
+	}
+	r.Path, r.Via = c.route()
+	for _, s := range c.res.Segments {
+		r.Params = append(r.Params, cds.Keys{Entity: s.Entity, Values: s.Keys})
+	}
+	return r
+}
+
+// tags splits lists of entity tags at commas outside quotes.
+func tags(values []string) []string {
+	var out []string
+	for _, v := range values {
+		quoted, from := false, 0
+		for i := 0; i <= len(v); i++ {
+			if i < len(v) && v[i] == '"' {
+				quoted = !quoted
+			}
+			if i == len(v) || v[i] == ',' && !quoted {
+				if t := strings.TrimSpace(v[from:i]); t != "" {
+					out = append(out, t)
+				}
+				from = i + 1
+			}
+		}
+	}
+	return out
+}
+
+// document answers the service root and $metadata.
+func (c *call) document() error {
+	if err := c.gate(); err != nil {
+		return err
+	}
+	doc := c.documents()
+	body, etag, ct := doc.root, doc.rootETag, jsonType
+	if c.res.Kind == uri.Metadata {
+		if f := c.r.URL.Query().Get("$format"); strings.Contains(f, "json") {
+			return cds.Reject(501, "501", "Metadata in JSON is not supported")
+		}
+		body, etag, ct = doc.metadata, doc.metadataETag, "application/xml; charset=utf-8"
+	}
+	c.w.Header().Set("ETag", etag)
+	for _, t := range tags(c.r.Header.Values("If-None-Match")) {
+		if t == etag || t == "*" {
+			c.w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	c.w.Header().Set("Content-Type", ct)
+	return c.send(http.StatusOK, body)
+}
+
+// asError turns what the parts of the door return into an error for clients.
+func asError(err error) *cds.Error {
+	var u *uri.Error
+	if errors.As(err, &u) {
+		return &cds.Error{Status: u.Status, Code: "", Message: u.Message, Hint: u.Hint}
+	}
+	return cds.AsError(err)
+}

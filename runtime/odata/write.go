@@ -1,0 +1,166 @@
+package odata
+
+import (
+	"net/http"
+	"strings"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	cds "cds/runtime"
+	"cds/runtime/odata/internal/edm"
+	"cds/runtime/odata/uri"
+)
+
+// prefer reads the Prefer header and tells the client that it is heeded.
+func (c *call) prefer() cds.Return {
+	for _, v := range c.r.Header.Values("Prefer") {
+		for _, p := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ';' }) {
+			switch strings.TrimSpace(p) {
+			case "return=minimal":
+				c.w.Header().Set("Preference-Applied", "return=minimal")
+				return cds.ReturnNothing
+			case "return=representation":
+				c.w.Header().Set("Preference-Applied", "return=representation")
+				return cds.ReturnRow
+			}
+		}
+	}
+	return cds.ReturnRow
+}
+
+// create answers POST on a collection.
+func (c *call) create() error {
+	e := c.res.Entity()
+	row, err := c.entityBody(e)
+	if err != nil {
+		return err
+	}
+	req := c.request(eventCreate)
+	req.Data, req.Query = row, &cqn.Insert{Into: e.Name, Rows: []*cqn.Row{row}}
+	req.Format = &c.format
+	req.Return = c.prefer()
+	res, err := c.svc.Dispatch(c.ctx, req)
+	if err != nil {
+		c.w.Header().Del("Preference-Applied")
+		return err
+	}
+	return c.created(req, res)
+}
+
+// created answers with a new row and where it is; with the place only if the row is not wanted or may not be read.
+func (c *call) created(req *cds.RawRequest, res *cds.Result) error {
+	loc := location(req, res)
+	c.w.Header().Set("Location", loc)
+	if res.N == 0 || req.Return == cds.ReturnNothing {
+		c.w.Header().Set("OData-EntityId", loc)
+		c.headers(res)
+		return c.noContent()
+	}
+	return c.single(http.StatusCreated, res, req.Target)
+}
+
+// location returns the URL of a written row relative to the service.
+func location(req *cds.RawRequest, res *cds.Result) string {
+	e := req.Target
+	b := []byte(uri.SetName(e))
+	if uri.IsSingleton(e) {
+		return string(b)
+	}
+	row := req.Data
+	if len(res.Rows) > 0 {
+		row = res.Rows[0]
+	}
+	return string(append(b, keyPredicate(e, row, req.Data, lastKeys(req))...))
+}
+
+func lastKeys(req *cds.RawRequest) *cqn.Row {
+	if n := len(req.Params); n > 0 {
+		return req.Params[n-1].Values
+	}
+	return nil
+}
+
+// keyPredicate returns the key of a row as in URLs, (1) or (a=1,b='x'). Values come from the first of the rows that has them.
+func keyPredicate(e *csn.Entity, rows ...*cqn.Row) string {
+	var b strings.Builder
+	b.WriteByte('(')
+	for i, k := range e.Keys {
+		v := cqn.Null
+		for _, r := range rows {
+			if f, ok := r.Get(k.Name); ok {
+				v = f
+				break
+			}
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if len(e.Keys) > 1 {
+			b.WriteString(k.Name + "=")
+		}
+		b.Write(escapeKey(edm.Literal(v, k.Scalar())))
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+// escapeKey percent-encodes what would end a path segment or break a header line.
+func escapeKey(s string) []byte {
+	var b []byte
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c <= ' ' || c >= 0x7f || strings.IndexByte(`/%?#"<>\^{}|`+"`", c) >= 0:
+			b = uri.EscapeOption(b, s[i:i+1])
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
+// update answers PATCH and PUT on single rows.
+func (c *call) update() error {
+	e := c.res.Entity()
+	row, err := c.entityBody(e)
+	if err != nil {
+		return err
+	}
+	last := c.res.Segments[len(c.res.Segments)-1]
+	for _, k := range e.Keys { // the path says which row, never the body
+		if v, ok := last.Keys.Get(k.Name); ok {
+			row.Set(k.Name, v)
+		} else {
+			row.Delete(k.Name)
+		}
+	}
+	req := c.request(eventUpdate)
+	req.Data, req.Query = row, &cqn.Update{Entity: c.res.Ref(), Data: row}
+	req.Upsert = c.r.Method == http.MethodPut
+	req.MustExist = !req.Upsert
+	req.Format = &c.format
+	req.Return = c.prefer()
+	res, err := c.svc.Dispatch(c.ctx, req)
+	switch {
+	case err != nil:
+		c.w.Header().Del("Preference-Applied")
+		return err
+	case res.Created:
+		return c.created(req, res)
+	case res.N == 0 || req.Return == cds.ReturnNothing:
+		c.headers(res)
+		return c.noContent()
+	}
+	return c.single(http.StatusOK, res, e)
+}
+
+// delete answers DELETE on single rows.
+func (c *call) delete() error {
+	req := c.request(eventDelete)
+	req.Query = &cqn.Delete{From: c.res.Ref()}
+	res, err := c.svc.Dispatch(c.ctx, req)
+	if err != nil {
+		return err
+	}
+	c.messages(res)
+	return c.noContent()
+}
