@@ -54,7 +54,7 @@ func (s *Service) authorize(ctx context.Context, r *RawRequest) error {
 // decide fills the request's decision and guard.
 func (r *RawRequest) decide(ctx context.Context, ev Event, path []*csn.Entity, via []*csn.Element) error {
 	s, st := r.Service, r.state
-	st.access = authz.Access{Service: s.Model, Event: ev, Path: path, Via: via, Op: r.Op, Privileged: st.scope.privileged}
+	st.access = authz.Access{Service: s.Model, Event: ev, Path: path, Via: via, Op: r.Op, Privileged: st.scope.privileged, Now: st.unit.nowText}
 	st.decision = s.App.Policy.Decide(r.User, st.access)
 	if err := denied(&st.decision); err != nil {
 		r.logDenied(ctx, err.Status, strings.Join(st.decision.Rules, "; "))
@@ -200,18 +200,12 @@ func useEvent(u sqlgen.Use) Event {
 	return authz.Read
 }
 
-// As returns a request for a further event, on the target itself (no via) or on the composition children that via leads to. It is
-// decided anew, and its Execute has the guard of that decision. Generic handlers use it for the parts of a deep write and for a PUT that
-// creates. Handlers do not run for it.
-func (r *RawRequest) As(ctx context.Context, ev Event, via ...*csn.Element) (*RawRequest, error) {
-	c := &RawRequest{Event: ev, Service: r.Service, Target: r.Target, User: r.User, Locale: r.Locale, Params: r.Params,
-		Path: r.Path[:len(r.Path):len(r.Path)], Via: r.Via[:len(r.Via):len(r.Via)]}
-	for _, v := range via {
-		c.Target = v.Assoc().Target
-		c.Via = append(c.Via, v)
-		c.Path = append(c.Path, c.Target)
-	}
-	c.state = &state{unit: r.state.unit, scope: r.state.scope, chain: r.state.chain}
+// As returns a request for a further event on the same target. It is decided anew, and its Execute has the guard of that decision. The
+// generic handlers use it for a PUT that creates. Handlers do not run for it.
+func (r *RawRequest) As(ctx context.Context, ev Event) (*RawRequest, error) {
+	c := &RawRequest{Event: ev, Service: r.Service, Target: r.Target, User: r.User, Locale: r.Locale, Params: r.Params, Path: r.Path, Via: r.Via,
+		Query: r.Query, HTTP: r.HTTP, Data: r.Data}
+	c.state = &state{unit: r.state.unit, scope: r.state.scope, chain: r.state.chain, root: r.state}
 	if err := c.decide(ctx, ev, c.Path, c.Via); err != nil {
 		return nil, err
 	}

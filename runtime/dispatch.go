@@ -136,6 +136,9 @@ func (s *Service) run(ctx context.Context, sc *scope, r *RawRequest) (*Result, e
 	if err := st.collected(); err != nil {
 		return nil, err
 	}
+	if err := r.verify(ctx); err != nil {
+		return nil, err
+	}
 	if res == nil {
 		res = &Result{}
 	}

@@ -62,20 +62,23 @@ func (r *RawRequest) logForbidden(ctx context.Context, err error) {
 
 func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert) (*Result, error) {
 	e := r.App().Model.Entity(q.Into)
-	check := r.check(e)
+	check, parent, err := r.checks(e, authz.Create)
+	if err != nil {
+		return nil, err
+	}
 	res := &Result{Count: -1}
 	for _, row := range q.Rows {
-		later := false
-		if check != nil {
+		later := check != nil
+		if check != nil { // before the insert where possible, so that a key collision tells nothing to those who may not insert
 			ok, err := r.holds(check, row, e)
 			var ne *eval.ErrNotEvaluable
 			switch {
-			case errors.As(err, &ne):
-				later = true
-			case err != nil:
-				return nil, err
-			case !ok:
+			case err == nil && !ok:
 				return nil, errData()
+			case err == nil:
+				later = false
+			case !errors.As(err, &ne):
+				return nil, err
 			}
 		}
 		n, err := r.state.unit.write(ctx, &cqn.Insert{Into: q.Into, Rows: []*Row{row}}, r.state.guard, r.User, row)
@@ -83,21 +86,20 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert) (*Result, error)
 			return nil, err
 		}
 		if later {
-			if err := r.verify(ctx, e, []*Row{row}, check); err != nil {
-				return nil, err
-			}
+			r.state.verifyLater(pendingCheck{e, []*Row{row}, check, parent})
 		}
 		res.Affected += n
 	}
 	return res, nil
 }
 
-// check returns the condition for new values of e, nil for none. The decision's condition is about the target only.
-func (r *RawRequest) check(e *csn.Entity) cqn.Expr {
-	if e != r.Target {
-		return nil
+// checks returns the conditions for new values of e, nil for none: all of it, and the part of it about the composition parent.
+func (r *RawRequest) checks(e *csn.Entity, ev Event) (check, parent cqn.Expr, err error) {
+	if e == r.Target {
+		return r.state.decision.Check, r.state.decision.Parent, nil
 	}
-	return r.state.decision.Check
+	check, err = r.state.decision.Guard.Check(e, ev)
+	return check, nil, err
 }
 
 func errData() *Error {
@@ -112,10 +114,15 @@ func (r *RawRequest) holds(x cqn.Expr, row *Row, e *csn.Entity) (bool, error) {
 
 func (r *RawRequest) update(ctx context.Context, q *cqn.Update) (*Result, error) {
 	e := r.App().Model.Entity(q.Entity.Path[0].Name)
-	check := r.check(e)
+	check, parent, err := r.checks(e, authz.Update)
+	if err != nil {
+		return nil, err
+	}
 	var keys []*Row
-	if check != nil && len(q.Entity.Path) == 1 {
-		var err error
+	if check != nil {
+		if len(q.Entity.Path) > 1 {
+			return nil, Reject(501, "501", "an update over a path needs its rows located first")
+		}
 		sel := &cqn.Select{From: &cqn.From{Path: q.Entity}, Where: q.Where, Columns: keyColumns(e)}
 		if keys, _, err = r.state.unit.read(ctx, sel, asUse{r.state.guard, sqlgen.Update}, r.User, 0); err != nil {
 			return nil, err
@@ -123,39 +130,62 @@ func (r *RawRequest) update(ctx context.Context, q *cqn.Update) (*Result, error)
 		if len(keys) == 0 {
 			return &Result{Count: -1}, nil
 		}
-	} else if check != nil {
-		return nil, Reject(501, "501", "an update over a path needs its rows located first")
 	}
 	n, err := r.state.unit.write(ctx, q, r.state.guard, r.User, q.Data)
 	if err != nil {
 		return nil, err
 	}
 	if check != nil {
-		if err := r.verify(ctx, e, keys, check); err != nil {
-			return nil, err
-		}
+		r.state.verifyLater(pendingCheck{e, keys, check, parent})
 	}
 	return &Result{Affected: n, Count: -1}, nil
 }
 
-// verify checks a condition on rows as they are after a write, in its transaction (D2). The condition itself is read with the definer's
-// right.
-func (r *RawRequest) verify(ctx context.Context, e *csn.Entity, keys []*Row, check cqn.Expr) error {
-	for _, k := range keys {
-		where := KeyFilter(e, k)
-		if where == nil {
-			return errData() // not to be found again: cannot be checked
-		}
-		sel := &cqn.Select{From: &cqn.From{Path: cqn.NewRef(e.Name)}, Columns: keyColumns(e), Where: where}
-		rows, _, err := r.state.unit.read(ctx, sel, onlyIf{r.App().owner(), e, check}, r.User, 0)
+// A pendingCheck is a condition on rows that were written. It is checked after the on-phase, when the request has written everything, in
+// its transaction (D2): a condition may ask about children that come after their root.
+type pendingCheck struct {
+	entity        *csn.Entity
+	keys          []*Row
+	check, parent cqn.Expr
+}
+
+// verify runs the pending checks. A parent that may not be changed is answered as one that does not exist (decision 6).
+func (r *RawRequest) verify(ctx context.Context) error {
+	pending := r.state.pending
+	r.state.pending = nil
+	for _, p := range pending {
+		ok, err := r.satisfies(ctx, p.entity, p.keys, p.check)
 		if err != nil {
 			return err
 		}
-		if len(rows) != 1 {
-			return errData()
+		if ok {
+			continue
 		}
+		r.logDenied(ctx, 403, "condition on new values of "+p.entity.Name)
+		if p.parent != nil {
+			if ok, err := r.satisfies(ctx, p.entity, p.keys, p.parent); err == nil && !ok {
+				return &Error{Status: 400, Code: "ASSERT_TARGET", Message: "Target with this key doesn't exist."}
+			}
+		}
+		return errData()
 	}
 	return nil
+}
+
+// satisfies tells whether rows, as they are now, fulfil a condition. The condition itself is read with the definer's right.
+func (r *RawRequest) satisfies(ctx context.Context, e *csn.Entity, keys []*Row, x cqn.Expr) (bool, error) {
+	for _, k := range keys {
+		where := KeyFilter(e, k)
+		if where == nil {
+			return false, nil // not to be found again: cannot be checked
+		}
+		sel := &cqn.Select{From: &cqn.From{Path: cqn.NewRef(e.Name)}, Columns: keyColumns(e), Where: where}
+		rows, _, err := r.state.unit.read(ctx, sel, onlyIf{r.App().owner(), e, x}, r.User, 0)
+		if err != nil || len(rows) != 1 {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // onlyIf is a guard that lets all rows through but of one entity, as root, those that satisfy a condition.

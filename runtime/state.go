@@ -19,6 +19,15 @@ type state struct {
 	chain    *chain
 	errors   []*Error
 	messages []Message
+	pending  []pendingCheck
+	root     *state // of the request that this one is a part of (RawRequest.As); nil for whole ones
+}
+
+func (s *state) verifyLater(p pendingCheck) {
+	for s.root != nil {
+		s = s.root
+	}
+	s.pending = append(s.pending, p)
 }
 
 // Error collects an error; collected errors end the request after the phase they were made in, all of them in one answer.
@@ -60,4 +69,12 @@ func (s *state) collected() error {
 	err := joinErrors(s.errors)
 	s.errors = nil
 	return err
+}
+
+// Errors returns the errors collected so far in this phase.
+func (r *RawRequest) Errors() []*Error {
+	if r.state == nil {
+		return nil
+	}
+	return r.state.errors
 }

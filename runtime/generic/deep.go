@@ -1,0 +1,366 @@
+package generic
+
+import (
+	"context"
+	"slices"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	cds "cds/runtime"
+)
+
+// deep writes a row and, below it, the rows of its compositions. Every statement goes through the request's guard: a child that has a
+// restriction of its own is checked like a root (decision 6), one that has none follows its root.
+type deep struct {
+	h *handlers
+	r *cds.RawRequest
+}
+
+// flat returns the fields of a payload that are columns; keys are left out on request.
+func flat(e *csn.Entity, row *cds.Row, noKeys bool) *cds.Row {
+	var fs []cqn.Field
+	for _, f := range row.Fields() {
+		if el := element(e, f.Name); el != nil && stored(e, el) && !(noKeys && el.Key) {
+			fs = append(fs, f)
+		}
+	}
+	return cqn.NewRow(fs...)
+}
+
+// holdsKey tells compositions whose foreign key is in the parent: composition of one.
+func holdsKey(a *csn.Assoc) bool { return !a.Many && len(a.FK) > 0 }
+
+// insert adds a row and its children.
+func (d *deep) insert(ctx context.Context, e *csn.Entity, row *cds.Row, depth int) error {
+	if depth > maxDepth {
+		return cds.Reject(400, "400", "The payload is nested too deep.")
+	}
+	for _, el := range compositions(e) {
+		if a := el.Assoc(); holdsKey(a) && row.Value(el.Name).Row() != nil {
+			if err := d.insertPart(ctx, a, row, row.Value(el.Name).Row(), depth); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := d.r.Execute(ctx, &cqn.Insert{Into: e.Name, Rows: []*cds.Row{flat(e, row, false)}}); err != nil {
+		return err
+	}
+	for _, el := range compositions(e) {
+		a := el.Assoc()
+		v, ok := row.Get(el.Name)
+		if !ok || holdsKey(a) {
+			continue
+		}
+		parent := d.fromParent(a, row)
+		for _, c := range children(v) {
+			if err := setParent(c, parent); err != nil {
+				return err
+			}
+			if err := d.insert(ctx, a.Target, c, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// insertPart adds the row of a composition of one and sets the foreign key of its parent.
+func (d *deep) insertPart(ctx context.Context, a *csn.Assoc, row, part *cds.Row, depth int) error {
+	if err := d.insert(ctx, a.Target, part, depth+1); err != nil {
+		return err
+	}
+	for i, fk := range a.FK {
+		row.Set(fk.Name, part.Value(a.FKTarget[i].Name))
+	}
+	return nil
+}
+
+// fromParent returns the values that children get from their parent.
+func (d *deep) fromParent(a *csn.Assoc, parent *cds.Row) []given {
+	out := make([]given, 0, len(a.Pairs))
+	for _, p := range a.Pairs {
+		out = append(out, given{p.Target.Name, parent.Value(p.Source.Name)})
+	}
+	return out
+}
+
+// update changes a row that was located, and its children: those in the payload are the whole new set. old has keys and joined columns.
+func (d *deep) update(ctx context.Context, e *csn.Entity, old, data *cds.Row, depth int) error {
+	if depth > maxDepth {
+		return cds.Reject(400, "400", "The payload is nested too deep.")
+	}
+	var gone []func() error
+	for _, el := range compositions(e) {
+		a := el.Assoc()
+		v, ok := data.Get(el.Name)
+		if !ok || !holdsKey(a) {
+			continue
+		}
+		drop, err := d.updatePart(ctx, e, el, old, data, v.Row(), depth)
+		if err != nil {
+			return err
+		}
+		if drop != nil {
+			gone = append(gone, drop)
+		}
+	}
+	if set := flat(e, data, true); len(set.Fields()) > 0 {
+		res, err := d.r.Execute(ctx, &cqn.Update{Entity: cqn.NewRef(e.Name), Where: cds.KeyFilter(e, old), Data: set})
+		if err != nil {
+			return err
+		}
+		if res.Affected == 0 {
+			return cds.Reject(403, "403", "Forbidden")
+		}
+	}
+	for _, el := range compositions(e) {
+		v, ok := data.Get(el.Name)
+		if !ok || holdsKey(el.Assoc()) {
+			continue
+		}
+		if err := d.updateChildren(ctx, el, old, children(v), depth); err != nil {
+			return err
+		}
+	}
+	for _, drop := range gone {
+		if err := drop(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// updatePart changes a composition of one: the same part is changed, another one takes its place, null removes it. drop, if any, removes the
+// old part and belongs after the change of the parent.
+func (d *deep) updatePart(ctx context.Context, e *csn.Entity, el *csn.Element, old, data, part *cds.Row, depth int) (drop func() error, err error) {
+	a := el.Assoc()
+	current, err := d.currentPart(ctx, a, old)
+	if err != nil {
+		return nil, err
+	}
+	remove := func() error { return d.remove(ctx, a.Target, current, depth+1) }
+	if part == nil {
+		for _, fk := range a.FK {
+			data.Set(fk.Name, cqn.Null)
+		}
+		if current != nil {
+			drop = remove
+		}
+		return drop, nil
+	}
+	if current != nil && sameKeys(a.Target, current, part) {
+		(&manager{h: d.h, r: d.r}).changed(part, a.Target)
+		return nil, d.update(ctx, a.Target, current, part, depth+1)
+	}
+	(&manager{h: d.h, r: d.r}).created(part, a.Target, depth+1)
+	if err := d.insertPart(ctx, a, data, part, depth); err != nil {
+		return nil, err
+	}
+	if current != nil {
+		drop = remove
+	}
+	return drop, nil
+}
+
+// currentPart returns the row of a composition of one, nil if there is none.
+func (d *deep) currentPart(ctx context.Context, a *csn.Assoc, parent *cds.Row) (*cds.Row, error) {
+	var where cqn.Expr
+	for _, p := range a.Pairs {
+		v := parent.Value(p.Source.Name)
+		if v.IsNull() {
+			return nil, nil
+		}
+		where = and(where, &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(p.Target.Name), R: &cqn.Lit{Value: v}})
+	}
+	if where == nil {
+		return nil, nil
+	}
+	res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(a.Target.Name)}, Columns: columnsToWrite(a.Target), Where: where})
+	if err != nil || len(res.Rows) == 0 {
+		return nil, err
+	}
+	return res.Rows[0], nil
+}
+
+// sameKeys tells whether a payload means a row: it has the same keys, or none.
+func sameKeys(e *csn.Entity, row, data *cds.Row) bool {
+	for _, k := range e.Keys {
+		if v, ok := data.Get(k.Name); ok && v.Format() != row.Value(k.Name).Format() {
+			return false
+		}
+	}
+	return true
+}
+
+// updateChildren makes the children of a row those of the payload: known ones are changed, new ones added, those that are not in the
+// payload removed. Children that the user may not read stay untouched, and a key of another parent's child is not found among these, so it
+// ends in a conflict.
+func (d *deep) updateChildren(ctx context.Context, el *csn.Element, parent *cds.Row, rows []*cds.Row, depth int) error {
+	a := el.Assoc()
+	existing, err := d.existing(ctx, a, parent)
+	if err != nil {
+		return err
+	}
+	from := d.fromParent(a, parent)
+	seen := make([]bool, len(existing))
+	var added []*cds.Row
+	for _, row := range rows {
+		if err := setParent(row, from); err != nil {
+			return err
+		}
+		i := slices.IndexFunc(existing, func(x *cds.Row) bool { return allKeys(a.Target, row) && sameKeys(a.Target, x, row) })
+		if i < 0 {
+			added = append(added, row)
+			continue
+		}
+		if seen[i] {
+			return &cds.Error{Status: 400, Code: "400", Message: "The payload has two rows with the same key.", Target: el.Name}
+		}
+		seen[i] = true
+		if len(flat(a.Target, row, true).Fields()) > 0 {
+			(&manager{h: d.h, r: d.r}).changed(row, a.Target)
+		}
+		if err := d.update(ctx, a.Target, existing[i], row, depth+1); err != nil {
+			return err
+		}
+	}
+	for i, row := range existing {
+		if !seen[i] {
+			if err := d.remove(ctx, a.Target, row, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	for _, row := range added {
+		(&manager{h: d.h, r: d.r}).created(row, a.Target, depth+1)
+		if err := d.insert(ctx, a.Target, row, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func allKeys(e *csn.Entity, row *cds.Row) bool { return cds.KeyFilter(e, row) != nil }
+
+// existing returns the children of a row that the user may read.
+func (d *deep) existing(ctx context.Context, a *csn.Assoc, parent *cds.Row) ([]*cds.Row, error) {
+	where := joined(a, parent)
+	if where == nil {
+		return nil, nil
+	}
+	res, err := d.r.Execute(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(a.Target.Name)}, Columns: columnsToWrite(a.Target), Where: where})
+	if err != nil {
+		return nil, err
+	}
+	return res.Rows, nil
+}
+
+// joined returns the condition that a row of the target belongs to a parent; nil if the parent can have none.
+func joined(a *csn.Assoc, parent *cds.Row) cqn.Expr {
+	var where cqn.Expr
+	for _, p := range a.Pairs {
+		v := parent.Value(p.Source.Name)
+		if v.IsNull() {
+			return nil
+		}
+		where = and(where, &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(p.Target.Name), R: &cqn.Lit{Value: v}})
+	}
+	return where
+}
+
+// remove deletes a located row, and before it its children. Children that the service shows are deleted under the guard: one that the user may
+// not delete refuses the whole. Then the tables below follow, so that nothing is orphaned that the service does not show.
+func (d *deep) remove(ctx context.Context, e *csn.Entity, row *cds.Row, depth int) error {
+	if depth > maxDepth {
+		return cds.Reject(400, "400", "The rows to be deleted are nested too deep.")
+	}
+	where := cds.KeyFilter(e, row)
+	if where == nil {
+		return cds.Reject(405, "405", "Rows of %q have no key and cannot be deleted.", e.Name)
+	}
+	var parts []func() error
+	for _, el := range compositions(e) {
+		a := el.Assoc()
+		cond := joined(a, row)
+		if cond == nil || a.Rest != nil {
+			continue // conditions beyond keys: left to the table's own composition
+		}
+		res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(a.Target.Name)}, Columns: columnsToWrite(a.Target), Where: cond})
+		if err != nil {
+			return err
+		}
+		for _, c := range res.Rows {
+			if holdsKey(a) { // the parent refers to it: it goes after the parent
+				parts = append(parts, func() error { return d.remove(ctx, a.Target, c, depth+1) })
+				continue
+			}
+			if err := d.remove(ctx, a.Target, c, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	if err := d.cascade(ctx, e.Table(), tableKeys(e, row), depth); err != nil {
+		return err
+	}
+	res, err := d.r.Execute(ctx, &cqn.Delete{From: cqn.NewRef(e.Name), Where: where})
+	if err != nil {
+		return err
+	}
+	if res.Affected == 0 {
+		return cds.Reject(403, "403", "Forbidden")
+	}
+	for _, p := range parts {
+		if err := p(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tableKeys returns the keys of a row as those of the table behind e.
+func tableKeys(e *csn.Entity, row *cds.Row) *cds.Row {
+	out := cqn.NewRow()
+	for _, k := range e.Keys {
+		o := k
+		for o.Origin != nil {
+			o = o.Origin
+		}
+		out.Set(o.Name, row.Value(k.Name))
+	}
+	return out
+}
+
+// cascade deletes what is composed of a table's row and not shown by the service. It runs as the database's owner: such rows follow their
+// root.
+func (d *deep) cascade(ctx context.Context, t *csn.Entity, keys *cds.Row, depth int) error {
+	if t == nil || depth > maxDepth {
+		return nil
+	}
+	where := cds.KeyFilter(t, keys)
+	if where == nil {
+		return nil
+	}
+	db := cds.DB(ctx)
+	for _, el := range compositions(t) {
+		a := el.Assoc()
+		child := a.Target.Table()
+		if child == nil || child.SkipPersistence || len(child.Keys) == 0 || holdsKey(a) {
+			continue
+		}
+		path := &cqn.Ref{Path: []cqn.Step{{Name: t.Name, Filter: where}, {Name: el.Name}}}
+		res, err := db.Run(ctx, &cqn.Select{From: &cqn.From{Path: path}, Columns: columnsToWrite(a.Target)})
+		if err != nil {
+			return err
+		}
+		for _, row := range res.Rows {
+			k := tableKeys(a.Target, row)
+			if err := d.cascade(ctx, child, k, depth+1); err != nil {
+				return err
+			}
+			if _, err := db.Run(ctx, &cqn.Delete{From: cqn.NewRef(child.Name), Where: cds.KeyFilter(child, k)}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
