@@ -62,19 +62,15 @@ func (l *linker) composeElement(d *def, e *csn.Element) {
 	} else {
 		t.addElements(a.Inline, inf.scope)
 	}
-	if depthOf(t) > 20 {
-		l.diags.Errorf("ref-cyclic", e.Span, "The composition “%s” contains itself", e.Name)
-		t.members = nil
+	t.aspect = aspect
+	for p, n := d, 0; p != nil && aspect != nil; p, n = p.parent, n+1 {
+		if p.aspect == aspect || n > maxDepth {
+			l.diags.Errorf("ref-cyclic", e.Span, "The aspect “%s” contains itself by the composition “%s”", aspect.name, e.Name)
+			t.members = nil
+			break
+		}
 	}
 	l.shape(t, nil)
-}
-
-func depthOf(d *def) int {
-	n := 0
-	for ; d != nil; d = d.parent {
-		n++
-	}
-	return n
 }
 
 // generated makes an element that nobody wrote.
@@ -113,6 +109,9 @@ func (l *linker) makeTexts(d *def) {
 		return
 	}
 	t := l.newDef(d.name+".texts", kEntity, d)
+	if t == nil {
+		return
+	}
 	t.service, t.parent, d.texts = d.service, d, t
 	d.made = append(d.made, t)
 	t.annos = csn.Annotations{constant("odata.draft.enabled", false)}

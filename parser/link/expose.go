@@ -221,8 +221,10 @@ func (l *linker) exposeAs(svc, in, t *def, name string) *def {
 	path := &cqn.Ref{Path: []cqn.Step{{Name: t.name}}}
 	x.query = &viewQuery{owner: x, node: &ast.Query{Projection: true, From: &cqn.From{Path: path}}}
 	x.annos = csn.Annotations{constant("cds.autoexposed", true)}
-	l.byName[name] = x
-	l.defs = append(l.defs, x)
+	if len(l.defs) >= maxDefs {
+		return nil
+	}
+	l.put(x)
 	return x
 }
 

@@ -103,6 +103,7 @@ type target struct {
 	source *source        // the whole source, for an alias alone
 	self   bool           // $self alone
 	from   *source
+	mixin  bool
 }
 
 // path resolves a reference and links its filters. ok is false if it was not found, which has been reported.
@@ -115,6 +116,10 @@ func (s *escope) path(r *cqn.Ref) (*cqn.Ref, target, bool) {
 	i, elems, owner, ok := s.head(r, &t)
 	if !ok {
 		return out, t, false
+	}
+	if t.mixin && len(r.Path) > 1 && !s.silent {
+		s.l.diags.Errorf("mixin-unsupported", r.Where, "The mixin “%s” is used in its own query, which is not supported", r.Path[0].Name).Hint =
+			"Project the mixin and use it in a view on this one, or write a join."
 	}
 	for ; i < len(r.Path); i++ {
 		st := r.Path[i]
@@ -164,6 +169,7 @@ func (s *escope) head(r *cqn.Ref, t *target) (next int, elems csn.Elements, owne
 	switch {
 	case el != nil:
 		t.el = el
+		t.mixin = !in.direct && in.extra.Lookup(name) == el
 		if len(in.sources) == 1 {
 			t.from = &in.sources[0]
 		}

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"slices"
 	"strings"
 
 	"cds/parser/cqn"
@@ -69,7 +70,7 @@ func (l *linker) infer(d *def) {
 		src := l.primary(d)
 		if src != nil {
 			l.complete(src)
-			inherit(&d.annos, l.converted(d, src, src.annos), toProjection)
+			inherit(&d.annos, l.converted(d, src, d.annos, src.annos), toProjection)
 		}
 		if d.service != nil {
 			for _, e := range d.elems {
@@ -106,11 +107,9 @@ func (l *linker) viewCycle(d *def) {
 
 // viewElements makes the elements of a view from the columns of its query.
 func (l *linker) viewElements(d *def, sig signature) {
-	explicit := false
-	for i := range sig.cols {
-		explicit = explicit || sig.cols[i].key
+	if sig.missing != "" && d.kind == kEntity {
+		l.diags.Add(diag.Info, "query-missing-keys", d.span, "Key “%s” has not been projected: the view has no key", sig.missing).Home = home(d, "")
 	}
-	keys := !explicit && sig.keys && l.allKeys(d, sig)
 	for i := range sig.cols {
 		c := &sig.cols[i]
 		if c.name == "" {
@@ -121,38 +120,37 @@ func (l *linker) viewElements(d *def, sig signature) {
 			continue
 		}
 		e := l.viewElement(d, c)
-		e.Key = c.key || keys && c.el != nil && c.el.Key && len(c.path) == 0
+		e.Key = c.isKey
 		d.elems = append(d.elems, e)
 	}
 }
 
-// allKeys reports whether all keys of the source are among the columns. If one is missing, none is a key (as the result may have
-// several rows for the remaining ones).
-func (l *linker) allKeys(d *def, sig signature) bool {
+// markKeys decides which columns are keys: those marked `key`, if there are any; else the keys of the source, if all of them are
+// columns (if one is missing, the result may have several rows for the remaining ones). Joins have no keys.
+func (sig *signature) markKeys() {
+	explicit := false
 	var src *source
 	for i := range sig.cols {
-		if sig.cols[i].from != nil {
-			src = sig.cols[i].from
-			break
+		c := &sig.cols[i]
+		c.isKey = c.key
+		explicit = explicit || c.key
+		if src == nil && c.direct {
+			src = c.from
 		}
 	}
-	if src == nil {
-		return true
+	if explicit || !sig.keys || src == nil {
+		return
 	}
 	for _, k := range src.elems {
-		if !k.Key {
-			continue
-		}
-		found := false
-		for i := range sig.cols {
-			found = found || sig.cols[i].el == k
-		}
-		if !found {
-			l.diags.Add(diag.Info, "query-missing-keys", d.span, "Key “%s” has not been projected: the view has no key", k.Name).Home = home(d, "")
-			return false
+		if k.Key && !slices.ContainsFunc(sig.cols, func(c outCol) bool { return c.direct && c.el == k }) {
+			sig.missing = k.Name
+			return
 		}
 	}
-	return true
+	for i := range sig.cols {
+		c := &sig.cols[i]
+		c.isKey = c.direct && c.el != nil && c.el.Key
+	}
 }
 
 // viewElement makes one element of a view. Its annotations come later, when all elements are there.
@@ -269,7 +267,7 @@ func (l *linker) inheritElement(d *def, e *csn.Element) {
 	if inf.source != nil && !inf.cast {
 		from := inf.source
 		if fi := l.info[from]; fi != nil && fi.owner != nil && fi.owner != d && len(inf.path) == 0 {
-			inherit(&e.Annotations, l.converted(d, fi.owner, from.Annotations), toProjection)
+			inherit(&e.Annotations, l.converted(d, fi.owner, e.Annotations, from.Annotations), toProjection)
 		} else {
 			inherit(&e.Annotations, from.Annotations, toProjection)
 		}

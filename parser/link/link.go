@@ -52,17 +52,25 @@ type Result struct {
 // maxDepth limits nesting of types, includes and paths. The parser has a limit of its own; this one also holds for chains of definitions.
 const maxDepth = 200
 
+// maxDefs and maxElements limit what a model may grow to by copying: types in types and aspects in aspects multiply.
+const (
+	maxDefs     = 50000
+	maxElements = 1000000
+)
+
 // Link links sources, which are given in loading order: roots first, then what they use.
 func Link(sources []Source, opt Options) Result {
 	l := &linker{
-		opt:     opt,
-		sources: sources,
-		byName:  map[string]*def{},
-		info:    map[*csn.Element]*elemInfo{},
-		notes:   map[string]*notes{},
+		opt:      opt,
+		sources:  sources,
+		byName:   map[string]*def{},
+		prefixes: map[string]bool{},
+		info:     map[*csn.Element]*elemInfo{},
+		notes:    map[string]*notes{},
 	}
 	l.collect()
 	l.extend()
+	l.services()
 	l.shapeAll()
 	l.compose()
 	l.resolveAll()
@@ -80,14 +88,16 @@ func Link(sources []Source, opt Options) Result {
 }
 
 type linker struct {
-	opt     Options
-	sources []Source
-	diags   diag.List
-	defs    []*def // in order of appearance, generated ones at the end
-	byName  map[string]*def
-	info    map[*csn.Element]*elemInfo
-	notes   map[string]*notes // annotations given by `annotate`, by absolute name of the definition
-	order   []int             // sources in order of the layers: what is used comes before what uses it
+	opt      Options
+	sources  []Source
+	diags    diag.List
+	defs     []*def // in order of appearance, generated ones at the end
+	byName   map[string]*def
+	prefixes map[string]bool // beginnings of the names of definitions
+	count    int             // elements made
+	info     map[*csn.Element]*elemInfo
+	notes    map[string]*notes // annotations given by `annotate`, by absolute name of the definition
+	order    []int             // sources in order of the layers: what is used comes before what uses it
 
 	fileScopes []*scope
 	uses       []usedName // names imported by using
@@ -139,6 +149,7 @@ type def struct {
 
 	parent  *def           // generated entity: the entity it belongs to (E of E.texts, E.items)
 	exposes *def           // auto-exposed: the entity behind
+	aspect  *def           // entity of a composition: the aspect it was made from
 	made    []*def         // entities generated for this one: texts, compositions of aspects
 	element *csn.Element   // type definitions: the type as an element
 	texts   *def           // the entity with translations

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"cds/parser/ast"
-	"cds/parser/csn"
 	"cds/parser/diag"
 	"cds/parser/token"
 )
@@ -56,6 +55,20 @@ func (l *linker) collect() {
 		l.declare(top, f.Decls)
 		l.fileScopes = append(l.fileScopes, top)
 		l.collectDecls(i, top, nil, f.Decls, 0)
+	}
+}
+
+// services finds the service of definitions that are in one by their name only, as `entity S.E …` beside `service S { }`.
+func (l *linker) services() {
+	for _, d := range l.defs {
+		svc := l.serviceOf(d.name)
+		switch {
+		case svc == nil || d.service != nil:
+		case d.kind == kService:
+			l.diags.Errorf("service-nested-service", d.span, "A service can't be nested within a service “%s”", svc.name)
+		default:
+			d.service = svc
+		}
 	}
 }
 
@@ -159,8 +172,7 @@ func (l *linker) enter(d *def) bool {
 		l.duplicate(old, d.span, d.name)
 		return false
 	}
-	l.byName[d.name] = d
-	l.defs = append(l.defs, d)
+	l.put(d)
 	return true
 }
 
@@ -275,16 +287,21 @@ func joinRest(a, rest string) string {
 }
 
 // isPrefix reports whether name is a definition or the beginning of one.
-func (l *linker) isPrefix(name string) bool {
-	if l.byName[name] != nil {
-		return true
-	}
-	for n := range l.byName {
-		if len(n) > len(name) && n[len(name)] == '.' && n[:len(name)] == name {
-			return true
+func (l *linker) isPrefix(name string) bool { return l.byName[name] != nil || l.prefixes[name] }
+
+// put enters a definition and the beginnings of its name.
+func (l *linker) put(d *def) {
+	l.byName[d.name] = d
+	l.defs = append(l.defs, d)
+	for i := strings.LastIndexByte(d.name, '.'); i > 0; i = strings.LastIndexByte(d.name[:i], '.') {
+		if l.prefixes[d.name[:i]] {
+			break
 		}
+		l.prefixes[d.name[:i]] = true
 	}
-	return false
+	if len(l.defs) == maxDefs {
+		l.tooLarge(d.span)
+	}
 }
 
 // lookup finds the definition that a name stands for in a scope; nil if there is none. Nothing is reported.
@@ -344,16 +361,18 @@ func upper(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// newDef enters a generated definition.
+// newDef enters a generated definition; nil if that is not possible, which has been reported.
 func (l *linker) newDef(name string, k kind, like *def) *def {
+	if len(l.defs) >= maxDefs {
+		return nil
+	}
 	d := &def{name: name, kind: k, src: like.src, scope: like.scope, span: like.span}
 	if old := l.byName[name]; old != nil {
 		l.diags.Errorf("duplicate-generated", like.span, "“%s” would be generated here, but that name is already defined", name).
 			Related = []diag.Related{{Message: "the definition", Span: old.span}}
 		return nil
 	}
-	l.byName[name] = d
-	l.defs = append(l.defs, d)
+	l.put(d)
 	return d
 }
 
@@ -378,5 +397,3 @@ func home(d *def, el string) string {
 	}
 	return h
 }
-
-var _ = csn.Elements(nil)

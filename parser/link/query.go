@@ -66,7 +66,8 @@ type outCol struct {
 	x      cqn.Expr
 	sub    []outCol // expanded
 	many   bool
-	key    bool
+	key    bool     // marked as key
+	isKey  bool     // a key of the result
 	spec   *colSpec // nil for a column that `*` stands for
 	cast   *csn.Element
 	span   token.Span
@@ -77,8 +78,9 @@ type outCol struct {
 
 // A signature is what a query yields.
 type signature struct {
-	cols []outCol
-	keys bool // keys of the source pass on
+	cols    []outCol
+	keys    bool   // keys of the source pass on
+	missing string // a key of the source that is no column
 }
 
 // linkQuery links a query that is part of an expression or a FROM clause.
@@ -172,6 +174,7 @@ func (l *linker) linkSelect(q *cqn.Select, specs []colSpec, has bool, mixin []*a
 		cl := &columnLinker{l: l, s: s, specs: specs, exclude: q.Exclude, sig: &sig}
 		out.Columns = cl.run()
 	}
+	sig.markKeys()
 	l.excluded(q, s)
 	out.Where, out.Having, out.GroupBy = s.expr(q.Where), s.expr(q.Having), s.exprs(q.GroupBy)
 	ord := s.inner()
@@ -306,6 +309,13 @@ func (l *linker) entityPrefix(s *scope, name string) (*def, []string) {
 	parts := strings.Split(name, ".")
 	for n := len(parts) - 1; n > 0; n-- {
 		if d := l.lookup(s, strings.Join(parts[:n], ".")); d != nil && d.kind == kEntity {
+			// A part that is exposed along with d (S.Books.texts) comes into being when d is inferred.
+			if d.query != nil && d.service != nil && d.inferred == todo {
+				l.infer(d)
+				if x := l.byName[d.name+"."+strings.Join(parts[n:], ".")]; x != nil {
+					return x, nil
+				}
+			}
 			return d, parts[n:]
 		}
 	}
@@ -347,7 +357,7 @@ func (l *linker) columnElements(cols []outCol) csn.Elements {
 			name := e.Name
 			*e = *c.el
 			e.Name, e.Span, e.Value = name, c.span, nil
-			e.Key = c.key
+			e.Key = c.isKey
 			if old := l.info[c.el]; old != nil {
 				inf.target = old.target
 			}

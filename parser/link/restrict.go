@@ -75,8 +75,8 @@ func (l *linker) parseCondition(v *cqn.AnnoValue) *cqn.AnnoValue {
 }
 
 // converted returns annotations of src as they read in the view d: the paths of their expressions follow the view's renames.
-// Those that d has itself are left out.
-func (l *linker) converted(d, src *def, as csn.Annotations) csn.Annotations {
+// Those that the heir has itself are left out.
+func (l *linker) converted(d, src *def, has, as csn.Annotations) csn.Annotations {
 	var out csn.Annotations
 	for i, f := range as {
 		if !hasExpr(f.Value, 0) {
@@ -88,7 +88,7 @@ func (l *linker) converted(d, src *def, as csn.Annotations) csn.Annotations {
 		if out == nil {
 			out = append(make(csn.Annotations, 0, len(as)), as[:i]...)
 		}
-		if own := d.annos.Get(f.Name); own != nil && !hasEllipsis(own) {
+		if own := has.Get(f.Name); own != nil && !hasEllipsis(own) {
 			continue
 		}
 		c := &converter{l: l, d: d, src: src}

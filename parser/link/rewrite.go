@@ -64,7 +64,6 @@ func (l *linker) valueScope(d *def, inf *elemInfo) *escope {
 	s := l.elementScope(inf)
 	s.owner = d
 	s.sources = []source{{def: d, elems: d.elems}}
-	s.silent = inf.from != nil
 	return s
 }
 
@@ -91,7 +90,7 @@ func (l *linker) finishAssoc(d *def, e *csn.Element, a *csn.Assoc, depth int) {
 
 // checkOn checks the references of a written condition.
 func (l *linker) checkOn(d *def, e *csn.Element, inf *elemInfo, a *csn.Assoc, depth int) {
-	if a.On == nil || inf.target == nil || inf.aspect != nil || inf.inline || inf.from != nil || d.kind != kEntity || depth > 0 || inf.el == nil && !inf.ownOn {
+	if a.On == nil || inf.target == nil || inf.aspect != nil || inf.inline || d.kind != kEntity || depth > 0 || inf.el == nil && !inf.ownOn {
 		return
 	}
 	s := &escope{l: l, names: inf.scope, owner: d, direct: true}

@@ -124,6 +124,9 @@ func (l *linker) include(d *def, m member, chain []*def) {
 			}
 			continue
 		}
+		if !l.room(m.include.Span) {
+			return
+		}
 		d.elems = append(d.elems, l.copyElement(d, e))
 	}
 	for _, a := range inc.actions {

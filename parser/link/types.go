@@ -139,9 +139,15 @@ func (l *linker) copyType(t csn.Type, owner *def, ns *notes, depth int) csn.Type
 	}
 	switch t := t.(type) {
 	case *csn.Struct:
+		if !l.room(token.Span{}) {
+			return t
+		}
 		out := &csn.Struct{Elements: make(csn.Elements, len(t.Elements))}
 		for i, el := range t.Elements {
 			l.resolve(el)
+			if !l.room(el.Span) {
+				return t
+			}
 			c := *el
 			c.Annotations = append(csn.Annotations(nil), el.Annotations...)
 			n := ns.elem(el.Name)

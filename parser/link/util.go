@@ -48,3 +48,16 @@ func (n *notes) guards(depth int) bool {
 	}
 	return n.returns.guards(depth + 1)
 }
+
+// room counts an element that is to be made and reports whether the model may still grow.
+func (l *linker) room(at token.Span) bool {
+	l.count++
+	if l.count == maxElements {
+		l.tooLarge(at)
+	}
+	return l.count < maxElements
+}
+
+func (l *linker) tooLarge(at token.Span) {
+	l.diags.Errorf("model-too-large", at, "The model is too large: copying types and aspects into one another yields more than %d definitions or %d elements", maxDefs, maxElements)
+}
