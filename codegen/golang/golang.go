@@ -130,7 +130,7 @@ func (g *generator) emit(name string, p *printer) {
 // modelFiles writes the package with the embedded model.
 func (g *generator) modelFiles() {
 	dir := path.Join(g.opt.Dir, "model")
-	data := csn.Marshal(g.model, csn.MarshalOptions{})
+	data := csn.Marshal(g.model, csn.MarshalOptions{Docs: true})
 	g.files = append(g.files, codegen.File{Path: dir + "/model.csn", Content: data})
 	p := newPrinter("model", "the model of the project", "Package model holds the project's model, compiled.")
 	p.use("_", "embed")

@@ -137,7 +137,7 @@ func singular(name string) string {
 		return cut(3) + "y"
 	case end("sses"), end("shes"), end("ches"), end("xes"), end("zzes"), end("oes"):
 		return cut(2)
-	case end("ss"), end("us"), end("is"):
+	case strings.HasSuffix(low, "ss"), strings.HasSuffix(low, "us"), strings.HasSuffix(low, "is"):
 		return name
 	case end("s"):
 		return cut(1)

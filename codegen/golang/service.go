@@ -30,12 +30,12 @@ type Handler = cds.Handler[Service]
 // Entity is one of the entities of this service, with rows of type T.
 type Entity[T any] interface {
 	cds.EntityRef[T]
-	member()
+	ours()
 }
 
-type member struct{}
+type member[T any] struct{ cds.Entity[T] }
 
-func (member) member() {}
+func (member[T]) ours() {}
 
 // The standard events.
 const (

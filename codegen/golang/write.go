@@ -62,8 +62,6 @@ func (v *serviceView) writeStruct(p *printer, name string, fields []*fieldView, 
 		p.line("cds.Ext `json:\"-\"`")
 	}
 	p.line("}")
-	p.line("")
-	p.comment("CDSFields visits all elements, to read and to write rows.")
 	p.line("func (x *%s) CDSFields(f *cds.Fields) {", name)
 	for _, f := range fields {
 		if f.typ != "" {
@@ -155,8 +153,16 @@ func (v *serviceView) writeEntityRef(p *printer, e *entityView) {
 	refType := lowerFirst(e.ref) + "Ref"
 	p.comment(e.ref + " is the entity " + e.e.Name + ".\n" + e.e.Doc)
 	p.line("var %s = %s{", e.ref, refType)
-	p.line("Entity: cds.NewEntity[%s](%q),", e.row, e.e.Name)
-	p.line("%s: %s[%s]{}.at(\"\"),", e.cols, e.cols, e.row)
+	p.line("member: member[%s]{cds.NewEntity[%s](%q)},", e.row, e.row, e.e.Name)
+	if e.isToOneTarget {
+		p.line("%s: %s[%s]{}.at(\"\"),", e.cols, e.cols, e.row)
+	} else {
+		for _, f := range e.fields {
+			if f.col != "" {
+				p.line("%s: %q,", f.name, f.cds)
+			}
+		}
+	}
 	for _, f := range e.fields {
 		switch {
 		case f.toOne != nil:
@@ -168,13 +174,16 @@ func (v *serviceView) writeEntityRef(p *printer, e *entityView) {
 	for _, o := range e.ops {
 		p.line("%s: cds.NewBoundOperation[%s, %s](Name, %q, %q, %s),", o.name, e.row, o.params, e.e.Name, o.op.Name, o.returns)
 	}
-	p.line("}\n")
+	p.line("}")
 	p.line("type %s struct {", refType)
-	p.line("member")
-	p.line("cds.Entity[%s]", e.row)
-	p.line("%s[%s]", e.cols, e.row)
+	p.line("member[%s]", e.row)
+	if e.isToOneTarget {
+		p.line("%s[%s]", e.cols, e.row)
+	}
 	for _, f := range e.fields {
 		switch {
+		case f.col != "" && !e.isToOneTarget:
+			p.line("%s cds.Col[%s, %s]", f.name, e.row, f.col)
 		case f.toOne != nil:
 			p.line("%s %s[%s]", f.name, f.toOne.pathType, e.row)
 		case f.toMany != nil:
@@ -185,24 +194,31 @@ func (v *serviceView) writeEntityRef(p *printer, e *entityView) {
 		p.comment(o.doc)
 		p.line("%s cds.BoundOperation[%s, %s, %s]", o.name, e.row, o.params, o.result)
 	}
-	p.line("}\n")
+	p.line("}")
 	v.writeKey(p, e, refType)
-	v.writeCols(p, e)
+	if e.isToOneTarget {
+		v.writeCols(p, e)
+	}
 }
 
 // writeKey writes the condition that selects one row.
 func (v *serviceView) writeKey(p *printer, e *entityView, refType string) {
 	var params, preds []string
+	way := ""
+	if e.isToOneTarget {
+		way = e.cols + "."
+	}
 	for _, k := range e.e.Keys {
 		for _, f := range e.fields {
 			if f.cds == k.Name && f.col != "" {
 				arg := argName(f.name)
 				params = append(params, arg+" "+f.col)
-				preds = append(preds, fmt.Sprintf("r.%s.%s.Eq(%s)", e.cols, f.name, arg))
+				preds = append(preds, fmt.Sprintf("r.%s%s.Eq(%s)", way, f.name, arg))
 			}
 		}
 	}
 	if len(params) == 0 || len(params) != len(e.e.Keys) {
+		p.line("")
 		return
 	}
 	p.comment("Key selects one row.")
@@ -220,7 +236,7 @@ func argName(goName string) string {
 	return arg
 }
 
-// writeCols writes the columns of an entity, generic in the entity from which a path leads to them.
+// writeCols writes the columns of an entity that paths lead to, generic in the entity from which they do.
 func (v *serviceView) writeCols(p *printer, e *entityView) {
 	p.line("type %s[E any] struct {", e.cols)
 	for _, f := range e.fields {
@@ -237,9 +253,7 @@ func (v *serviceView) writeCols(p *printer, e *entityView) {
 		}
 	}
 	p.line("}\n}\n")
-	if e.isToOneTarget {
-		p.line("type %s[E any] struct {\ncds.ToOne[E, %s]\n%s[E]\n}\n", e.pathType, e.row, e.cols)
-	}
+	p.line("type %s[E any] struct {\ncds.ToOne[E, %s]\n%s[E]\n}\n", e.pathType, e.row, e.cols)
 }
 
 // writeAuthz writes the readable policy of the service.

@@ -1,0 +1,20 @@
+// Command bookshop serves the bookshop: a guarded CAP model with handlers in Go.
+//
+//	go run . --in-memory --port 4004
+package main
+
+import (
+	"cds/runtime/db/sqlite"
+	"cds/runtime/serve"
+	"cds/samples/bookshop/internal/gen/model"
+	"cds/samples/bookshop/srv"
+	"cds/strategies"
+)
+
+func main() {
+	app := serve.New(model.Model)
+	app.Databases(sqlite.New())
+	app.Strategies(strategies.Builtin())
+	app.Register(srv.Register)
+	app.Main()
+}
