@@ -84,7 +84,7 @@ func (c *scanner) keyword(words ...string) (string, bool) {
 	for _, k := range words {
 		if w == k {
 			end := c.i + len(k)
-			if end < len(c.s) && c.s[end] != ' ' && c.s[end] != '\t' && c.s[end] != '+' && c.s[end] != '(' && c.s[end] != '-' {
+			if end < len(c.s) && strings.IndexByte(" \t+(-,", c.s[end]) < 0 {
 				break
 			}
 			c.i = end
