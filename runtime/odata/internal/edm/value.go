@@ -110,6 +110,9 @@ func IsNumber(s string) bool {
 	if i < len(s) && s[i] == '-' {
 		i++
 	}
+	if i+1 < len(s) && s[i] == '0' && s[i+1] >= '0' && s[i+1] <= '9' {
+		return false
+	}
 	if !digits() {
 		return false
 	}
