@@ -22,7 +22,7 @@ func (s *selection) outputs(src *source, cols []cqn.Column, exclude []string, de
 		var err error
 		switch {
 		case c.Star:
-			more, err = s.star(src, exclude, cols)
+			more, err = s.star(src, exclude, cols, depth)
 		case c.Expand != nil:
 			more, err = s.expand(src, c, depth)
 		case c.Inline != nil:
@@ -69,20 +69,29 @@ func columnName(c *cqn.Column) string {
 
 func noColumn() Column { return Column{Present: -1, MediaType: -1} }
 
-// star is all scalar elements that may be read, without streams.
-func (s *selection) star(src *source, exclude []string, cols []cqn.Column) ([]Column, error) {
+// star is all scalar elements that may be read, without streams. A column beside the star with the name of an element takes its place.
+func (s *selection) star(src *source, exclude []string, cols []cqn.Column, depth int) ([]Column, error) {
 	if src == nil || src.entity == nil {
 		return s.starDerived(src)
 	}
 	var out []Column
 	for _, el := range src.entity.Flat {
-		if el.Assoc() != nil || el.Virtual || contains(exclude, el.Name) || named(cols, el.Name) {
+		top := topName(el)
+		if contains(exclude, top) || contains(exclude, el.Name) {
+			continue
+		}
+		if c := named(cols, el.Name); c != nil {
+			more, err := s.outputs(src, []cqn.Column{*c}, nil, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+			continue
+		}
+		if el.Assoc() != nil || el.Virtual || named(cols, top) != nil || s.allowed(el, Root) != nil {
 			continue
 		}
 		if b := el.Scalar(); b != nil && (b.Kind == csn.LargeBinary || b.Kind == csn.Vector) && !s.view {
-			continue
-		}
-		if s.allowed(el, Root) != nil {
 			continue
 		}
 		c, err := s.elementColumn(src, el, el.Name)
@@ -92,6 +101,17 @@ func (s *selection) star(src *source, exclude []string, cols []cqn.Column) ([]Co
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// topName is the name of the top-level element that a flat one is part of, or whose foreign key it is.
+func topName(el *csn.Element) string {
+	for el.ForeignKey != nil && el.ForeignKey != el {
+		el = el.ForeignKey
+	}
+	if len(el.Path) > 0 {
+		return el.Path[0]
+	}
+	return el.Name
 }
 
 func (s *selection) starDerived(src *source) ([]Column, error) {
@@ -118,14 +138,14 @@ func contains(names []string, n string) bool {
 	return false
 }
 
-// named reports whether a column beside a star has the name, and so goes before the star's.
-func named(cols []cqn.Column, name string) bool {
+// named returns the column beside a star that takes the place of the star's column with the name.
+func named(cols []cqn.Column, name string) *cqn.Column {
 	for i := range cols {
-		if !cols[i].Star && cols[i].Expand == nil && cols[i].Inline == nil && columnName(&cols[i]) == name {
-			return true
+		if c := &cols[i]; !c.Star && c.Expand == nil && c.Inline == nil && columnName(c) == name {
+			return c
 		}
 	}
-	return false
+	return nil
 }
 
 func (s *selection) elementColumn(src *source, el *csn.Element, name string) (Column, error) {
@@ -166,6 +186,11 @@ func (s *selection) mediaType(src *source, el *csn.Element, c *Column) error {
 // column compiles a path or an expression as output. Structures become their parts, managed associations their foreign keys.
 func (s *selection) column(src *source, c *cqn.Column) ([]Column, error) {
 	at := s.within(src)
+	if s.result != nil {
+		if el := s.result.Flat.Lookup(columnName(c)); el != nil && el.Virtual {
+			return nil, nil // views have no columns for what only handlers fill
+		}
+	}
 	if ref, ok := c.X.(*cqn.Ref); ok {
 		if cols, ok, err := s.parts(at, ref, c); ok || err != nil {
 			return cols, err
@@ -206,7 +231,7 @@ func (s *selection) column(src *source, c *cqn.Column) ([]Column, error) {
 
 // within returns the scope for names relative to src: the query's own for its main source, else one of src alone.
 func (s *selection) within(src *source) *scope {
-	if src == s.self || src == nil {
+	if src == s.main || src == nil {
 		return s.scope
 	}
 	return &scope{stmt: s.stmt, sources: []*source{src}, self: s.self, definer: s.definer, parent: nil}
@@ -262,27 +287,82 @@ func (s *selection) parts(at *scope, ref *cqn.Ref, c *cqn.Column) ([]Column, boo
 	return out, true, nil
 }
 
-// inline flattens the columns of a nested projection: author.{ name } gives author_name.
+// inline flattens the columns of a nested projection: `author.{ name }` gives name, with an alias a it gives a_name.
 func (s *selection) inline(src *source, c *cqn.Column, depth int) ([]Column, error) {
-	var out []Column
-	prefix := columnName(c)
 	ref, ok := c.X.(*cqn.Ref)
 	if !ok {
 		return nil, s.fail("INVALID_QUERY", "only a path can be followed by .{ }")
 	}
+	prefix := ""
+	if c.As != "" {
+		prefix = c.As + "_"
+	}
+	var cols []cqn.Column
 	for i := range c.Inline {
 		in := c.Inline[i]
+		if in.Star {
+			all, err := s.inlineStar(src, ref, c)
+			if err != nil {
+				return nil, err
+			}
+			for _, name := range all {
+				cols = append(cols, cqn.Column{X: longer(ref, cqn.Step{Name: name}), As: prefix + name})
+			}
+			continue
+		}
 		sub, ok := in.X.(*cqn.Ref)
-		if !ok || in.Expand != nil {
+		if !ok {
 			return nil, s.fail("INVALID_QUERY", "only paths can stand within .{ }")
 		}
-		full := &cqn.Ref{At: sub.At, Path: append(append([]cqn.Step(nil), ref.Path...), sub.Path...)}
-		col := cqn.Column{X: full, As: prefix + "_" + columnName(&in), Inline: in.Inline, Cast: in.Cast}
-		more, err := s.outputs(src, []cqn.Column{col}, nil, depth+1)
-		if err != nil {
-			return nil, err
+		col := cqn.Column{X: longer(ref, sub.Path...), Inline: in.Inline, Cast: in.Cast}
+		switch {
+		case in.Expand != nil:
+			col.Inline, col.As = in.Expand.Columns, prefix+columnName(&in)
+		case in.Inline == nil:
+			col.As = prefix + columnName(&in)
+		case in.As != "" || prefix != "":
+			col.As = strings.TrimSuffix(prefix+in.As, "_")
 		}
-		out = append(out, more...)
+		cols = append(cols, col)
+	}
+	return s.outputs(src, cols, nil, depth+1)
+}
+
+func longer(r *cqn.Ref, steps ...cqn.Step) *cqn.Ref {
+	return &cqn.Ref{At: r.At, Path: append(append([]cqn.Step(nil), r.Path...), steps...)}
+}
+
+// inlineStar returns the names of all scalar elements at the end of a path.
+func (s *selection) inlineStar(src *source, ref *cqn.Ref, c *cqn.Column) ([]string, error) {
+	base, path, err := s.within(src).base(ref)
+	if err != nil || base.entity == nil {
+		return nil, err
+	}
+	e := base.entity
+	var elements []*csn.Element
+	prefix := ""
+	for len(path) > 0 {
+		el, n := flat(e, path)
+		if el == nil {
+			for _, p := range path {
+				prefix += p.Name + "_"
+			}
+			elements = structParts(e, path)
+			break
+		}
+		if el.Assoc() == nil || el.Assoc().Target == nil {
+			return nil, s.fail("INVALID_PATH", "%q has no elements", pathText(ref))
+		}
+		e, path = el.Assoc().Target, path[n:]
+	}
+	if elements == nil {
+		elements = e.Flat
+	}
+	var out []string
+	for _, el := range elements {
+		if el.Assoc() == nil && !el.Virtual && !contains(c.Exclude, topName(el)) && s.allowed(el, Root) == nil {
+			out = append(out, strings.TrimPrefix(el.Name, prefix))
+		}
 	}
 	return out, nil
 }

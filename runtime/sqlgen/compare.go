@@ -211,11 +211,6 @@ func (sc *scope) like(x *cqn.Like) (frag, error) {
 
 // in compiles a membership in a list of expressions, one bound list, an array element or a subquery.
 func (sc *scope) in(x *cqn.In) (frag, error) {
-	if p, ok := x.X.(*cqn.Param); ok && isBare(p) {
-		if ref, ok := x.Set.(*cqn.Ref); ok {
-			return sc.inArray(x, ref)
-		}
-	}
 	if ref, ok := x.Set.(*cqn.Ref); ok {
 		return sc.inArray(x, ref)
 	}
@@ -281,7 +276,7 @@ func (sc *scope) inArray(x *cqn.In, ref *cqn.Ref) (frag, error) {
 	if err != nil {
 		return frag{}, err
 	}
-	tmpl := sc.t.Functions["cds.elements"]
+	tmpl := sc.t.Elements
 	if tmpl == "" {
 		return frag{}, &Error{Code: "NOT_SUPPORTED", Message: "conditions on arrays are not supported by this database", Status: 501}
 	}

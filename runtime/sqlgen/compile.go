@@ -21,6 +21,8 @@ func Compile(q cqn.Query, m *csn.Model, g Guarder, d Dialect) (*Plan, error) {
 	case *cqn.Select:
 		c.localized = q.Localized
 		return c.selectPlan(q)
+	case *cqn.SetOp:
+		return c.setPlan(q)
 	case *cqn.Insert:
 		return c.insertPlan(q)
 	case *cqn.Update:

@@ -117,10 +117,7 @@ func (s *selection) toManyExpand(src *source, el *csn.Element, step cqn.Step, c 
 	child := &Child{Count: c.Count}
 	q := *c.Expand
 	q.Where = andExprs(step.Filter, q.Where)
-	if c.Count && isZero(q.Limit) && len(q.Columns) == 0 {
-		child.CountOnly = true
-	}
-	keys, err := s.childPlan(child, src, el, &q, depth)
+	keys, err := s.childPlan(child, src, el, &q)
 	if err != nil {
 		return err
 	}
@@ -130,22 +127,19 @@ func (s *selection) toManyExpand(src *source, el *csn.Element, step cqn.Step, c 
 	return nil
 }
 
-func isZero(x cqn.Expr) bool {
-	l, ok := x.(*cqn.Lit)
-	return ok && l.Value.Kind() == cqn.KindInt && l.Value.Int() == 0
-}
-
 // childPlan compiles the statement of a child and returns the parent's elements whose values it takes as lists. Where the association is a
 // plain equality these are the columns of the join; otherwise the child joins its parent again and takes the parent's keys.
-func (s *selection) childPlan(child *Child, src *source, el *csn.Element, q *cqn.Select, depth int) ([]*csn.Element, error) {
+func (s *selection) childPlan(child *Child, src *source, el *csn.Element, q *cqn.Select) ([]*csn.Element, error) {
 	a := el.Assoc()
 	st := &stmt{compiler: s.compiler}
 	k := &selection{scope: &scope{stmt: st, definer: s.definer}, plan: &Plan{}}
+	child.Plan = k.plan
 	target, err := k.newSource(a.Target, Expand)
 	if err != nil {
 		return nil, err
 	}
-	k.sources, k.self, k.from = []*source{target}, target, target.table()
+	k.setMain(target)
+	k.from = target.table()
 	k.plan.Entity = a.Target
 	var parentKeys []*csn.Element
 	var keyCols []string
@@ -268,7 +262,7 @@ func (s *selection) childClauses(child *Child, q *cqn.Select, keys []string) err
 	}
 	s.plan.Columns = append(hidden, s.plan.Columns...)
 	// Rows that the user's order leaves open come by their keys, so that pages are stable.
-	own, err := s.self.keys()
+	own, err := s.main.keys()
 	if err != nil {
 		return err
 	}
@@ -277,7 +271,7 @@ func (s *selection) childClauses(child *Child, q *cqn.Select, keys []string) err
 	if child.Count {
 		child.CountIndex = s.add("count(*) OVER (" + partition + ")")
 	}
-	if q.Limit == nil && q.Offset == nil || child.CountOnly {
+	if q.Limit == nil && q.Offset == nil {
 		s.plan.SQL, s.plan.Binds = s.sql(false), s.binds
 		return nil
 	}

@@ -2,6 +2,7 @@ package sqlgen
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -355,27 +356,25 @@ func (sc *scope) junction(x *cqn.Binary) (frag, error) {
 	if x.Op == cqn.Or {
 		word, prec = " OR ", precOr
 	}
-	var parts []string
+	var operands []cqn.Expr
 	var left cqn.Expr = x
 	for {
 		b, ok := left.(*cqn.Binary)
 		if !ok || b.Op != x.Op {
 			break
 		}
-		f, err := sc.cond(b.R)
+		operands = append(operands, b.R)
+		left = b.L
+	}
+	operands = append(operands, left)
+	slices.Reverse(operands)
+	parts := make([]string, len(operands))
+	for i, o := range operands {
+		f, err := sc.cond(o)
 		if err != nil {
 			return frag{}, err
 		}
-		parts = append(parts, f.at(prec))
-		left = b.L
-	}
-	f, err := sc.cond(left)
-	if err != nil {
-		return frag{}, err
-	}
-	parts = append(parts, f.at(prec))
-	for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
-		parts[i], parts[j] = parts[j], parts[i]
+		parts[i] = f.at(prec)
 	}
 	return frag{sql: strings.Join(parts, word), prec: prec, typ: typeBool}, nil
 }

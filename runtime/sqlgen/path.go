@@ -17,7 +17,7 @@ func (sc *scope) value(r *cqn.Ref) (frag, error) {
 	if len(path) == 0 {
 		return frag{}, sc.fail("INVALID_PATH", "%q is a row, not a value", pathText(r))
 	}
-	if src == sc.self && (r.Path[0].Name == "$self" || r.Path[0].Name == "$projection") {
+	if src == sc.self && src.scope == sc && (r.Path[0].Name == "$self" || r.Path[0].Name == "$projection") {
 		if x := sc.ownColumn(path); x != nil {
 			return sc.expr(x, hint{})
 		}
@@ -43,6 +43,19 @@ func (sc *scope) ownColumn(path []cqn.Step) cqn.Expr {
 		}
 	}
 	return nil
+}
+
+// ownValue compiles the column of the query with the name, for associations that a view adds to its row.
+func (sc *scope) ownValue(name string) (frag, error) {
+	if x := sc.ownColumn([]cqn.Step{{Name: name}}); x != nil {
+		return sc.expr(x, hint{})
+	}
+	for _, src := range sc.sources {
+		if src.has([]cqn.Step{{Name: name}}) {
+			return sc.follow(src, []cqn.Step{{Name: name}}, cqn.NewRef(name))
+		}
+	}
+	return frag{}, sc.unknown(cqn.NewRef(name))
 }
 
 // follow compiles the rest of a path from a source on.
@@ -82,7 +95,7 @@ func (sc *scope) follow(src *source, path []cqn.Step, r *cqn.Ref) (frag, error) 
 		}
 		return frag{}, sc.fail("INVALID_PATH", "%q is an association, not a value", pathText(r))
 	}
-	if a.Many {
+	if a.Many && !sc.view {
 		return frag{}, sc.fail("TO_MANY_PATH", "%q leads over the to-many association %s; use any, all or exists", pathText(r), el.Name)
 	}
 	if fk, err := sc.foreignKey(src, el, step, rest); err != nil || fk != nil {
@@ -177,7 +190,7 @@ func (sc *scope) join(src *source, el *csn.Element, step cqn.Step, use Use) (*so
 	if err != nil {
 		return nil, err
 	}
-	if !unique(el.Assoc()) {
+	if !unique(el.Assoc()) && !sc.view { // in a view, a path is a join whatever it leads to
 		if on, err = sc.firstOnly(src, next, el, step, use); err != nil {
 			return nil, err
 		}

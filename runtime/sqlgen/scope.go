@@ -47,6 +47,8 @@ type scope struct {
 	inner   bool         // a scope around this one is noJoin: so are sources of outer scopes
 	mapped  bool         // the source of a write: the table itself, see source.mapped
 	columns []cqn.Column // of the query, for $self and ORDER BY
+	result  *csn.Entity  // the view that the query is the body of
+	own     *source      // its row, for associations that it adds itself
 	joins   []*source    // joined for paths, in order
 }
 
@@ -62,6 +64,7 @@ type source struct {
 	guard    string      // SQL of the guard's condition; "" for all rows
 	on       string      // join condition, for sources joined by paths
 	joined   map[string]*source
+	own      bool // the row of the view being made: its columns are those of the query itself
 	mapped   bool // alias stands for the table behind entity: element names are mapped to its columns
 }
 
@@ -153,6 +156,10 @@ func (src *source) table() string { return src.from + " AS " + src.alias }
 // column returns the SQL of an element of the source.
 func (src *source) column(el *csn.Element) (string, error) {
 	name := el.Name
+	if src.own {
+		f, err := src.scope.ownValue(el.Name)
+		return f.at(precConcat + 1), err
+	}
 	if src.mapped {
 		base := tableElement(src.entity, el)
 		if base == nil {
@@ -268,6 +275,16 @@ func (sc *scope) base(r *cqn.Ref) (*source, []cqn.Step, error) {
 				if src.name == first {
 					return src, path[1:], nil
 				}
+			}
+		}
+		if s.own != nil && s.own.has(path) {
+			return s.own, path, nil
+		}
+	}
+	if len(path) == 1 { // the row itself, as in `select B.* from B`
+		for _, src := range sc.sources {
+			if src.name == first {
+				return src, nil, nil
 			}
 		}
 	}

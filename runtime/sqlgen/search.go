@@ -7,15 +7,19 @@ import (
 	"cds/parser/csn"
 )
 
+// searched is the variable of the row that is searched; no model has such a name.
+const searched = "\x00searched"
+
 // search compiles $search: every word must occur in some searchable element, in any case of letters.
 func (s *selection) search(q *cqn.Select) error {
 	if len(q.Terms) == 0 {
 		return nil
 	}
-	if s.self == nil || s.self.entity == nil {
+	if s.main == nil || s.main.entity == nil {
 		return s.fail("INVALID_QUERY", "only entities can be searched")
 	}
-	paths := s.searchable(s.self.entity)
+	s.vars = map[string]*source{searched: s.main}
+	paths := s.searchable(s.main.entity)
 	for _, term := range q.Terms {
 		var found cqn.Expr
 		for _, p := range paths {
@@ -72,7 +76,7 @@ func (s *selection) searchable(e *csn.Entity) []cqn.Expr {
 				out = append(out, s.searchTarget(el, a.Target)...)
 			}
 		} else if b := el.Scalar(); b != nil && (b.Kind == csn.String || any && b.Kind == csn.LargeString) {
-			out = append(out, cqn.NewRef("$self", el.Name))
+			out = append(out, cqn.NewRef(searched, el.Name))
 		}
 	}
 	return out
@@ -88,7 +92,7 @@ func (s *selection) searchTarget(el *csn.Element, target *csn.Entity) []cqn.Expr
 	var out []cqn.Expr
 	for _, t := range target.Flat {
 		if b := t.Scalar(); b != nil && b.Kind == csn.String && !t.Virtual && t.ForeignKey == nil && s.allowed(t, Path) == nil {
-			out = append(out, cqn.NewRef("$self", el.Name, t.Name))
+			out = append(out, cqn.NewRef(searched, el.Name, t.Name))
 		}
 	}
 	return out

@@ -11,6 +11,7 @@ import (
 // A selection is a SELECT being built: clauses are compiled in any order, then put together, since each may add joins.
 type selection struct {
 	*scope
+	main    *source // what * stands for
 	from    string
 	columns []string // SQL of the output columns
 	where   []string
@@ -76,8 +77,8 @@ func (c *compiler) selectPlan(q *cqn.Select) (*Plan, error) {
 	if err := s.readFrom(q.From); err != nil {
 		return nil, err
 	}
-	if s.self != nil {
-		s.plan.Entity = s.self.entity
+	if s.main != nil {
+		s.plan.Entity = s.main.entity
 	}
 	if err := s.clauses(q); err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func (c *compiler) selectPlan(q *cqn.Select) (*Plan, error) {
 func (s *selection) clauses(q *cqn.Select) error {
 	s.scope.columns = q.Columns
 	s.plain = !q.Distinct && len(q.GroupBy) == 0 && !aggregates(q.Columns)
-	cols, err := s.outputs(s.self, q.Columns, q.Exclude, 0)
+	cols, err := s.outputs(s.main, q.Columns, q.Exclude, 0)
 	if err != nil {
 		return err
 	}
@@ -176,12 +177,23 @@ func (s *selection) readFrom(src cqn.Source) error {
 		}
 		sql, err := s.source(src)
 		s.from = sql
-		if len(s.sources) > 0 && err == nil {
-			s.self = s.sources[0]
-		}
+		s.setMain(nil)
 		return err
 	}
 	return s.readPath(from.Path, from.As, Root)
+}
+
+// setMain makes src the only source of the query, nil the first one of a join. It is $self too unless there is a query around this one.
+func (s *selection) setMain(src *source) {
+	if src != nil {
+		s.sources = []*source{src}
+	}
+	if len(s.sources) > 0 {
+		s.main = s.sources[0]
+	}
+	if s.self == nil {
+		s.self = s.main
+	}
 }
 
 // readPath compiles `Entity[keys].assoc[filter].assoc`, the target being used as given and the entities before it as Path.
@@ -205,7 +217,8 @@ func (s *selection) readPath(path *cqn.Ref, alias string, use Use) error {
 	if alias != "" {
 		src.name, src.explicit = alias, true
 	}
-	s.sources, s.self, s.from = []*source{src}, src, src.table()
+	s.setMain(src)
+	s.from = src.table()
 	s.and(src.guard)
 	if err := s.andExpr(steps[len(steps)-1].Filter); err != nil {
 		return err

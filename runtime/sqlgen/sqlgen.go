@@ -141,7 +141,7 @@ type Dialect interface {
 	Param(b []byte, n int, t *csn.Builtin) []byte
 	// InList appends `IN …` for ONE bound list: ` = ANY($n)` or ` IN (SELECT value FROM json_each(?n))`.
 	InList(b []byte, n int, t *csn.Builtin) []byte
-	// ListRows appends a FROM item with alias that yields the elements of bound list n in column "value".
+	// ListRows appends a FROM item with alias that yields the elements of bound list n in column "value" and their positions in column "key".
 	ListRows(b []byte, n int, t *csn.Builtin, alias string) []byte
 }
 
@@ -156,6 +156,8 @@ type Tables struct {
 	NullSafeEq, NullSafeNe string
 	True, False            string
 	Concat                 string // template
+	// Elements is the template of a query for the elements of a JSON array; "" if there is none.
+	Elements string
 	// Regexp is the template of matchesPattern; "" if there is none.
 	Regexp string
 	// NullsOrder is set if NULLS FIRST/LAST is understood.

@@ -22,7 +22,7 @@ func CompileView(q cqn.Query, e *csn.Entity, m *csn.Model, d Dialect, opt ViewOp
 		q = e.Source
 	}
 	c := &compiler{m: m, d: d, t: d.Tables(), view: true, localized: opt.Localized}
-	sc := &scope{stmt: &stmt{compiler: c}, definer: true}
+	sc := &scope{stmt: &stmt{compiler: c}, definer: true, result: e}
 	sql, _, err := sc.query(q)
 	if err != nil {
 		return "", fmt.Errorf("view %s: %w", e.Name, err)
@@ -39,7 +39,8 @@ func CompileLocalized(e *csn.Entity, m *csn.Model, d Dialect) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.sources, s.self, s.from = []*source{src}, src, src.table()
+	s.setMain(src)
+	s.from = src.table()
 	var texts *source
 	if el := e.Flat.Lookup("localized"); el != nil && el.Assoc() != nil && el.Assoc().Join != nil {
 		if texts, err = s.join(src, el, cqn.Step{}, Path); err != nil {
@@ -88,6 +89,9 @@ func (sc *scope) selectQuery(q *cqn.Select) (string, []outColumn, error) {
 		return "", nil, sc.fail("INVALID_QUERY", "a query is expected")
 	}
 	s := &selection{scope: sc, plan: &Plan{}}
+	if sc.result != nil {
+		sc.own = &source{scope: sc, entity: sc.result, name: "$projection", own: true}
+	}
 	if err := s.readSubquery(q.From); err != nil {
 		return "", nil, err
 	}
@@ -127,7 +131,7 @@ func inlined(q *cqn.Select) *cqn.Select {
 		if cols == nil {
 			cols = append([]cqn.Column(nil), q.Columns...)
 		}
-		cols[i].Inline, cols[i].Expand = c.Expand.Columns, nil
+		cols[i].Inline, cols[i].Expand, cols[i].As = c.Expand.Columns, nil, columnName(&c)
 	}
 	if cols == nil {
 		return q
@@ -150,9 +154,7 @@ func (s *selection) readSubquery(src cqn.Source) error {
 		return err
 	}
 	s.from = sql
-	if len(s.sources) > 0 {
-		s.self = s.sources[0]
-	}
+	s.setMain(nil)
 	return nil
 }
 
@@ -223,7 +225,7 @@ func (sc *scope) joinedEntity(from *cqn.From) (string, error) {
 		if err := in.readPath(from.Path, "", Path); err != nil {
 			return "", err
 		}
-		src = in.self
+		src = in.main
 		src.from, src.guard, src.scope = "(SELECT "+src.alias+".* FROM "+in.from+" WHERE "+strings.Join(in.where, " AND ")+")", "", sc
 	}
 	if from.As != "" {
@@ -249,6 +251,9 @@ func (sc *scope) setOp(q *cqn.SetOp) (string, []outColumn, error) {
 	var first []outColumn
 	for i, a := range q.Args {
 		in := sc.sub()
+		if i == 0 {
+			in.result = sc.result
+		}
 		sql, cols, err := in.query(a)
 		if err != nil {
 			return "", nil, err
@@ -289,4 +294,20 @@ func (sc *scope) setOp(q *cqn.SetOp) (string, []outColumn, error) {
 	}
 	limit, err := sc.limitClause(q.Limit, q.Offset)
 	return sql + limit, first, err
+}
+
+// setPlan compiles a union and the like as a query of its own.
+func (c *compiler) setPlan(q *cqn.SetOp) (*Plan, error) {
+	st := &stmt{compiler: c}
+	sql, cols, err := (&scope{stmt: st}).query(q)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{SQL: sql, Binds: st.binds}
+	for i, o := range cols {
+		col := noColumn()
+		col.Name, col.Index, col.Element, col.Type = o.name, i, o.el, o.typ
+		p.Columns = append(p.Columns, col)
+	}
+	return p, nil
 }

@@ -132,7 +132,7 @@ func (c *compiler) changeDirect(ch *change) (*Plan, error) {
 	if err := s.andExpr(ch.where); err != nil {
 		return nil, err
 	}
-	return s.change(ch, s.self, s.where)
+	return s.change(ch, s.main, s.where)
 }
 
 func (c *compiler) changeByKeys(ch *change) (*Plan, error) {
@@ -143,14 +143,14 @@ func (c *compiler) changeByKeys(ch *change) (*Plan, error) {
 	if err := s.andExpr(ch.where); err != nil {
 		return nil, err
 	}
-	e := s.self.entity
+	e := s.main.entity
 	if e.Table() == nil {
 		return nil, notUpdatable(e)
 	}
 	if len(e.Keys) == 0 {
 		return nil, fmt.Errorf("%w: %s has no key", ErrNotUpdatable, e.Name)
 	}
-	keys, err := s.self.keys()
+	keys, err := s.main.keys()
 	if err != nil {
 		return nil, err
 	}

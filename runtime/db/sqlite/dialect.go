@@ -23,6 +23,7 @@ func Dialect() sqlgen.Dialect {
 		True:       "TRUE",
 		False:      "FALSE",
 		Concat:     "?1 || ?2",
+		Elements:   "SELECT value FROM json_each(?1)",
 		Regexp:     "?1 REGEXP ?2",
 		NullsOrder: true,
 		LockUpdate: "",
@@ -47,11 +48,11 @@ func (d *dialect) InList(b []byte, n int, t *csn.Builtin) []byte {
 
 // ListRows appends a FROM item with the elements of a bound list in column "value" and their positions in "key".
 func (d *dialect) ListRows(b []byte, n int, t *csn.Builtin, alias string) []byte {
-	b = append(b, "(SELECT key, "...)
-	b = append(b, element(t)...)
-	b = append(b, " AS value FROM json_each("...)
-	b = append(d.Param(b, n, t), ")) AS "...)
-	return append(b, alias...)
+	if element(t) == "value" {
+		return append(append(d.Param(append(b, "json_each("...), n, t), ") AS "...), alias...)
+	}
+	b = append(b, "(SELECT key, "+element(t)+" AS value FROM json_each("...)
+	return append(append(d.Param(b, n, t), ")) AS "...), alias...)
 }
 
 // element is the value of one array element: binaries travel as hexadecimal digits, since JSON has no bytes.

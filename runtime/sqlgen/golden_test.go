@@ -1,0 +1,181 @@
+package sqlgen_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cds/parser"
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	"cds/parser/syntax"
+	"cds/runtime/db"
+	"cds/runtime/db/sqlite"
+	"cds/runtime/sqlgen"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// TestGolden runs the archives of testdata: a model, data, and queries in CQL with the SQL and the rows that they must give. The sections
+// of an archive:
+//
+//	model.cds    the model
+//	data.sql     rows, on the tables of the model
+//	guard        who may see what: lines `Entity: condition`, `Entity: -` for forbidden, `Entity.element: -`
+//	user         lines `id: x`, `tenant: x`, `locale: x`, `attribute: value, value`
+//	*.cql        a query; guard and user hold for the queries after them
+//	*.out        its plan and its rows, or its error; written anew with CDS_UPDATE=1
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no archives", err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txtar"), func(t *testing.T) { golden(t, f) })
+	}
+}
+
+func golden(t *testing.T, file string) {
+	ar, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for _, f := range ar.Files {
+		want[f.Name] = string(f.Data)
+	}
+	res := parser.CompileString("model.cds", want["model.cds"])
+	if res.Model == nil {
+		t.Fatalf("%v", res.Diags)
+	}
+	p := open(t)
+	exec(t, p, script(t, res.Model, p.Dialect())...)
+	exec(t, p, want["data.sql"])
+	g, u := &guard{}, user{}
+	var out []txtar.File
+	for _, f := range ar.Files {
+		switch name := f.Name; {
+		case name == "guard" || strings.HasPrefix(name, "guard."):
+			g = parseGuard(t, string(f.Data))
+		case name == "user" || strings.HasPrefix(name, "user."):
+			u = parseUser(string(f.Data))
+		case strings.HasSuffix(name, ".out"):
+			continue
+		case strings.HasSuffix(name, ".cql"):
+			got := goldenQuery(t, res.Model, p, g, u, string(f.Data))
+			outName := strings.TrimSuffix(name, ".cql") + ".out"
+			if d := cmp.Diff(want[outName], got); d != "" && os.Getenv("CDS_UPDATE") == "" {
+				t.Errorf("%s:\n%s", name, d)
+			}
+			out = append(out, f, txtar.File{Name: outName, Data: []byte(got)})
+			continue
+		}
+		out = append(out, f)
+	}
+	if os.Getenv("CDS_UPDATE") != "" {
+		ar.Files = out
+		if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func parseGuard(t *testing.T, text string) *guard {
+	t.Helper()
+	g := &guard{where: map[string]cqn.Expr{}, forbidden: map[string]bool{}, hidden: map[string]bool{}}
+	for line := range strings.Lines(text) {
+		name, cond, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		if !ok {
+			continue
+		}
+		if cond == "-" {
+			g.forbidden[name], g.hidden[name] = true, true
+			continue
+		}
+		x, diags := parser.ParseExpr(cond)
+		if x == nil {
+			t.Fatalf("%s: %v", cond, diags)
+		}
+		g.where[name] = x
+	}
+	return g
+}
+
+func parseUser(text string) user {
+	u := user{attrs: map[string][]string{}}
+	for line := range strings.Lines(text) {
+		name, v, _ := strings.Cut(strings.TrimSpace(line), ":")
+		v = strings.TrimSpace(v)
+		switch name {
+		case "id":
+			u.id = v
+		case "tenant":
+			u.tenant = v
+		case "locale":
+			u.locale = v
+		default:
+			for _, s := range strings.Split(v, ",") {
+				if s = strings.TrimSpace(s); s != "" {
+					u.attrs[name] = append(u.attrs[name], s)
+				}
+			}
+		}
+	}
+	return u
+}
+
+// parseQuery reads a query in CQL; the words localized, update and delete before it choose other kinds.
+func parseQuery(t testing.TB, text string) cqn.Query {
+	t.Helper()
+	localized := false
+	if rest, ok := strings.CutPrefix(text, "localized "); ok {
+		localized, text = true, rest
+	}
+	q, diags := syntax.ParseQuery(0, text, 0)
+	if q == nil {
+		t.Fatalf("%s: %v", text, diags)
+	}
+	out := q.CQN()
+	if s, ok := out.(*cqn.Select); ok {
+		s.Localized = localized
+	}
+	return out
+}
+
+func goldenQuery(t *testing.T, m *csn.Model, p db.Pool, g *guard, u user, text string) string {
+	t.Helper()
+	q := parseQuery(t, strings.TrimSpace(text))
+	plan, err := sqlgen.Compile(q, m, g, p.Dialect())
+	if err != nil {
+		return "error: " + err.Error() + errorKind(err) + "\n"
+	}
+	_, lits := cqn.Shape(q)
+	tx, err := p.Read(context.Background(), db.Session{UserID: u.id, Tenant: u.tenant, Locale: u.locale, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	out := showPlan(plan, "") + "\n"
+	for _, line := range run(t, tx, plan, u, lits, nil, "") {
+		out += line + "\n"
+	}
+	return out
+}
+
+func errorKind(err error) string {
+	var f *sqlgen.Forbidden
+	var e *sqlgen.Error
+	switch {
+	case errors.As(err, &f):
+		return " (forbidden)"
+	case errors.As(err, &e):
+		return " (" + e.Code + ")"
+	}
+	return ""
+}
+
+var _ = sqlite.New
