@@ -81,8 +81,8 @@ func writes(ev Event) bool {
 	return false
 }
 
-// refused applies all static rules to an access: exposure (A1, A2) and capabilities of the target, and of the document that the
-// target is a part of.
+// refused applies all static rules to an access: exposure (A1, A2) and capabilities of the target, of the entities that the path
+// passes, and of the document that the target is a part of.
 func (p *policy) refused(a *Access) refusal {
 	last := len(a.Path) - 1
 	target := a.Path[last]
@@ -97,29 +97,35 @@ func (p *policy) refused(a *Access) refusal {
 			return r
 		}
 	}
-	for i := last - 1; i >= 0; i-- {
-		e := a.Path[i]
-		caps := p.of(e).caps
-		if r := caps.check(e, Read); r.code != "" {
+	for _, e := range a.Path[:last] {
+		if r := p.of(e).caps.check(e, Read); r.code != "" {
 			return r
 		}
-		// A part that has no place of its own in the service is written as a part of its parent.
-		part := a.Path[i+1].Exposure == csn.AutoExposed && i < len(a.Via) && composition(a.Via[i])
-		if part && writes(a.Event) {
-			if r := caps.check(e, Update); r.code != "" {
+	}
+	if !writes(a.Event) {
+		return refusal{}
+	}
+	child := target
+	for i := last - 1; i >= 0 && i < len(a.Via) && part(child, a.Path[i], a.Via[i]); i-- {
+		child = a.Path[i]
+		if r := p.of(child).caps.check(child, Update); r.code != "" {
+			return r
+		}
+	}
+	for _, r := range p.of(child).roots {
+		if part(child, r.parent, r.via) && child.Exposure == csn.Exposed {
+			if r := p.of(r.parent).caps.check(r.parent, Update); r.code != "" {
 				return r
 			}
 		}
-		if !part {
-			break
-		}
-	}
-	for i := range a.Path[:last] {
-		if r := p.of(a.Path[i]).caps.check(a.Path[i], Read); r.code != "" {
-			return r
-		}
 	}
 	return refusal{}
+}
+
+// part reports whether a child has no place of its own in the service, so that writing it is writing its parent: it is exposed for
+// its composition only, or was written within it.
+func part(child, parent *csn.Entity, via *csn.Element) bool {
+	return composition(via) && (child.Exposure == csn.AutoExposed || child.Name == parent.Name+"."+via.Name)
 }
 
 func composition(el *csn.Element) bool {

@@ -121,12 +121,13 @@ func (d *decider) onTarget(a *Access, ev Event) Decision {
 		}
 	}
 	if ev != Read { // READ with a condition that no row fulfils is an empty result, not a refusal
+		before := len(d.rules)
 		for _, part := range parts(ev) {
 			if m := d.settle(g.p.of(g.target).own.match(g.s, part), false); !m.ok {
 				return d.deny(m, false)
 			}
 		}
-		d.rules = nil
+		d.rules = d.rules[:before] // named again with those of the composition parents
 	}
 	b := builder{guard: g, dry: true}
 	x, ok := b.rows(g.target, ev)
@@ -151,7 +152,10 @@ func (d *decider) onTarget(a *Access, ev Event) Decision {
 // settle evaluates the static conditions of a match: one that holds makes it unconditional, those that do not are left out. What
 // cannot be evaluated stays for the database, or counts as not fulfilled where final is set because there are no rows to ask about.
 func (d *decider) settle(m match, final bool) match {
-	if !m.ok || len(m.privs) == 0 {
+	if !m.ok {
+		return m
+	}
+	if len(m.privs) == 0 {
 		d.rules = append(d.rules, m.names...)
 		return m
 	}
