@@ -3,6 +3,7 @@ package golang
 import (
 	"fmt"
 	"go/token"
+	"slices"
 	"strings"
 )
 
@@ -212,6 +213,9 @@ func (v *serviceView) writeKey(p *printer, e *entityView, refType string) {
 		for _, f := range e.fields {
 			if f.cds == k.Name && f.col != "" {
 				arg := argName(f.name)
+				for slices.ContainsFunc(params, func(p string) bool { return strings.HasPrefix(p, arg+" ") }) {
+					arg += "_"
+				}
 				params = append(params, arg+" "+f.col)
 				preds = append(preds, fmt.Sprintf("r.%s%s.Eq(%s)", way, f.name, arg))
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -50,28 +51,64 @@ func MatrixText(a *App, service string) string {
 		users = append(users, auth.New(auth.User{ID: "somebody"}, r))
 		names = append(names, r)
 	}
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\t%s\n", service, strings.Join(names, "\t"))
-	line := func(what string, access authz.Access) {
-		access.Service = s
-		fmt.Fprint(w, what)
-		for _, u := range users {
-			d := a.CDS.Policy.Decide(u, access)
-			fmt.Fprint(w, "\t"+verdict(d.Verdict))
-		}
-		fmt.Fprintln(w)
-	}
+	m := matrix{policy: a.CDS.Policy, service: s, users: users}
+	m.line(service, names)
 	for _, e := range s.Entities {
 		for _, ev := range []authz.Event{authz.Read, authz.Create, authz.Update, authz.Delete} {
-			line(string(ev)+" "+e.LocalName(), authz.Access{Event: ev, Path: []*csn.Entity{e}})
+			m.decide(string(ev), e.LocalName(), authz.Access{Event: ev, Path: []*csn.Entity{e}})
 		}
 		for _, op := range e.Actions {
-			line(op.Name+" "+e.LocalName(), authz.Access{Event: authz.Event(op.Name), Path: []*csn.Entity{e}, Op: op})
+			m.decide(op.Name, e.LocalName(), authz.Access{Event: authz.Event(op.Name), Path: []*csn.Entity{e}, Op: op})
 		}
 	}
 	for _, op := range s.Ops {
-		line(op.LocalName(), authz.Access{Event: authz.Event(op.LocalName()), Op: op})
+		m.decide(op.LocalName(), "", authz.Access{Event: authz.Event(op.LocalName()), Op: op})
+	}
+	return m.text()
+}
+
+// A matrix collects lines; events of one entity with the same answers share a line.
+type matrix struct {
+	policy  *authz.Policy
+	service *csn.Service
+	users   []*auth.User
+	lines   []matrixLine
+}
+
+type matrixLine struct {
+	what, target string
+	cells        []string
+}
+
+func (m *matrix) line(what string, cells []string) {
+	m.lines = append(m.lines, matrixLine{what: what, cells: cells})
+}
+
+func (m *matrix) decide(what, target string, access authz.Access) {
+	access.Service = m.service
+	cells := make([]string, len(m.users))
+	for i, u := range m.users {
+		d := m.policy.Decide(u, access)
+		cells[i] = verdict(d.Verdict)
+	}
+	for i := range m.lines {
+		if l := &m.lines[i]; target != "" && l.target == target && slices.Equal(l.cells, cells) {
+			l.what += ", " + what
+			return
+		}
+	}
+	m.lines = append(m.lines, matrixLine{what, target, cells})
+}
+
+func (m *matrix) text() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, l := range m.lines {
+		what := l.what
+		if l.target != "" {
+			what = l.target + ": " + what
+		}
+		fmt.Fprintf(w, "%s\t%s\n", what, strings.Join(l.cells, "\t"))
 	}
 	w.Flush()
 	return b.String()

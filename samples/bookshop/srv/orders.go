@@ -74,17 +74,14 @@ func (orders) OrdersCancel(ctx context.Context, req *cds.Bound[order.Order, cds.
 	if err != nil {
 		return nil, err
 	}
-	if err := putBack(ctx, id); err != nil {
+	canceled, err := order.From(order.Orders).Where(order.Orders.Key(id)).Expand(order.Orders.Items).One(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return order.From(order.Orders).Where(order.Orders.Key(id)).One(ctx)
+	return canceled, putBack(ctx, canceled.Items.All())
 }
 
-func putBack(ctx context.Context, id cds.UUID) error {
-	items, err := order.From(order.OrderItems).Where(order.OrderItems.OrderID.Eq(id)).All(ctx)
-	if err != nil {
-		return err
-	}
+func putBack(ctx context.Context, items []*order.OrderItem) error {
 	return cds.Privileged(ctx, "a canceled order puts books back on the shelf", func(ctx context.Context) error {
 		for _, item := range items {
 			_, err := admin.Modify(admin.Books).
