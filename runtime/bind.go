@@ -20,7 +20,6 @@ type bindings struct {
 // A client's literal that does not convert to the type it is compared with is an error 400; a user attribute that does not convert
 // matches nothing, so it is left out of the list (V2).
 func (b *bindings) fill(dst []cqn.Value, binds []sqlgen.Bind) ([]cqn.Value, error) {
-	nextKey := 0
 	for i := range binds {
 		bd := &binds[i]
 		var v cqn.Value
@@ -30,11 +29,10 @@ func (b *bindings) fill(dst []cqn.Value, binds []sqlgen.Bind) ([]cqn.Value, erro
 		case bd.Param.Index == -1:
 			v = bd.Const
 		case bd.Param.From == cqn.FromKeys:
-			if nextKey >= len(b.keys) {
+			if bd.Param.Index >= len(b.keys) {
 				return nil, errUnbound
 			}
-			v = b.keys[nextKey]
-			nextKey++
+			v = b.keys[bd.Param.Index]
 		case bd.Param.From == cqn.FromLiteral:
 			if bd.Param.Index >= len(b.lits) {
 				return nil, errUnbound

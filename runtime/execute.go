@@ -74,7 +74,7 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert) (*Result, error)
 			var ne *eval.ErrNotEvaluable
 			switch {
 			case err == nil && !ok:
-				return nil, errData()
+				return nil, r.refused("AUTHZ_DATA")
 			case err == nil:
 				later = false
 			case !errors.As(err, &ne):
@@ -102,8 +102,12 @@ func (r *RawRequest) checks(e *csn.Entity, ev Event) (check, parent cqn.Expr, er
 	return check, nil, err
 }
 
-func errData() *Error {
-	return &Error{Status: 403, Code: "AUTHZ_DATA", Message: "Forbidden"}
+// refused is the answer for a row that the user may not write: 401 where a login could help.
+func (r *RawRequest) refused(code string) *Error {
+	if !r.User.Identified() {
+		return &Error{Status: 401, Code: "401", Message: "Unauthorized"}
+	}
+	return &Error{Status: 403, Code: code, Message: "Forbidden"}
 }
 
 // holds tells whether a new row satisfies a condition, as far as that can be told without the database.
@@ -167,7 +171,7 @@ func (r *RawRequest) verify(ctx context.Context) error {
 				return &Error{Status: 400, Code: "ASSERT_TARGET", Message: "Target with this key doesn't exist."}
 			}
 		}
-		return errData()
+		return r.refused("AUTHZ_DATA")
 	}
 	return nil
 }
@@ -368,7 +372,7 @@ func (r *RawRequest) Missing(ctx context.Context) error {
 		return &Error{Status: 404, Code: "404", Message: "Not Found"}
 	}
 	r.logDenied(ctx, 403, "row condition")
-	return &Error{Status: 403, Code: "403", Message: "Forbidden"}
+	return r.refused("403")
 }
 
 // owner is the guard of elevated code: all rows.

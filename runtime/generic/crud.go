@@ -152,6 +152,9 @@ func (h *handlers) update(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*
 
 // byCode tells updates and deletes by code of any number of rows: finding none is no error then.
 func byCode(r *cds.RawRequest) bool {
+	if r.HTTP != nil {
+		return false // doors address single rows
+	}
 	switch r.Query.(type) {
 	case *cqn.Update, *cqn.Delete:
 		return !r.MustExist

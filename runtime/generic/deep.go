@@ -89,19 +89,14 @@ func (d *deep) update(ctx context.Context, e *csn.Entity, old, data *cds.Row, de
 	if depth > maxDepth {
 		return cds.Reject(400, "400", "The payload is nested too deep.")
 	}
-	var gone []func() error
 	for _, el := range compositions(e) {
 		a := el.Assoc()
 		v, ok := data.Get(el.Name)
 		if !ok || !holdsKey(a) {
 			continue
 		}
-		drop, err := d.updatePart(ctx, e, el, old, data, v.Row(), depth)
-		if err != nil {
+		if err := d.updatePart(ctx, el, old, data, v.Row(), depth); err != nil {
 			return err
-		}
-		if drop != nil {
-			gone = append(gone, drop)
 		}
 	}
 	if set := flat(e, data, true); len(set.Fields()) > 0 {
@@ -122,44 +117,34 @@ func (d *deep) update(ctx context.Context, e *csn.Entity, old, data *cds.Row, de
 			return err
 		}
 	}
-	for _, drop := range gone {
-		if err := drop(); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
-// updatePart changes a composition of one: the same part is changed, another one takes its place, null removes it. drop, if any, removes the
-// old part and belongs after the change of the parent.
-func (d *deep) updatePart(ctx context.Context, e *csn.Entity, el *csn.Element, old, data, part *cds.Row, depth int) (drop func() error, err error) {
+// updatePart changes a composition of one: the same part is changed, another one takes its place, null removes it. The old part goes while its
+// parent still refers to it, since its restriction may ask for the parent.
+func (d *deep) updatePart(ctx context.Context, el *csn.Element, old, data, part *cds.Row, depth int) error {
 	a := el.Assoc()
 	current, err := d.currentPart(ctx, a, old)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	remove := func() error { return d.remove(ctx, a.Target, current, depth+1) }
+	if current != nil && part != nil && sameKeys(a.Target, current, part) {
+		(&manager{h: d.h, r: d.r}).changed(part, a.Target)
+		return d.update(ctx, a.Target, current, part, depth+1)
+	}
+	if current != nil {
+		if err := d.remove(ctx, a.Target, current, depth+1); err != nil {
+			return err
+		}
+	}
 	if part == nil {
 		for _, fk := range a.FK {
 			data.Set(fk.Name, cqn.Null)
 		}
-		if current != nil {
-			drop = remove
-		}
-		return drop, nil
-	}
-	if current != nil && sameKeys(a.Target, current, part) {
-		(&manager{h: d.h, r: d.r}).changed(part, a.Target)
-		return nil, d.update(ctx, a.Target, current, part, depth+1)
+		return nil
 	}
 	(&manager{h: d.h, r: d.r}).created(part, a.Target, depth+1)
-	if err := d.insertPart(ctx, a, data, part, depth); err != nil {
-		return nil, err
-	}
-	if current != nil {
-		drop = remove
-	}
-	return drop, nil
+	return d.insertPart(ctx, a, data, part, depth)
 }
 
 // currentPart returns the row of a composition of one, nil if there is none.
@@ -278,7 +263,6 @@ func (d *deep) remove(ctx context.Context, e *csn.Entity, row *cds.Row, depth in
 	if where == nil {
 		return cds.Reject(405, "405", "Rows of %q have no key and cannot be deleted.", e.Name)
 	}
-	var parts []func() error
 	for _, el := range compositions(e) {
 		a := el.Assoc()
 		cond := joined(a, row)
@@ -290,10 +274,6 @@ func (d *deep) remove(ctx context.Context, e *csn.Entity, row *cds.Row, depth in
 			return err
 		}
 		for _, c := range res.Rows {
-			if holdsKey(a) { // the parent refers to it: it goes after the parent
-				parts = append(parts, func() error { return d.remove(ctx, a.Target, c, depth+1) })
-				continue
-			}
 			if err := d.remove(ctx, a.Target, c, depth+1); err != nil {
 				return err
 			}
@@ -308,11 +288,6 @@ func (d *deep) remove(ctx context.Context, e *csn.Entity, row *cds.Row, depth in
 	}
 	if res.Affected == 0 {
 		return cds.Reject(403, "403", "Forbidden")
-	}
-	for _, p := range parts {
-		if err := p(); err != nil {
-			return err
-		}
 	}
 	return nil
 }
