@@ -30,6 +30,7 @@ func Run(m *csn.Model, opt Options) diag.List {
 	}
 	c := &checker{model: m, opt: opt}
 	c.restrictions()
+	c.spelling()
 	c.siblings()
 	c.keys()
 	c.services()
@@ -41,6 +42,7 @@ type checker struct {
 	model *csn.Model
 	opt   Options
 	diags diag.List
+	roles []roleUse
 }
 
 // fault reports a restriction that is not understood: an error, or a warning that the resource is closed.

@@ -10,6 +10,7 @@ const (
 	codeProperty     diag.Code = "restrict-unknown-property"
 	codeGrant        diag.Code = "restrict-unknown-grant"
 	codeTo           diag.Code = "restrict-to"
+	codeRole         diag.Code = "restrict-role-spelling"
 	codeWhere        diag.Code = "restrict-where"
 	codeNothing      diag.Code = "restrict-grants-nothing"
 	codeNoEffect     diag.Code = "restrict-no-effect"
@@ -45,6 +46,9 @@ func Messages() diag.Catalogue {
 			"@restrict: [{ grant: 'read' }]", "@restrict: [{ grant: 'READ' }]"),
 		codeTo: entry(diag.Error, "Faulty list of roles", "`to` takes the name of a role or a list of names, as texts.",
 			"@restrict: [{ grant: '*', to: admin }]", "@restrict: [{ grant: '*', to: 'admin' }]"),
+		codeRole: entry(diag.Warning, "Role in an unusual spelling",
+			"Names of roles are compared exactly. This one is nearly a pseudo role, or a role of the model in other letters' case.",
+			"@requires: 'authenticated_user'", "@requires: 'authenticated-user'"),
 		codeWhere: entry(diag.Error, "Condition is not understood",
 			"A condition must parse and be true or false, and its names must be elements of the restricted entity. Conditions of services and operations can use $user, $now and constants only.",
 			"@restrict: [{ grant: 'READ', where: 'ownr = $user' }]", "@restrict: [{ grant: 'READ', where: 'owner = $user' }]"),

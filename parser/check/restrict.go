@@ -154,7 +154,9 @@ func (c *checker) requires(r *resource, a *cqn.AnnoField) {
 	if a.Value != nil && a.Value.Kind == cqn.AnnoNull {
 		return // removes an inherited one (N8)
 	}
-	if _, ok := c.texts(r, a.Value, "@requires"); !ok {
+	if roles, ok := c.texts(r, a.Value, "@requires"); ok {
+		c.useRoles(r, roles)
+	} else {
 		d := c.fault(r, a.Span, codeRequiresForm, "@requires must be a role or a list of roles, each as a text")
 		if a.Value != nil && a.Value.Kind == cqn.AnnoRef {
 			d.Hint = fmt.Sprintf("Write @requires: '%s'.", a.Value.Text)
@@ -225,7 +227,9 @@ func (c *checker) privilege(r *resource, a *cqn.AnnoField, v *cqn.AnnoValue) {
 		case "grant":
 			c.grant(r, f)
 		case "to":
-			if _, ok := c.texts(r, f.Value, "to"); !ok {
+			if roles, ok := c.texts(r, f.Value, "to"); ok {
+				c.useRoles(r, roles)
+			} else {
 				d := c.fault(r, f.Span, codeTo, "to must be a role or a list of roles, each as a text")
 				if f.Value != nil && f.Value.Kind == cqn.AnnoRef {
 					d.Hint = fmt.Sprintf("Write to: '%s'.", f.Value.Text)

@@ -310,3 +310,18 @@ func BenchmarkParseFile(b *testing.B) {
 		}
 	}
 }
+
+// Files are parsed at the same time: nothing may be shared but the grammar.
+func TestConcurrent(t *testing.T) {
+	const text = "service S { entity E { key ID : Integer; x : ; } action a(p : E:ID) returns many { y : String; }; }\nentity V as select from E { a.{ b } } where c = 'd';"
+	want := dumpFile(text)
+	done := make(chan string)
+	for range 8 {
+		go func() { done <- dumpFile(text) }()
+	}
+	for range 8 {
+		if got := <-done; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
