@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/parser/diag"
 	"cds/runtime/auth"
@@ -166,7 +167,7 @@ func (p *policy) siblings(n *normalizer, m *csn.Model) {
 	}
 	for _, s := range m.Services {
 		for _, e := range s.Entities {
-			if er := p.of(e); er.own != nil || len(er.roots) > 0 || e.Exposure != csn.Exposed {
+			if er := p.of(e); er.own != nil || len(er.roots) > 0 || e.Exposure != csn.Exposed || freed(e) {
 				continue
 			}
 			if other := p.restrictedSibling(s, e); other != nil {
@@ -176,6 +177,16 @@ func (p *policy) siblings(n *normalizer, m *csn.Model) {
 			}
 		}
 	}
+}
+
+// freed reports whether the author removed an inherited restriction on purpose (N8).
+func freed(e *csn.Entity) bool {
+	for _, n := range []string{"restrict", "requires"} {
+		if v := e.Annotations.Get(n); v != nil && v.Kind == cqn.AnnoNull {
+			return true
+		}
+	}
+	return false
 }
 
 // restrictedSibling returns an entity of the service with a restriction of its own over something that e reads too.
