@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -30,6 +31,32 @@ type conn struct {
 	head    *entry // most recently used; its prev is the least recently used
 	regexps map[string]compiled
 	failed  error // of one of our functions in the running statement
+	stop    chan struct{}
+	unwatch func() bool
+}
+
+// arm gives the connection a channel whose closing interrupts it. One serves many transactions, as long as none is canceled.
+func (c *conn) arm() {
+	c.stop = make(chan struct{})
+	c.conn.SetInterrupt(c.stop)
+}
+
+// watch interrupts the connection when ctx ends, until the next unwatched.
+func (c *conn) watch(ctx context.Context) {
+	if ctx.Done() == nil {
+		return
+	}
+	stop := c.stop
+	c.unwatch = context.AfterFunc(ctx, func() { close(stop) })
+}
+
+// unwatched ends watch. After an interruption the connection is made usable again.
+func (c *conn) unwatched() {
+	if c.unwatch != nil && !c.unwatch() {
+		<-c.stop // the function of watch has begun and is about to close it
+		c.arm()
+	}
+	c.unwatch = nil
 }
 
 // step runs a statement to its next row or its end.
@@ -64,6 +91,7 @@ func (c *conn) setUp(sync string) error {
 			return err
 		}
 	}
+	c.arm()
 	return c.register()
 }
 

@@ -233,9 +233,9 @@ func (p *pool) begin(ctx context.Context, from chan *conn, s db.Session, begin s
 		return nil, err
 	}
 	c.session = s
-	c.conn.SetInterrupt(ctx.Done())
+	c.watch(ctx)
 	if err := c.run(begin); err != nil {
-		c.conn.SetInterrupt(nil)
+		c.unwatched()
 		p.release(c)
 		return nil, err
 	}

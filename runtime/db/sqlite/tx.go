@@ -146,7 +146,7 @@ func (t *tx) end(how string) error {
 	if how == "COMMIT" {
 		err = c.run(how)
 	}
-	c.conn.SetInterrupt(nil)
+	c.unwatched()
 	if how != "COMMIT" || err != nil {
 		// An error may have rolled back on its own.
 		if !c.conn.AutocommitEnabled() {
