@@ -8,6 +8,7 @@ import (
 
 	cdl "cds/parser"
 	"cds/parser/csn"
+	"cds/parser/load"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/odata/edmx"
 	"cds/runtime/serve"
@@ -64,7 +65,7 @@ func compileArgs(args []string) (*cdl.Result, error) {
 		args = []string{"."}
 	}
 	if st, err := os.Stat(args[0]); err == nil && st.IsDir() && len(args) == 1 {
-		p := &project{dir: args[0], cache: cdl.NewCache()}
+		p := &project{dir: args[0], cache: load.NewCache()}
 		return p.compile()
 	}
 	root, err := os.Getwd()

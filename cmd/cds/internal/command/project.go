@@ -9,6 +9,7 @@ import (
 
 	cdl "cds/parser"
 	"cds/parser/csn"
+	"cds/parser/load"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/serve"
 	"cds/strategies"
@@ -19,7 +20,7 @@ type project struct {
 	dir      string
 	profiles []string
 	strict   *bool // requires.auth.strict from the configuration, once known
-	cache    *cdl.Cache
+	cache    *load.Cache
 }
 
 func newProject(args []string, profile string) (*project, error) {
@@ -31,7 +32,7 @@ func newProject(args []string, profile string) (*project, error) {
 	if err != nil || !st.IsDir() {
 		return nil, &serve.StartError{Code: "no-project", Message: "there is no folder " + dir, Hint: "name the folder of a project: one with db/, srv/ or .cds files"}
 	}
-	return &project{dir: dir, profiles: serve.SplitProfiles(profile), cache: cdl.NewCache()}, nil
+	return &project{dir: dir, profiles: serve.SplitProfiles(profile), cache: load.NewCache()}, nil
 }
 
 // compile compiles the project's models. The result's diagnostics include warnings.
