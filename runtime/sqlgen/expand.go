@@ -76,8 +76,11 @@ func (s *selection) expand(src *source, c *cqn.Column, depth int) ([]Column, err
 }
 
 func andExprs(a, b cqn.Expr) cqn.Expr {
-	if a == nil {
+	switch {
+	case a == nil:
 		return b
+	case b == nil:
+		return a
 	}
 	return &cqn.Binary{Op: cqn.And, L: a, R: b}
 }
@@ -117,7 +120,7 @@ func (s *selection) toManyExpand(src *source, el *csn.Element, step cqn.Step, c 
 	child := &Child{Count: c.Count}
 	q := *c.Expand
 	q.Where = andExprs(step.Filter, q.Where)
-	keys, err := s.childPlan(child, src, el, &q)
+	keys, err := s.childPlan(child, src, el, &q, depth+1)
 	if err != nil {
 		return err
 	}
@@ -129,10 +132,10 @@ func (s *selection) toManyExpand(src *source, el *csn.Element, step cqn.Step, c 
 
 // childPlan compiles the statement of a child and returns the parent's elements whose values it takes as lists. Where the association is a
 // plain equality these are the columns of the join; otherwise the child joins its parent again and takes the parent's keys.
-func (s *selection) childPlan(child *Child, src *source, el *csn.Element, q *cqn.Select) ([]*csn.Element, error) {
+func (s *selection) childPlan(child *Child, src *source, el *csn.Element, q *cqn.Select, level int) ([]*csn.Element, error) {
 	a := el.Assoc()
 	st := &stmt{compiler: s.compiler}
-	k := &selection{scope: &scope{stmt: st, definer: s.definer}, plan: &Plan{}}
+	k := &selection{scope: &scope{stmt: st, definer: s.definer}, plan: &Plan{}, level: level}
 	child.Plan = k.plan
 	target, err := k.newSource(a.Target, Expand)
 	if err != nil {

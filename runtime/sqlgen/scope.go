@@ -117,7 +117,7 @@ func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
 	sc.aliases++
 	src := &source{scope: sc, entity: e, alias: "t" + strconv.Itoa(sc.aliases), name: e.Name[strings.LastIndexByte(e.Name, '.')+1:]}
 	name := TableName(e)
-	if sc.localized && e.Localized && use < Update {
+	if sc.localized && e.Localized && use < Update && (sc.view || !sc.definer) {
 		name = localizedPrefix + name
 	}
 	if sc.mapped {
@@ -142,12 +142,62 @@ func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
 		return src, nil
 	}
 	gs := &scope{stmt: sc.stmt, sources: []*source{src}, self: src, definer: true, noJoin: true}
-	f, err := gs.cond(x)
+	f, err := gs.guardCond(src, x, name != TableName(e) && !src.mapped)
 	if err != nil {
 		return nil, fmt.Errorf("condition on %s: %w", e.Name, err)
 	}
 	src.guard = f.at(precAnd)
 	return src, nil
+}
+
+// guardCond compiles the guard's condition on a source. What a user may see must not depend on the language, so where the source has translated
+// texts and the condition looks at some, it is asked of the original row.
+func (sc *scope) guardCond(src *source, x cqn.Expr, localized bool) (frag, error) {
+	if !localized || !mentionsLocalized(src.entity, x) {
+		return sc.cond(x)
+	}
+	keys, err := src.keys()
+	if err != nil {
+		return frag{}, err
+	}
+	if len(keys) == 0 {
+		return frag{}, sc.fail("INVALID_QUERY", "%s has no key, so its condition cannot be judged on translated texts", src.entity.Name)
+	}
+	in := &scope{stmt: sc.stmt, definer: true}
+	orig, err := in.newSource(src.entity, Path)
+	if err != nil {
+		return frag{}, err
+	}
+	in.sources, in.self = []*source{orig}, orig
+	origKeys, err := orig.keys()
+	if err != nil {
+		return frag{}, err
+	}
+	f, err := in.cond(x)
+	if err != nil {
+		return frag{}, err
+	}
+	return frag{sql: tuple(keys) + " IN (SELECT " + strings.Join(origKeys, ", ") + " FROM " + in.from(orig.table()) + " WHERE " + f.sql + ")", prec: precCompare}, nil
+}
+
+// mentionsLocalized reports whether a condition may look at a translated element of e itself.
+func mentionsLocalized(e *csn.Entity, x cqn.Expr) bool {
+	found := false
+	cqn.Walk(x, func(n any) bool {
+		r, ok := n.(*cqn.Ref)
+		if !ok || found {
+			return !found
+		}
+		for _, s := range r.Path { // any step will do: too often costs little, too seldom would be wrong
+			el := e.Flat.Lookup(s.Name)
+			for el != nil && !found {
+				found = el.Localized
+				el = el.Origin
+			}
+		}
+		return !found
+	})
+	return found
 }
 
 // table is how a FROM clause writes the source.

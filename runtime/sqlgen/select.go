@@ -21,6 +21,7 @@ type selection struct {
 	limit   string
 	plan    *Plan
 	pending []parentKey
+	level   int  // of nesting in expands
 	plain   bool // hidden columns may be added: no grouping, no DISTINCT
 }
 
@@ -98,7 +99,7 @@ func (c *compiler) selectPlan(q *cqn.Select) (*Plan, error) {
 func (s *selection) clauses(q *cqn.Select) error {
 	s.scope.columns = q.Columns
 	s.plain = !q.Distinct && len(q.GroupBy) == 0 && !aggregates(q.Columns)
-	cols, err := s.outputs(s.main, q.Columns, q.Exclude, 0)
+	cols, err := s.outputs(s.main, q.Columns, q.Exclude, s.level)
 	if err != nil {
 		return err
 	}
@@ -160,7 +161,8 @@ func (sc *scope) limitClause(limit, offset cqn.Expr) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			out += l.word + f.sql
+			// With a bare parameter here SQLite prepares the statement anew each time it is bound, to plan for the number.
+			out += l.word + "+" + f.sql
 		case l.word == " LIMIT ":
 			out += l.word + strconv.FormatInt(1<<62, 10) // some dialects know no OFFSET alone
 		}
