@@ -119,8 +119,7 @@ func (c *call) valueBody(el *csn.Element) (cqn.Value, error) {
 			return d.skip()
 		}
 		if name != "value" {
-			d.fault(unknownProperty(name, el.Name))
-			return d.skip()
+			return unknownProperty(name, el.Name)
 		}
 		found = true
 		v, err = d.value(el, el.Name)
@@ -167,9 +166,8 @@ func (d *decoder) entity(e *csn.Entity, path, owner string) (*cqn.Row, error) {
 		}
 		el := e.Element(name)
 		switch {
-		case el == nil:
-			d.fault(unknownProperty(name, owner))
-			return d.skip()
+		case el == nil: // nothing more is told to who does not know the model
+			return unknownProperty(name, owner)
 		case el.Assoc() != nil:
 			return d.association(row, el, join(path, name))
 		}
@@ -271,8 +269,7 @@ func (d *decoder) reference(row *cqn.Row, a *csn.Assoc, path string) error {
 			}
 			return err
 		}
-		d.fault(unknownProperty(name, path))
-		return d.skip()
+		return unknownProperty(name, path)
 	})
 }
 
@@ -324,8 +321,8 @@ func (d *decoder) bound(url string, target *csn.Entity) *cqn.Row {
 // structure reads an object with the given members: parameters of an action, or a structured value.
 func (d *decoder) structure(els csn.Elements, path, owner string) (*cqn.Row, error) {
 	row := cqn.NewRow()
-	if d.peek() == '[' {
-		return row, syntaxError("Expected an object but an array found in JSON")
+	if d.peek() == '[' { // an array has members named by numbers
+		return row, unknownProperty("0", owner)
 	}
 	err := d.object(func(name string) error {
 		if control(name) {
@@ -333,8 +330,7 @@ func (d *decoder) structure(els csn.Elements, path, owner string) (*cqn.Row, err
 		}
 		el := els.Lookup(name)
 		if el == nil {
-			d.fault(unknownProperty(name, owner))
-			return d.skip()
+			return unknownProperty(name, owner)
 		}
 		v, err := d.value(el, join(path, name))
 		if err == nil {

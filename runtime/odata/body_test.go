@@ -140,7 +140,8 @@ func TestNestedParameters(t *testing.T) {
 		{`{"p":{"zz":5}}`, `400 Property "zz" does not exist in p @p`},
 		{`{"l":{"x":1}}`, "ASSERT_ARRAY Value must be an array @l"},
 		{`{"q":1}`, `400 Property "q" does not exist in Shop.reset @Shop.reset`},
-		{`[{"p":1}]`, "400 Expected an object but an array found in JSON"},
+		{`[{"p":1}]`, `400 Property "0" does not exist in Shop.reset @Shop.reset`},
+		{`{"l":["x"],"zz":1}`, `400 Property "zz" does not exist in Shop.reset @Shop.reset`},
 	} {
 		d, x := shopDecoder(t, tc.body)
 		op := x.Service.Operation("reset")

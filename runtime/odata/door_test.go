@@ -208,6 +208,8 @@ func TestTranslation(t *testing.T) {
 		{"PATCH /shop/Books(1)", `{"ID":7,"title":"x"}`, "UPDATE Shop.Books update Shop.Books[ID = 1] {ID:1 title:x} must exist"},
 		{"PUT /shop/Books(1)", `{"title":"x"}`, "UPDATE Shop.Books update Shop.Books[ID = 1] {title:x ID:1} upsert"},
 		{"PATCH /shop/Books(1)/items(pos=2)", `{"book_ID":9,"note":"x"}`, "UPDATE Shop.Items update Shop.Books[ID = 1].items[pos = 2] {note:x pos:2} must exist"},
+		{"POST /shop/Books(1)/items", `{"pos":2}`, "CREATE Shop.Items insert Shop.Items {pos:2 book_ID:1}"},
+		{"POST /shop/Books(1)/items", `{"pos":2,"book_ID":9}`, "CREATE Shop.Items insert Shop.Items {pos:2 book_ID:9}"},
 		{"DELETE /shop/Books(1)/items(pos=2)", "", "DELETE Shop.Items delete Shop.Books[ID = 1].items[pos = 2]"},
 		{"DELETE /shop/Books(1)/title", "", "UPDATE Shop.Books update Shop.Books[ID = 1] {title:null} must exist"},
 		{"POST /shop/Books(1)/order", `{"amount":2}`, "order Shop.Books select Shop.Books[ID = 1] one {amount:2}"},
@@ -347,6 +349,17 @@ func TestHeaders(t *testing.T) {
 	etag := s.do("GET /$metadata", "").Header().Get("ETag")
 	if w := s.do("GET /$metadata", "", "If-None-Match: "+etag); w.Code != 304 {
 		t.Errorf("metadata not modified: %d", w.Code)
+	}
+}
+
+// TestServiceDocument: sets come with what they lead to.
+func TestServiceDocument(t *testing.T) {
+	s := newStage(t, testmodel.Shop(t), "Shop", Options{})
+	body := s.do("GET /", "").Body.String()
+	_, list, _ := strings.Cut(body, `"value":`)
+	want := `[{"name":"Books","url":"Books"},{"name":"Authors","url":"Authors"},{"name":"Items","url":"Items"},{"name":"Codes","url":"Codes"},{"name":"Settings","url":"Settings","kind":"Singleton"}]}`
+	if list != want {
+		t.Errorf("%s\nwant %s", list, want)
 	}
 }
 

@@ -77,7 +77,7 @@ func (d *door) build() *documents {
 	b := []byte(`{"@odata.context":"$metadata","@odata.metadataEtag":`)
 	b = edm.AppendString(b, doc.metadataETag)
 	b = append(b, `,"value":[`...)
-	for i, e := range d.svc.Model.Entities {
+	for i, e := range sets(d.svc.Model) {
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -94,6 +94,32 @@ func (d *door) build() *documents {
 	doc.root = append(b, `]}`...)
 	doc.rootETag = doc.metadataETag
 	return doc
+}
+
+// sets returns the entities of the service document: each is followed by what it leads to, as recorded.
+func sets(s *csn.Service) []*csn.Entity {
+	var out []*csn.Entity
+	seen := map[*csn.Entity]bool{}
+	var visit func(e *csn.Entity)
+	visit = func(e *csn.Entity) { // as deep as there are entities, at most
+		if e == nil || e.Service != s || seen[e] {
+			return
+		}
+		seen[e] = true
+		if !e.Annotations.Is("cds.api.ignore") {
+			out = append(out, e)
+		}
+		visit(e.Base)
+		for _, el := range e.Flat {
+			if a := el.Assoc(); a != nil {
+				visit(a.Target)
+			}
+		}
+	}
+	for _, e := range s.Entities {
+		visit(e)
+	}
+	return out
 }
 
 func tag(b []byte) string {
@@ -154,8 +180,10 @@ func (c *call) serve() error {
 		c.w.Header().Set("Allow", allow)
 		c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		return c.send(http.StatusOK, []byte(allow))
-	default:
-		return c.behindGate(cds.Reject(400, "400", "Method is not known"))
+	default: // not even HTTP's own method for resources
+		c.w.Header().Del("OData-Version")
+		c.w.WriteHeader(http.StatusBadRequest)
+		return nil
 	}
 	res, err := c.index.Parse(c.path, c.r.URL.RawQuery)
 	if err != nil {

@@ -55,11 +55,15 @@ func (c *call) fail(err error) {
 		h.Set("Connection", "close")
 	}
 	h.Del("ETag")
-	b := appendError([]byte(`{"error":`), e, 0)
 	status := e.Status
 	if status < 400 || status > 599 {
 		status = 500
 	}
+	if c.r.Method == http.MethodHead {
+		c.w.WriteHeader(status)
+		return
+	}
+	b := appendError([]byte(`{"error":`), e, 0)
 	_ = c.sendJSON(status, append(b, '}'))
 }
 

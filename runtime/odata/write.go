@@ -35,6 +35,7 @@ func (c *call) create() error {
 	if err != nil {
 		return err
 	}
+	c.fromParent(row)
 	req := c.request(eventCreate)
 	req.Data, req.Query = row, &cqn.Insert{Into: e.Name, Rows: []*cqn.Row{row}}
 	req.Format = &c.format
@@ -45,6 +46,24 @@ func (c *call) create() error {
 		return err
 	}
 	return c.created(req, res)
+}
+
+// fromParent gives a row that is posted to Authors(1)/books what the path says of it: the foreign key to its parent. Values in the
+// body stay; the service refuses those that name another parent.
+func (c *call) fromParent(row *cqn.Row) {
+	n := len(c.res.Segments)
+	if n < 2 {
+		return
+	}
+	parent := c.res.Segments[n-2].Keys
+	for _, p := range c.res.Segments[n-1].Via.Assoc().Pairs {
+		if p.Source == nil || p.Target == nil || row.Has(p.Target.Name) {
+			continue
+		}
+		if v, ok := parent.Get(p.Source.Name); ok {
+			row.Set(p.Target.Name, v)
+		}
+	}
 }
 
 // created answers with a new row and where it is; with the place only if the row is not wanted or may not be read.

@@ -214,8 +214,12 @@ func (p *exprParser) compare(c *scanner, op cqn.BinaryOp, l, r operand) (operand
 		// null is neither less nor greater than anything (OData URL Conventions 5.1.1.1)
 		return operand{x: &cqn.Lit{Value: cqn.Bool(false)}, cond: true}, nil
 	}
-	if err := p.adapt(&l, r.t); err != nil {
-		return l, err
+	if l.lit != nil && r.lit == nil {
+		l, r = r, l
+		op = mirrored(op)
+	}
+	if x := compareWhole(op, l, r); x != nil {
+		return operand{x: x, cond: true}, nil
 	}
 	if err := p.adapt(&r, l.t); err != nil {
 		return l, err
@@ -313,7 +317,7 @@ func (p *exprParser) in(c *scanner, e *csn.Entity, l operand) (operand, error) {
 		return l, err
 	}
 	var items []cqn.Expr
-	null := false
+	null, none := false, false
 	for {
 		c.blanks()
 		if len(items) >= MaxInList {
@@ -326,10 +330,13 @@ func (p *exprParser) in(c *scanner, e *csn.Entity, l operand) (operand, error) {
 		if isNull(o) {
 			null = true
 		} else {
-			if err := p.adapt(&o, l.t); err != nil {
+			if compareWhole(cqn.Eq, l, o) != nil { // no value of the type equals it
+				none = true
+			} else if err := p.adapt(&o, l.t); err != nil {
 				return l, err
+			} else {
+				items = append(items, o.x)
 			}
-			items = append(items, o.x)
 		}
 		c.blanks()
 		if c.accept(')') {
@@ -349,6 +356,9 @@ func (p *exprParser) in(c *scanner, e *csn.Entity, l operand) (operand, error) {
 			t = &cqn.Binary{Op: cqn.Or, L: x, R: t}
 		}
 		x = t
+	}
+	if x == nil && none {
+		x = &cqn.Lit{Value: cqn.Bool(false)}
 	}
 	return operand{x: x, cond: true}, nil
 }

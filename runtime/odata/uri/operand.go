@@ -67,7 +67,7 @@ func (p *exprParser) calculate(c *scanner, word string, l, r operand) (operand, 
 	var x cqn.Expr = &cqn.Binary{Op: op, L: l.x, R: r.x}
 	switch {
 	case word == "divby":
-		x = &cqn.Binary{Op: op, L: &cqn.Binary{Op: cqn.Mul, L: l.x, R: &cqn.Lit{Value: cqn.Float(1)}}, R: r.x}
+		x = &cqn.Binary{Op: op, L: &cqn.Cast{X: l.x, Type: cqn.TypeName{Name: "cds.Double"}}, R: r.x}
 	case word == "mod" && t.Kind != csn.Int64:
 		return l, unsupported("\"mod\" of fractions is not supported")
 	}
