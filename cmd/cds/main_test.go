@@ -229,7 +229,7 @@ import (
 
 type impl struct{}
 
-func (impl) Hello(context.Context, *cds.Request[cat.HelloParams]) (string, error) { return %q, nil }
+func (impl) Hello(context.Context, *cds.Request[cds.None]) (cds.Opt[string], error) { return cds.Some(%q), nil }
 
 // Register registers the handlers.
 func Register(app *cds.App) error { return cat.Serve(app, impl{}) }

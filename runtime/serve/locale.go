@@ -52,8 +52,8 @@ func normalLocale(s string) string {
 		return ""
 	}
 	base, conf := tag.Base()
-	if conf == language.No {
-		return ""
+	if conf == language.No || base.String() == "mul" || base.String() == "und" {
+		return "" // "*" and the like
 	}
 	region, rc := tag.Region()
 	if rc == language.Exact {

@@ -15,7 +15,8 @@ type serveFlags struct {
 }
 
 func (f *serveFlags) add(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&f.port, "port", -1, "port on the loopback interface; 0 picks a free one (default 4004)")
+	cmd.Flags().IntVar(&f.port, "port", -1, "port on the loopback interface; 0 picks a free one")
+	cmd.Flags().Lookup("port").DefValue = "4004"
 	cmd.Flags().StringVar(&f.profile, "profile", "", "configuration profiles, separated by commas")
 	cmd.Flags().BoolVar(&f.memory, "in-memory", false, "use a private database in memory, whatever is configured")
 	cmd.Flags().BoolVar(&f.noCode, "no-code", false, "serve the bare models, without the project's Go code")
