@@ -166,7 +166,7 @@ func (d *decoder) entity(e *csn.Entity, path, owner string) (*cqn.Row, error) {
 		}
 		el := e.Element(name)
 		switch {
-		case el == nil: // nothing more is told to who does not know the model
+		case el == nil, d.hidden(el): // nothing more is told to who does not know the model
 			return unknownProperty(name, owner)
 		case el.Assoc() != nil:
 			return d.association(row, el, join(path, name))
@@ -178,6 +178,12 @@ func (d *decoder) entity(e *csn.Entity, path, owner string) (*cqn.Row, error) {
 		return err
 	})
 	return row, err
+}
+
+// hidden reports whether an element is a composition of something that the service does not expose: it cannot be written through it.
+func (d *decoder) hidden(el *csn.Element) bool {
+	a := el.Assoc()
+	return a != nil && a.Composition && (a.Target == nil || a.Target.Service != d.index.Service)
 }
 
 // set adds a value unless another member of the body gave it already.
@@ -194,8 +200,6 @@ func (d *decoder) set(row *cqn.Row, name string, v cqn.Value) {
 func (d *decoder) association(row *cqn.Row, el *csn.Element, path string) error {
 	a := el.Assoc()
 	switch {
-	case a.Target == nil:
-		return d.skip()
 	case !a.Composition && (a.Many || len(a.FK) == 0):
 		return d.skip()
 	}

@@ -37,6 +37,9 @@ type Options struct {
 	Production   bool
 	// MaxBody limits JSON bodies, MaxMedia the streams of PUT …/image; 0 means 1 MB and 16 MB.
 	MaxBody, MaxMedia int64
+	// Text returns the text for a key of {i18n>key} in titles and descriptions of the metadata document; nil, or false, leaves it to
+	// the texts of the reuse model.
+	Text func(key string) (string, bool)
 }
 
 // Mount returns the door of a service.
@@ -72,7 +75,7 @@ type documents struct {
 }
 
 func (d *door) build() *documents {
-	doc := &documents{metadata: edmx.Marshal(d.svc.App.Model, d.svc.Model, edmx.Options{Author: "https://cap.cloud.sap"})}
+	doc := &documents{metadata: edmx.Marshal(d.svc.App.Model, d.svc.Model, edmx.Options{Author: "https://cap.cloud.sap", Text: d.text})}
 	doc.metadataETag = tag(doc.metadata)
 	b := []byte(`{"@odata.context":"$metadata","@odata.metadataEtag":`)
 	b = edm.AppendString(b, doc.metadataETag)

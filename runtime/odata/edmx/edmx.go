@@ -14,6 +14,8 @@ import (
 type Options struct {
 	// Author is the URL of a Core.Links annotation with the relation "author" on the schema; "" leaves it out.
 	Author string
+	// Text returns the text for a key of {i18n>key}; false leaves the reference as it is. nil leaves all.
+	Text func(key string) (string, bool)
 	// Indent is the text of one level of indentation; "" means two blanks.
 	Indent string
 }
@@ -88,7 +90,7 @@ func (w *writer) start(tag string, attrs []string) {
 			continue
 		}
 		w.b = append(append(append(w.b, ' '), name...), '=', '"')
-		w.b = appendText(w.b, attrs[i+1])
+		w.b = appendText(w.b, w.translate(attrs[i+1]))
 		w.b = append(w.b, '"')
 	}
 }
@@ -131,6 +133,17 @@ func (w *writer) nest(tag string, attrs []string, f func()) {
 	w.open(tag, attrs...)
 	w.b = append(w.b, body...)
 	w.close(tag)
+}
+
+// translate replaces a reference to a translatable text.
+func (w *writer) translate(s string) string {
+	key, ok := strings.CutPrefix(s, "{i18n>")
+	if key, ok2 := strings.CutSuffix(key, "}"); ok && ok2 && w.opt.Text != nil {
+		if text, found := w.opt.Text(key); found {
+			return text
+		}
+	}
+	return s
 }
 
 // appendText escapes s for text and attribute values. Characters that XML cannot hold become U+FFFD.

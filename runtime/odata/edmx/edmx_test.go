@@ -112,6 +112,18 @@ func TestDeepAnnotation(t *testing.T) {
 	}
 }
 
+// TestText: references to texts are replaced where there is a text.
+func TestText(t *testing.T) {
+	m := annotated(cqn.AnnoField{Name: "title", Value: str("{i18n>Name}")}, cqn.AnnoField{Name: "description", Value: str("{i18n>Other}")})
+	text := func(key string) (string, bool) { return "Text <1>", key == "Name" }
+	got := string(Marshal(m, m.Service("S"), Options{Text: text}))
+	for _, want := range []string{`Term="Common.Label" String="Text &lt;1&gt;"`, `Term="Core.Description" String="{i18n&gt;Other}"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s missing in\n%s", want, got)
+		}
+	}
+}
+
 func TestReturnType(t *testing.T) {
 	m := testmodel.Shop(t)
 	s := m.Service("Shop")

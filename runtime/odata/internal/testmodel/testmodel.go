@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"cds/parser/csn"
@@ -39,6 +40,19 @@ func Recorded(t testing.TB, name string) *csn.Model {
 func Shop(t testing.TB) *csn.Model {
 	t.Helper()
 	m, list := csn.Read([]byte(shop))
+	if list.HasErrors() {
+		t.Fatal(list)
+	}
+	return m
+}
+
+// Restricted is Shop with rights: the service is for staff, Codes and Authors for admins.
+func Restricted(t testing.TB) *csn.Model {
+	t.Helper()
+	text := strings.Replace(shop, `"@path": "/shop"`, `"@path": "/shop", "@requires": "staff"`, 1)
+	text = strings.Replace(text, `"Shop.Codes": {"kind": "entity",`, `"Shop.Codes": {"kind": "entity", "@requires": "admin",`, 1)
+	text = strings.Replace(text, `"Shop.Authors": {"kind": "entity",`, `"Shop.Authors": {"kind": "entity", "@requires": "admin",`, 1)
+	m, list := csn.Read([]byte(text))
 	if list.HasErrors() {
 		t.Fatal(list)
 	}
