@@ -323,7 +323,7 @@ func (sc *scope) membership(x cqn.Expr) (frag, bool, error) {
 	if err != nil {
 		return frag{}, true, err
 	}
-	n := sc.bindIndex(Bind{Param: *p, Type: attrType(f.typ), List: true})
+	n := sc.bindIndex(Bind{Param: *p, Type: attrType(f, e), List: true})
 	in := string(sc.d.InList([]byte(f.at(precAdd)), n, f.typ))
 	switch {
 	case safe:
@@ -339,12 +339,17 @@ func (sc *scope) membership(x cqn.Expr) (frag, bool, error) {
 	return frag{sql: "EXISTS (SELECT 1 FROM " + string(sc.d.ListRows(nil, n, f.typ, "v")) + ") AND " + in, prec: precAnd}, true, nil
 }
 
-// attrType is the type that values of a user attribute, which are texts, are converted to.
-func attrType(t *csn.Builtin) *csn.Builtin {
-	if t == nil {
+// attrType is the type that values of a user attribute, which are texts, are converted to: that of the element they are compared with. Results of
+// arithmetic take any number, whatever their operands are.
+func attrType(f frag, e cqn.Expr) *csn.Builtin {
+	_, arith := e.(*cqn.Binary)
+	switch {
+	case f.typ == nil:
 		return typeString
+	case arith && numeric(f.typ):
+		return typeDecimal
 	}
-	return t
+	return f.typ
 }
 
 func attrOf(x cqn.Expr) *cqn.Param {
@@ -404,7 +409,10 @@ func (sc *scope) someValue(x cqn.Expr, p *cqn.Param) (frag, error) {
 			x, not = &cqn.Between{At: c.At, X: c.X, Lo: c.Lo, Hi: c.Hi}, true
 		}
 	}
-	t := attrType(sc.otherType(x))
+	t := sc.otherType(x)
+	if t == nil {
+		t = typeString
+	}
 	n := sc.bindIndex(Bind{Param: *p, Type: t, List: true})
 	sc.aliases++
 	alias := "v" + strconv.Itoa(sc.aliases)

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"cds/parser/cqn"
-	"cds/parser/csn"
 	"cds/runtime/db"
+	"cds/runtime/eval"
 	"cds/runtime/sqlgen"
 )
 
@@ -71,14 +71,8 @@ func attrList(t testing.TB, b sqlgen.Bind, vals []string) cqn.Value {
 	}
 	var vs []cqn.Value
 	for _, s := range vals {
-		switch b.Type.Kind {
-		case csn.Integer, csn.Int32, csn.Int64, csn.Decimal, csn.Double:
-			if _, err := strconv.ParseFloat(s, 64); err != nil {
-				continue
-			}
-			vs = append(vs, cqn.Decimal(s))
-		default:
-			vs = append(vs, cqn.String(s))
+		if v, ok := eval.Convert(s, b.Type); ok {
+			vs = append(vs, v)
 		}
 	}
 	return cqn.List(vs)
