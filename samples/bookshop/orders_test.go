@@ -136,21 +136,39 @@ func TestForeignOrderByCount(t *testing.T) {
 func TestForeignOrderByDeepUpdate(t *testing.T) {
 	app := start(t)
 	bob := app.HTTP().As("bob")
-	// An item of clara's order in the body of bob's: refused as if there were no such item, and clara keeps hers.
-	r := bob.PATCH(orders+"("+ofBob+")", `{"items":[{"ID":"`+itemOfClara+`","quantity":9}]}`)
-	if r.Code() < 400 {
+	// An item of clara's order in the body of bob's: refused as if there were no such item.
+	taken := `{"items":[{"ID":"` + itemOfClara + `","book_ID":201,"quantity":9}]}`
+	if r := bob.PATCH(orders+"("+ofBob+")", taken); r.Code() != 400 && r.Code() != 404 && r.Code() != 409 {
 		t.Errorf("a foreign item was accepted: %d %s", r.Code(), r.Body())
 	}
-	// So is an item that claims to belong to clara's order.
-	r = bob.PATCH(orders+"("+ofBob+")", `{"items":[{"ID":"`+itemOfBob+`","order_ID":"`+ofClara+`","quantity":9}]}`)
-	if r.Code() < 400 && strings.Contains(r.Body(), ofClara) {
+	// An own item that claims to belong to clara's order, from now on or from the beginning.
+	moved := `{"items":[{"ID":"` + itemOfBob + `","order_ID":"` + ofClara + `","book_ID":251,"quantity":9}]}`
+	if r := bob.PATCH(orders+"("+ofBob+")", moved); r.Code() != 400 && r.Code() != 404 {
 		t.Errorf("an item was moved to a foreign order: %d %s", r.Code(), r.Body())
+	}
+	made := `{"country_code":"DE","items":[{"order_ID":"` + ofClara + `","book_ID":251,"quantity":9}]}`
+	if r := bob.POST(orders, made); r.Code() != 400 && r.Code() != 404 {
+		t.Errorf("an item was made for a foreign order: %d %s", r.Code(), r.Body())
+	}
+	// A new order with the key of clara's item, or with that of her order.
+	for _, body := range []string{
+		`{"country_code":"DE","items":[{"ID":"` + itemOfClara + `","book_ID":201,"quantity":9}]}`,
+		`{"ID":"` + ofClara + `","country_code":"DE","items":[{"book_ID":201,"quantity":9}]}`,
+	} {
+		if r := bob.POST(orders, body); r.Code() < 400 {
+			t.Errorf("an existing key was taken: %d %s", r.Code(), r.Body())
+		}
 	}
 	// And clara's order itself, with items or without.
 	bob.PATCH(orders+"("+ofClara+")", `{"items":[]}`).Status(404)
+	bob.PUT(orders+"("+ofClara+")", `{"country_code":"DE","items":[{"book_ID":201,"quantity":9}]}`).Status(403).Lacks("FR")
 	bob.POST(orders+"("+ofClara+")/items", `{"book_ID":201,"quantity":1}`).Status(404)
+	bob.DELETE(orders + "(" + ofClara + ")/items(" + itemOfClara + ")").Status(404)
 
-	app.HTTP().As("clara").GET(orders+"("+ofClara+")?$expand=items").Status(200).Contains(itemOfClara, `"quantity":1`).Lacks(itemOfBob, `"quantity":9`)
+	// Nothing of all that has left a trace.
+	app.HTTP().As("clara").GET(orders+"("+ofClara+")?$expand=items").Status(200).
+		Contains(itemOfClara, `"quantity":1`, `"country_code":"FR"`).Lacks(itemOfBob, `"quantity":9`)
+	app.HTTP().As("bob").GET(orders+"?$expand=items").Status(200).Contains(itemOfBob).Lacks(itemOfClara, `"quantity":9`)
 }
 
 // An order can't be given away: the new row must still be the user's own.
@@ -173,11 +191,22 @@ func TestFaultyOrdersNameAllFaults(t *testing.T) {
 	app.HTTP().As("bob").POST(orders, `{"country_code":"DE","items":[]}`).Status(400).Contains("ORDER_EMPTY")
 }
 
+func TestChangedItemsHaveTheirPrice(t *testing.T) {
+	app := start(t)
+	app.HTTP().As("bob").PATCH(orders+"("+ofBob+")", `{"items":[{"ID":"`+itemOfBob+`","book_ID":252,"quantity":3}]}`).Status(200)
+	o, err := order.From(order.Orders).Where(order.Orders.Key(ofBob)).Expand(order.Orders.Items).One(app.As("bob"))
+	if err != nil || o.Total.Or(cds.Decimal{}).String() != "42.00" || o.Items.Len() != 1 || !o.Items.All()[0].Price.Or(cds.Decimal{}).Equal(cds.DecimalOf(14)) {
+		t.Errorf("order is %+v, %v", o, err)
+	}
+}
+
 func TestShippedOrdersStayAsTheyAre(t *testing.T) {
 	app := start(t)
 	app.HTTP().As("clara").PATCH(orders+"("+ofClara2+")", `{"country_code":"DE"}`).Status(409).Contains("ORDER_CLOSED")
 	app.HTTP().As("clara").DELETE(orders + "(" + ofClara2 + ")").Status(409)
-	app.HTTP().As("clara").PATCH(orders+"("+ofClara+")", `{"country_code":"DE"}`).Status(200)
+	app.HTTP().As("clara").PATCH(orders+"("+ofClara+")", `{"status":"shipped"}`).Status(403).Contains("STAFF_ONLY")
+	app.HTTP().As("alice").PATCH(orders+"("+ofClara+")", `{"status":"shipped"}`).Status(200)
+	app.HTTP().As("alice").PATCH(orders+"("+ofClara+")", `{"status":"lost"}`).Status(400).Contains("ASSERT_ENUM")
 }
 
 func TestCancelGivesBooksBack(t *testing.T) {

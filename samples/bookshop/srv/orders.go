@@ -9,9 +9,12 @@ import (
 	"cds/samples/bookshop/internal/gen/order"
 )
 
-// price completes a new order: each item gets the price of its book, the order their sum. All faults are collected, so that the client sees
-// them at once.
+// price completes an order with items: each gets the price of its book, the order their sum. All faults are collected, so that the client
+// sees them at once.
 func price(ctx context.Context, req *cds.Request[order.Order]) error {
+	if req.Event == cds.Event(order.Update) && !req.Data.Items.Has() {
+		return nil // the items stay as they are
+	}
 	if req.Data.Items.Len() == 0 {
 		req.Error(400, "ORDER_EMPTY", "items", "An order needs one item at least")
 		return nil
@@ -38,9 +41,15 @@ func price(ctx context.Context, req *cds.Request[order.Order]) error {
 // whileOpen refuses changes of orders that are on their way. Subject are the rows that the request addresses, as far as this user may see
 // them.
 func whileOpen(ctx context.Context, req *cds.Request[order.Order]) error {
+	if req.Data.Status.Or("") == order.OrderStatusShipped && !req.User.Is(order.RoleAdmin) {
+		return cds.Reject(403, "STAFF_ONLY", "Only the staff of the shop sends orders off")
+	}
 	res, err := req.Execute(ctx, req.Subject())
 	if err != nil {
 		return err
+	}
+	if len(res.Rows) == 0 && req.MustExist {
+		return cds.Reject(404, "404", "Not Found") // not there, or not for this user: the answer is the same
 	}
 	for _, row := range res.Rows {
 		var o order.Order

@@ -23,6 +23,7 @@ func Register(app *cds.App) error {
 		order.Serve(app, orders{},
 			order.Before(order.Create, order.Orders, price),
 			order.Before(order.Update, order.Orders, whileOpen),
+			order.Before(order.Update, order.Orders, price),
 			order.Before(order.Delete, order.Orders, whileOpen),
 		),
 	)
