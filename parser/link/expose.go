@@ -17,7 +17,7 @@ func (l *linker) redirectTree(d *def, e *csn.Element, depth int) {
 	}
 	switch t := e.Type.(type) {
 	case *csn.Struct:
-		for _, x := range t.Elements {
+		for _, x := range l.parts(e) {
 			l.redirectTree(d, x, depth+1)
 		}
 	case *csn.Assoc:
@@ -149,11 +149,7 @@ func (l *linker) ambiguous(d *def, e *csn.Element, t *def, cs []*def) {
 
 // mayExpose reports whether a target is exposed without being asked for.
 func (l *linker) mayExpose(t *def, a *csn.Assoc) bool {
-	if t.query != nil && t.inferred == todo {
-		l.infer(t)
-	}
-	l.annotateDef(t)
-	auto := t.annos.Get("cds.autoexpose")
+	auto := l.annotated(t, "cds.autoexpose").Get("cds.autoexpose")
 	if auto.False() {
 		return false
 	}
@@ -209,9 +205,9 @@ func (l *linker) exposeAs(svc, in, t *def, name string) *def {
 		if old.exposes == t || old.kind == kEntity && l.descends(old, t) {
 			return old
 		}
-		x := l.diags.Errorf("duplicate-autoexposed", t.span, "“%s” can't be exposed as “%s”: that name is taken", t.name, name)
+		x := l.diags.Errorf("duplicate-autoexposed", old.span, "“%s” can't be exposed as “%s”: that name is taken", t.name, name)
 		x.Hint = "Expose it explicitly in the service “" + svc.name + "” under another name."
-		x.Related = []diag.Related{{Message: "what has the name", Span: old.span}}
+		x.Related = []diag.Related{{Message: "what would be exposed", Span: t.span}}
 		return nil
 	}
 	x := &def{name: name, kind: kEntity, src: svc.src, span: svc.span, service: svc, exposes: t, parent: in, shaped: done}

@@ -27,6 +27,7 @@ type escope struct {
 // A source is one entry of a FROM clause, or the target of an association in the scope of its filter.
 type source struct {
 	alias string
+	outer bool // of an outer join: there may be no row
 	def   *def // nil for a subquery
 	elems csn.Elements
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // inferAll gives views their elements, in dependency order. Before: everything that is no view is resolved. After: each view has
-// elements with types and inherited annotations, associations inside services lead to entities of the service where there is one,
+// elements with types and own annotations, associations inside services lead to entities of the service where there is one,
 // and exposed entities are in the table, inferred as well.
 func (l *linker) inferAll() {
 	for i := 0; i < len(l.defs); i++ { // exposing appends to the list
@@ -66,21 +66,10 @@ func (l *linker) infer(d *def) {
 	l.viewElements(d, sig)
 	d.inferred = done
 	l.chain = l.chain[:len(l.chain)-1]
-	if d.kind == kEntity {
-		src := l.primary(d)
-		if src != nil {
-			l.complete(src)
-			inherit(&d.annos, l.converted(d, src, d.annos, src.annos), toProjection)
+	if d.kind == kEntity && d.service != nil {
+		for _, e := range d.elems {
+			l.redirectTree(d, e, 0)
 		}
-		if d.service != nil {
-			for _, e := range d.elems {
-				l.redirectTree(d, e, 0)
-			}
-		}
-	}
-	dropEllipsis(d.annos)
-	for _, e := range d.elems {
-		l.inheritElement(d, e)
 	}
 }
 
@@ -243,7 +232,7 @@ func (l *linker) sourceColumn(d *def, e *csn.Element, inf *elemInfo, c *outCol) 
 	if e.Doc == "" {
 		e.Doc = src.Doc
 	}
-	over := false
+	over := c.from != nil && c.from.outer
 	for _, p := range c.path {
 		over = over || p.Assoc() != nil
 	}
@@ -258,27 +247,6 @@ func (l *linker) sourceColumn(d *def, e *csn.Element, inf *elemInfo, c *outCol) 
 	}
 	if a := e.Assoc(); a != nil && c.spec != nil && c.spec.ast != nil && c.spec.ast.Redirect != nil {
 		l.redirectTo(d, e, inf, a, c)
-	}
-}
-
-// inheritElement adds the annotations of the source's element.
-func (l *linker) inheritElement(d *def, e *csn.Element) {
-	inf := l.info[e]
-	if inf.source != nil && !inf.cast {
-		from := inf.source
-		if fi := l.info[from]; fi != nil && fi.owner != nil && fi.owner != d && len(inf.path) == 0 {
-			inherit(&e.Annotations, l.converted(d, fi.owner, e.Annotations, from.Annotations), toProjection)
-		} else {
-			inherit(&e.Annotations, from.Annotations, toProjection)
-		}
-	}
-	dropEllipsis(e.Annotations)
-	if s, ok := e.Type.(*csn.Struct); ok && inf.source == nil {
-		for _, x := range s.Elements {
-			if l.info[x] != nil {
-				l.inheritElement(d, x)
-			}
-		}
 	}
 }
 

@@ -11,6 +11,7 @@
 //	query.go     view bodies are linked: absolute names in FROM, checked references
 //	infer.go     views get elements, in dependency order
 //	expose.go    associations are redirected inside services, their targets exposed
+//	propagate.go views inherit annotations
 //	rewrite.go   conditions of associations follow the renames of projections
 //	restrict.go  conditions in annotations are parsed, and follow renames
 //	output.go    the definitions in their final order
@@ -55,7 +56,7 @@ const maxDepth = 200
 // maxDefs and maxElements limit what a model may grow to by copying: types in types and aspects in aspects multiply.
 const (
 	maxDefs     = 50000
-	maxElements = 1000000
+	maxElements = 300000
 )
 
 // Link links sources, which are given in loading order: roots first, then what they use.
@@ -68,18 +69,18 @@ func Link(sources []Source, opt Options) Result {
 		info:     map[*csn.Element]*elemInfo{},
 		notes:    map[string]*notes{},
 	}
-	l.collect()
-	l.extend()
-	l.services()
-	l.shapeAll()
-	l.compose()
-	l.resolveAll()
-	l.inferAll()
-	l.rewriteAll()
-	l.restrictAll()
-	defs := l.output()
+	res := Result{}
+	for _, pass := range []func(){l.collect, l.extend, l.services, l.shapeAll, l.compose, l.resolveAll, l.inferAll, l.propagateAll, l.rewriteAll, l.restrictAll} {
+		pass()
+		if l.over { // walking what has grown too large would take for ever
+			res.Diags = l.diags
+			res.Diags.Sort()
+			return res
+		}
+	}
+	res.Defs = l.output()
 	l.unusedNotes()
-	res := Result{Defs: defs, Diags: l.diags}
+	res.Diags = l.diags
 	if len(sources) > 0 && sources[0].File.Namespace != nil {
 		res.Namespace = sources[0].File.Namespace.Text
 	}
@@ -95,6 +96,7 @@ type linker struct {
 	byName   map[string]*def
 	prefixes map[string]bool // beginnings of the names of definitions
 	count    int             // elements made
+	over     bool            // the model is too large
 	info     map[*csn.Element]*elemInfo
 	notes    map[string]*notes // annotations given by `annotate`, by absolute name of the definition
 	order    []int             // sources in order of the layers: what is used comes before what uses it
@@ -147,15 +149,17 @@ type def struct {
 	inferred state
 	noted    bool // annotations of annotate are merged, inheritance is done
 
-	parent  *def           // generated entity: the entity it belongs to (E of E.texts, E.items)
-	exposes *def           // auto-exposed: the entity behind
-	aspect  *def           // entity of a composition: the aspect it was made from
-	made    []*def         // entities generated for this one: texts, compositions of aspects
-	element *csn.Element   // type definitions: the type as an element
-	texts   *def           // the entity with translations
-	out     csn.Definition // what becomes of it
-	linked  cqn.Query      // body of a view
-	cyclic  bool           // a cycle was reported
+	parent     *def           // generated entity: the entity it belongs to (E of E.texts, E.items)
+	exposes    *def           // auto-exposed: the entity behind
+	aspect     *def           // entity of a composition: the aspect it was made from
+	made       []*def         // entities generated for this one: texts, compositions of aspects
+	element    *csn.Element   // type definitions: the type as an element
+	texts      *def           // the entity with translations
+	out        csn.Definition // what becomes of it
+	linked     cqn.Query      // body of a view
+	propagated bool
+	broken     bool // a source of the view is not known
+	cyclic     bool // a cycle was reported
 }
 
 // A member is an element or an include as it stands in a declaration or an extension.
@@ -206,6 +210,7 @@ type elemInfo struct {
 	redirectFrom *def // the target before that
 	ownOn        bool // `redirected to` came with a condition or keys
 	rewritten    state
+	typeFrom     *csn.Element // the element whose type it has
 	keysDone     bool
 	byStar       bool // a `*` took the element along
 	dropped      bool // the association can't work here

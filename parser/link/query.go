@@ -187,7 +187,7 @@ func (l *linker) linkSelect(q *cqn.Select, specs []colSpec, has bool, mixin []*a
 // excluded warns of names in excluding that the source lacks: a misspelt one would show what was meant to be hidden.
 func (l *linker) excluded(q *cqn.Select, s *escope) {
 	for _, name := range q.Exclude {
-		found := false
+		found := s.silent
 		for _, src := range s.sources {
 			found = found || src.elems.Lookup(name) != nil
 		}
@@ -213,8 +213,15 @@ func (l *linker) linkSource(f cqn.Source, s *escope, depth int) cqn.Source {
 		return l.linkFrom(f, s)
 	case *cqn.Join:
 		out := &cqn.Join{Kind: f.Kind}
+		n := len(s.sources)
 		out.L = l.linkSource(f.L, s, depth+1)
+		m := len(s.sources)
 		out.R = l.linkSource(f.R, s, depth+1)
+		for i := n; i < len(s.sources); i++ {
+			if f.Kind == cqn.FullJoin || i < m && f.Kind == cqn.RightJoin || i >= m && f.Kind == cqn.LeftJoin {
+				s.sources[i].outer = true
+			}
+		}
 		out.On = s.expr(f.On)
 		return out
 	case *cqn.Derived:
@@ -240,10 +247,12 @@ func (l *linker) linkFrom(f *cqn.From, s *escope) cqn.Source {
 		if head.Name != "" {
 			l.unknownDef(s.names, &ast.Name{Text: head.Name, Span: head.Span}, "Artifact")
 		}
+		l.breakScope(s) // its elements are not known either
 		return f
 	}
 	if d.kind != kEntity && d.kind != kAspect {
 		l.diags.Errorf("ref-invalid-source", head.Span, "An entity is expected here, but “%s” is %s %s", d.name, article(d.kind), d.kind)
+		l.breakScope(s)
 		return f
 	}
 	steps := []cqn.Step{{Name: d.name, Filter: head.Filter, Args: head.Args, Span: head.Span}}
@@ -261,9 +270,20 @@ func (l *linker) linkFrom(f *cqn.From, s *escope) cqn.Source {
 	return l.linkFromSteps(f, s, d, steps, lastPart(head.Name))
 }
 
+// breakScope stops reports on elements of a query whose source is not known, and of those that read this one.
+func (l *linker) breakScope(s *escope) {
+	s.silent = true
+	if s.owner != nil {
+		s.owner.broken = true
+	}
+}
+
 func (l *linker) linkFromSteps(f *cqn.From, s *escope, d *def, steps []cqn.Step, alias string) cqn.Source {
 	l.complete(d)
 	elems := l.elementsOf(d)
+	if d.inferred == doing || d.broken {
+		l.breakScope(s) // the cause was reported
+	}
 	out := &cqn.From{Path: &cqn.Ref{At: f.Path.At, Path: steps}, As: f.As}
 	steps[0] = l.sourceFilter(steps[0], d, elems, s)
 	for i := 1; i < len(steps); i++ {

@@ -44,10 +44,7 @@ func (l *linker) finish(d *def, e *csn.Element, depth int) {
 	}
 	switch t := e.Type.(type) {
 	case *csn.Struct:
-		if e.TypeName != "" && l.byName[e.TypeName] != nil && l.byName[e.TypeName].kind != kType {
-			return
-		}
-		for _, x := range t.Elements {
+		for _, x := range l.parts(e) {
 			l.finish(d, x, depth+1)
 		}
 	case *csn.Assoc:
@@ -273,7 +270,9 @@ func (l *linker) mapPath(from, to *def, path []cqn.Step, depth int) ([]cqn.Step,
 		if el == nil {
 			continue
 		}
-		return l.mapRest(els[k], el, path[k:], depth)
+		if steps, ok := l.mapRest(els[k], el, path[k:], depth); ok {
+			return steps, true
+		}
 	}
 	return nil, false
 }

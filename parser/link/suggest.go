@@ -27,12 +27,12 @@ func didYouMean(name string, known []string) string {
 	return "Did you mean “" + best + "”?"
 }
 
-// distance is the number of edits between two words, counted up to limit.
+// distance is the number of edits between two words, swapped letters being one, counted up to limit.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit || len(a) > 200 {
 		return limit
 	}
-	prev, cur := make([]int, len(b)+1), make([]int, len(b)+1)
+	older, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range prev {
 		prev[j] = j
 	}
@@ -44,8 +44,11 @@ func distance(a, b string, limit int) int {
 				c++
 			}
 			cur[j] = min(c, prev[j]+1, cur[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], older[j-2]+1)
+			}
 		}
-		prev, cur = cur, prev
+		older, prev, cur = prev, cur, older
 	}
 	return prev[len(b)]
 }

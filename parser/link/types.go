@@ -4,6 +4,7 @@ import (
 	"cds/parser/ast"
 	"cds/parser/cqn"
 	"cds/parser/csn"
+	"cds/parser/diag"
 	"cds/parser/token"
 )
 
@@ -47,11 +48,39 @@ func (l *linker) annotateDef(d *def) {
 			continue // E.items and E.texts have the elements of the aspect, not its annotations
 		}
 		l.annotateDef(inc)
+		l.oneRestriction(d, i)
 		inherit(&d.annos, inc.annos, toInclude)
 	}
 	if d.query == nil {
 		dropEllipsis(d.annos)
 	}
+}
+
+// oneRestriction reports a restriction that two includes bring along differently: which one holds would be chance.
+func (l *linker) oneRestriction(d *def, i int) {
+	for _, later := range d.includes[i+1:] {
+		for _, f := range d.includes[i].annos {
+			if g := later.annos.Get(f.Name); !isRestriction(f.Name) || g == nil || g == f.Value || d.annos.Get(f.Name) != g {
+				continue
+			}
+			l.restrictionError("anno-ambiguous-restriction", d.span, "“%s” includes “%s” and “%s”, which have different “@%s”", d.name, d.includes[i].name, later.name, f.Name).
+				Hint = "Annotate “" + d.name + "” itself to say what holds."
+			for j := range d.annos { // nothing is granted until that is done
+				if d.annos[j].Name == f.Name {
+					d.annos[j].Value = &cqn.AnnoValue{Kind: cqn.AnnoArray, Span: f.Value.Span}
+				}
+			}
+		}
+	}
+}
+
+// restrictionError reports a fault of a restriction: an error, or a warning in lenient mode.
+func (l *linker) restrictionError(code diag.Code, at token.Span, format string, args ...any) *diag.Diagnostic {
+	sev := diag.Error
+	if l.opt.Lenient {
+		sev = diag.Warning
+	}
+	return l.diags.Add(sev, code, at, format, args...)
 }
 
 // elementNotes returns what annotate says of an element.
@@ -412,6 +441,7 @@ func (l *linker) takeType(e *csn.Element, inf *elemInfo, el *csn.Element) {
 		e.Default = el.Default
 	}
 	inherit(&e.Annotations, el.Annotations, toTypeUser)
+	inf.typeFrom = el
 	if ti := l.info[el]; ti != nil {
 		if a := e.Assoc(); a != nil {
 			inf.target, inf.inferredTarget = ti.target, true

@@ -4,6 +4,7 @@ import (
 	"sort"
 
 	"cds/parser/cqn"
+	"cds/parser/csn"
 	"cds/parser/diag"
 	"cds/parser/token"
 )
@@ -52,12 +53,29 @@ func (n *notes) guards(depth int) bool {
 // room counts an element that is to be made and reports whether the model may still grow.
 func (l *linker) room(at token.Span) bool {
 	l.count++
-	if l.count == maxElements {
+	if l.count >= maxElements {
 		l.tooLarge(at)
 	}
-	return l.count < maxElements
+	return !l.over
 }
 
 func (l *linker) tooLarge(at token.Span) {
+	if l.over {
+		return
+	}
+	l.over = true
 	l.diags.Errorf("model-too-large", at, "The model is too large: copying types and aspects into one another yields more than %d definitions or %d elements", maxDefs, maxElements)
+}
+
+// parts returns the elements of a structure that belong to the element itself or to a type; those of an entity used as a type, which
+// may lead round in circles, belong to that entity.
+func (l *linker) parts(e *csn.Element) csn.Elements {
+	s, ok := e.Type.(*csn.Struct)
+	if !ok || e.TypeName == "$self" {
+		return nil
+	}
+	if d := l.byName[e.TypeName]; e.TypeName != "" && (d == nil || d.kind != kType) {
+		return nil
+	}
+	return s.Elements
 }

@@ -75,7 +75,7 @@ func (l *loader) usable(name string, u *ast.Using) string {
 	case ".cds":
 		return name
 	}
-	l.res.Diags.Errorf(codeUnsupported, u.FromSpan, "‘%s’ is not a .cds file", u.From)
+	l.res.Diags.Errorf(codeUnsupported, u.FromSpan, "‘%s’ is not a .cds file", u.From).Hint = "Only .cds files can be used."
 	return ""
 }
 
