@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cds/parser"
 	"cds/parser/csn"
 	"cds/runtime/db"
 	"cds/runtime/db/sqlite"
@@ -51,19 +52,32 @@ func TestRecorded(t *testing.T) {
 			if m == nil {
 				t.Fatal(diags)
 			}
-			ours, err := ddl.Create(m, sqlite.Dialect())
-			if err != nil {
-				t.Error(err)
-			}
-			got := schema(t, strings.Join(ours, ";\n"))
 			want := schema(t, string(sql))
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("recorded (-) and ours (+):\n%s\n%s", diff, strings.Join(ours, ";\n"))
+			compare(t, want, m)
+			if text, err := os.ReadFile(strings.TrimSuffix(file, ".csn.json") + ".cds"); err == nil {
+				res := parser.CompileString(filepath.Base(file), string(text))
+				if res.Model == nil {
+					t.Fatal(res.Diags)
+				}
+				compare(t, want, res.Model)
 			}
 		})
 	}
 	if n < 50 {
 		t.Errorf("only %d models were compared", n)
+	}
+}
+
+// compare runs our statements for a model and compares the outcome.
+func compare(t *testing.T, want map[string]string, m *csn.Model) {
+	t.Helper()
+	ours, err := ddl.Create(m, sqlite.Dialect())
+	if err != nil {
+		t.Error(err)
+	}
+	got := schema(t, strings.Join(ours, ";\n"))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("recorded (-) and ours (+):\n%s\n%s", diff, strings.Join(ours, ";\n"))
 	}
 }
 
