@@ -109,7 +109,13 @@ func (m *machine) membership(x cqn.Expr) (t Truth, ok bool, err error) {
 	case *cqn.In:
 		p, e, not = attribute(x.Set), x.X, x.Negated
 	}
-	if p == nil || e == nil || userAttr(e) != nil {
+	if p == nil || e == nil {
+		return Unknown, false, nil
+	}
+	if userAttr(e) != nil {
+		if _, set := x.(*cqn.In); set {
+			return Unknown, false, &ErrNotEvaluable{"an attribute within another one's list"}
+		}
 		return Unknown, false, nil
 	}
 	if nullLiteral(e) {
@@ -129,6 +135,9 @@ func (m *machine) someValue(x cqn.Expr, p *cqn.Param) (Truth, error) {
 		return Unknown, err
 	}
 	defer m.leave()
+	if nestedSet(x) {
+		return Unknown, &ErrNotEvaluable{"a membership within a comparison with $user." + p.Name}
+	}
 	x, not := positive(x)
 	typ := m.otherType(x)
 	some, count := False, 0
@@ -157,6 +166,18 @@ func (m *machine) someValue(x cqn.Expr, p *cqn.Param) (Truth, error) {
 		return some.not(), nil
 	}
 	return some, nil
+}
+
+// nestedSet reports whether a comparison contains a membership in an attribute's list, as in `case when a in $user.x then b else c end = d`.
+func nestedSet(x cqn.Expr) bool {
+	found := false
+	cqn.Walk(x, func(n any) bool {
+		if in, ok := n.(*cqn.In); ok && attribute(in.Set) != nil {
+			found = true
+		}
+		return !found
+	})
+	return found
 }
 
 // positive turns a comparison with a negated operator into its opposite.
@@ -234,7 +255,15 @@ func (m *machine) operand(x, other cqn.Expr) (cqn.Value, error) {
 		}
 		return cqn.Null, &ErrNotEvaluable{"a list as an operand"}
 	}
-	return m.value(x)
+	v, err := m.value(x)
+	if p, ok := x.(*cqn.Param); ok && p.From == cqn.FromNow && err == nil {
+		if el := m.element(other); el != nil && el.Scalar() != nil {
+			if c, ok := moment(v, el.Scalar()); ok {
+				return c, nil
+			}
+		}
+	}
+	return v, err
 }
 
 // element returns the element that x names, nil if it is no plain reference.
@@ -363,8 +392,13 @@ func (m *machine) convertAll(texts []string, x cqn.Expr, v cqn.Value) []cqn.Valu
 
 // Types for operands that are no elements.
 var (
-	decimalType = &csn.Builtin{Name: "cds.Decimal", Kind: csn.Decimal}
-	booleanType = &csn.Builtin{Name: "cds.Boolean", Kind: csn.Boolean}
+	int64Type     = &csn.Builtin{Name: "cds.Int64", Kind: csn.Int64}
+	doubleType    = &csn.Builtin{Name: "cds.Double", Kind: csn.Double}
+	decimalType   = &csn.Builtin{Name: "cds.Decimal", Kind: csn.Decimal}
+	booleanType   = &csn.Builtin{Name: "cds.Boolean", Kind: csn.Boolean}
+	dateType      = &csn.Builtin{Name: "cds.Date", Kind: csn.Date}
+	timeType      = &csn.Builtin{Name: "cds.Time", Kind: csn.Time}
+	timestampType = &csn.Builtin{Name: "cds.Timestamp", Kind: csn.Timestamp}
 )
 
 // typeOf returns the type of an operand: that of the element it names, else one that fits its value; nil means text.
@@ -372,11 +406,21 @@ func (m *machine) typeOf(x cqn.Expr, v cqn.Value) *csn.Builtin {
 	if el := m.element(x); el != nil {
 		return el.Scalar()
 	}
-	switch {
-	case isNumber(v):
+	switch v.Kind() {
+	case cqn.KindInt:
+		return int64Type
+	case cqn.KindFloat:
+		return doubleType
+	case cqn.KindDecimal:
 		return decimalType
-	case v.Kind() == cqn.KindBool:
+	case cqn.KindBool:
 		return booleanType
+	case cqn.KindDate:
+		return dateType
+	case cqn.KindTime:
+		return timeType
+	case cqn.KindDateTime, cqn.KindTimestamp:
+		return timestampType
 	}
 	return nil
 }
@@ -425,7 +469,7 @@ func (m *machine) inTuple(x cqn.Expr, set *cqn.Tuple) (Truth, error) {
 	return t, nil
 }
 
-// inValue evaluates membership in a list value: that of an array element or of a parameter. Null is no list.
+// inValue evaluates membership in a list value: that of an array element or of a parameter. An array without value has no items.
 func (m *machine) inValue(x, set cqn.Expr) (Truth, error) {
 	v, err := m.value(set)
 	if err != nil {
@@ -440,6 +484,8 @@ func (m *machine) inValue(x, set cqn.Expr) (Truth, error) {
 	}
 	vs, ok := listOf(v)
 	switch {
+	case v.IsNull():
+		return False, nil
 	case !ok:
 		return Unknown, nil
 	case len(vs) == 0:

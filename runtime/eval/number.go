@@ -7,7 +7,6 @@ import (
 	"github.com/cockroachdb/apd/v3"
 
 	"cds/parser/cqn"
-	"cds/parser/csn"
 )
 
 // maxDigits bounds the text of a number and maxExponent its magnitude: beyond them a value is no number for us, so that no
@@ -152,42 +151,4 @@ func integer(op cqn.BinaryOp, a, b int64) (cqn.Value, bool) {
 		return cqn.Int(c), c/b == a && !(a == -1 && b == math.MinInt64) && !(b == -1 && a == math.MinInt64)
 	}
 	return cqn.Null, false
-}
-
-// Convert turns the text of a user attribute into a value of type t; nil means text. It fails where the text is no value of the
-// type: the attribute then matches nothing (V2).
-func Convert(s string, t *csn.Builtin) (cqn.Value, bool) {
-	if t == nil {
-		return cqn.String(s), true
-	}
-	switch t.Kind {
-	case csn.Boolean:
-		switch s {
-		case "true":
-			return cqn.Bool(true), true
-		case "false":
-			return cqn.Bool(false), true
-		}
-		return cqn.Null, false
-	case csn.Integer, csn.UInt8, csn.Int16, csn.Int32, csn.Int64:
-		n, err := strconv.ParseInt(s, 10, 64)
-		return cqn.Int(n), err == nil
-	case csn.Decimal, csn.Double:
-		d, ok := parse(s)
-		if !ok {
-			return cqn.Null, false
-		}
-		return cqn.Decimal(d.Text('f')), true
-	case csn.Date:
-		return cqn.Text(cqn.KindDate, s), true
-	case csn.Time:
-		return cqn.Text(cqn.KindTime, s), true
-	case csn.DateTime:
-		return cqn.Text(cqn.KindDateTime, s), true
-	case csn.Timestamp:
-		return cqn.Text(cqn.KindTimestamp, s), true
-	case csn.Binary, csn.LargeBinary, csn.Vector, csn.Map:
-		return cqn.Null, false
-	}
-	return cqn.String(s), true
 }

@@ -250,20 +250,20 @@ func (m *machine) cast(x *cqn.Cast) (cqn.Value, error) {
 	if err != nil || v.IsNull() {
 		return cqn.Null, err
 	}
-	switch x.Type.Name {
-	case "cds.String", "cds.LargeString", "cds.UUID":
+	switch strings.TrimPrefix(x.Type.Name, "cds.") {
+	case "String", "LargeString", "UUID":
 		if (isText(v) || v.Kind() == cqn.KindInt) && x.Type.Length == 0 {
 			return cqn.String(v.Format()), nil
 		}
-	case "cds.Integer", "cds.Int64", "cds.Int32", "cds.Int16", "cds.UInt8":
+	case "Integer", "Int64", "Int32", "Int16", "UInt8":
 		if v.Kind() == cqn.KindInt {
 			return v, nil
 		}
-	case "cds.Boolean":
+	case "Boolean":
 		if v.Kind() == cqn.KindBool {
 			return v, nil
 		}
-	case "cds.Decimal":
+	case "Decimal":
 		if isNumber(v) && x.Type.Precision == 0 {
 			return v, nil
 		}
