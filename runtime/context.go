@@ -23,11 +23,14 @@ func (s *scope) into(ctx context.Context) context.Context {
 }
 
 // NewContext returns a context that carries the user and locale of a request that is to be dispatched. Doors and the server's
-// authentication use it; RawRequest.User and Locale win over it. Within a request it changes the user for nested calls.
+// authentication use it; RawRequest.User and Locale win over it. Within a request it changes the user for nested calls, which is logged.
 func NewContext(ctx context.Context, u *User, locale string) context.Context {
 	s := &scope{user: u, locale: locale}
 	if old := scopeOf(ctx); old != nil {
 		s.app, s.unit = old.app, old.unit
+		if old.unit != nil && old.user != u && u != nil {
+			old.app.Options.Log.InfoContext(ctx, "acting as another user", "user", UserFrom(ctx).ID, "as", u.ID)
+		}
 	}
 	return s.into(ctx)
 }

@@ -65,9 +65,19 @@ func (s *Service) outermost(ctx context.Context, sc *scope, r *RawRequest) (res 
 		return nil, s.report(ctx, r, err)
 	}
 	for _, fn := range u.succeeded {
-		fn(ctx)
+		s.succeed(ctx, fn)
 	}
 	return res, nil
+}
+
+// succeed runs a hook after the commit. Nothing it does can change the answer any more.
+func (s *Service) succeed(ctx context.Context, fn func(context.Context)) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.App.Options.Log.ErrorContext(ctx, "panic in a succeeded hook", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	fn(ctx)
 }
 
 func (s *Service) nested(ctx context.Context, sc *scope, r *RawRequest) (*Result, error) {

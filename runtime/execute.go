@@ -30,6 +30,10 @@ func (r *RawRequest) Execute(ctx context.Context, q cqn.Query) (*Result, error) 
 }
 
 func (r *RawRequest) execute(ctx context.Context, q cqn.Query) (*Result, error) {
+	r, err := r.forWrite(ctx, q)
+	if err != nil {
+		return nil, err
+	}
 	st := r.state
 	u := st.unit
 	switch q := q.(type) {
@@ -45,6 +49,53 @@ func (r *RawRequest) execute(ctx context.Context, q cqn.Query) (*Result, error) 
 		return &Result{Affected: n, Count: -1}, err
 	}
 	return nil, Reject(501, "501", "this kind of query cannot be executed; upserts go through the service")
+}
+
+// forWrite returns the request whose decision covers a write: r itself for its target and what is composed of it, else one that is decided
+// anew as if the write had been sent by itself. So a handler that writes something else by Execute is held to the same rules.
+func (r *RawRequest) forWrite(ctx context.Context, q cqn.Query) (*RawRequest, error) {
+	var name string
+	var ev Event
+	switch q := q.(type) {
+	case *cqn.Insert:
+		name, ev = q.Into, authz.Create
+	case *cqn.Update:
+		if q.Entity == nil || len(q.Entity.Path) == 0 {
+			return nil, Reject(400, "400", "The query names no entity.")
+		}
+		name, ev = q.Entity.Path[0].Name, authz.Update
+	case *cqn.Delete:
+		if q.From == nil || len(q.From.Path) == 0 {
+			return nil, Reject(400, "400", "The query names no entity.")
+		}
+		name, ev = q.From.Path[0].Name, authz.Delete
+	default:
+		return r, nil
+	}
+	e := r.App().Model.Entity(name)
+	if e == nil {
+		return nil, Reject(404, "404", "Entity %q does not exist.", name)
+	}
+	own := r.state.access.Op == nil && r.state.access.Event != authz.Read
+	if own && (e == r.Target || isPart(e, r.Target, 0)) {
+		return r, nil
+	}
+	c := &RawRequest{Event: ev, Service: r.Service, Target: e, User: r.User, Locale: r.Locale}
+	c.state = &state{unit: r.state.unit, scope: r.state.scope, chain: r.state.chain, root: r.state}
+	return c, c.decide(ctx, ev, []*csn.Entity{e}, nil)
+}
+
+// isPart tells whether rows of e are composed, directly or not, of rows of root.
+func isPart(e, root *csn.Entity, depth int) bool {
+	if depth > 20 {
+		return false
+	}
+	for _, p := range e.Parents {
+		if p.Owner == root || p.Owner != e && p.Owner != nil && isPart(p.Owner, root, depth+1) {
+			return true
+		}
+	}
+	return false
 }
 
 func rowsResult(q cqn.Query, rows []*Row) *Result {

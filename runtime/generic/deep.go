@@ -21,10 +21,22 @@ func flat(e *csn.Entity, row *cds.Row, noKeys bool) *cds.Row {
 	var fs []cqn.Field
 	for _, f := range row.Fields() {
 		if el := element(e, f.Name); el != nil && stored(e, el) && !(noKeys && el.Key) {
+			f.Value = column(f.Value)
 			fs = append(fs, f)
 		}
 	}
 	return cqn.NewRow(fs...)
+}
+
+// column gives the value of an array or map element a form that does not look like the rows of a composition.
+func column(v cqn.Value) cqn.Value {
+	switch v.Kind() {
+	case cqn.KindRows:
+		return cqn.List(items(v))
+	case cqn.KindRow:
+		return cqn.String(string(cds.Format{}.AppendValue(nil, nil, v)))
+	}
+	return v
 }
 
 // holdsKey tells compositions whose foreign key is in the parent: composition of one.

@@ -179,6 +179,18 @@ func items(v cqn.Value) []cqn.Value {
 	return v.List()
 }
 
+// rowsOf makes nested rows of a list of structures.
+func rowsOf(vs []cqn.Value) cqn.Value {
+	rows := make([]*cds.Row, 0, len(vs))
+	for _, v := range vs {
+		if v.Row() == nil {
+			return cqn.List(vs) // a null among them
+		}
+		rows = append(rows, v.Row())
+	}
+	return cqn.OfRows(rows)
+}
+
 func notArray(path string) error {
 	return &cds.Error{Status: 400, Code: "ASSERT_ARRAY", Message: "Value must be an array", Target: path}
 }
@@ -273,6 +285,9 @@ func (in *inputter) value(t csn.Type, el *csn.Element, v cqn.Value, path string,
 				return v, false
 			}
 			out = append(out, c)
+		}
+		if _, ok := t.Items.Type.(*csn.Struct); ok && len(out) > 0 {
+			return rowsOf(out), true
 		}
 		return cqn.List(out), true
 	case *csn.Struct:
