@@ -128,6 +128,9 @@ func (st *stmt) bind(b Bind) string { return string(st.d.Param(nil, st.bindIndex
 
 func (st *stmt) bindIndex(b Bind) int {
 	b.Param.At = cqn.At{}
+	if b.Column == "" {
+		b.Type = loose(b.Type)
+	}
 	for i := range st.binds {
 		o := &st.binds[i]
 		if b.Param.Index >= 0 && b.Column == "" && o.Param == b.Param && o.Type == b.Type && o.List == b.List && o.IsNull == b.IsNull && o.Column == "" {
@@ -136,6 +139,24 @@ func (st *stmt) bindIndex(b Bind) int {
 	}
 	st.binds = append(st.binds, b)
 	return len(st.binds)
+}
+
+// loose returns a type without length, precision and scale: a value that is too long for an element may still be compared with it.
+func loose(t *csn.Builtin) *csn.Builtin {
+	if t == nil {
+		return nil
+	}
+	switch {
+	case t.Kind == csn.String:
+		return typeString
+	case t.Kind == csn.Decimal:
+		return typeDecimal
+	case t.Length > 0:
+		c := *t
+		c.Length = 0
+		return &c
+	}
+	return t
 }
 
 // lit compiles a constant: TRUE, FALSE and NULL as they are, symbols of an enum by the other operand, others bound. In views, where nothing
