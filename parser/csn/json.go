@@ -44,8 +44,6 @@ func (n *node) str() string {
 	return ""
 }
 
-func (n *node) isTrue() bool { return n != nil && n.kind == 't' }
-
 func (n *node) what() string {
 	switch {
 	case n == nil:

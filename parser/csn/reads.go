@@ -38,10 +38,11 @@ func (r *reader) note(t *Entity) {
 	}
 }
 
-func (r *reader) query(q cqn.Query, outer *readScope, depth int) {
+// query notes what a query names and returns the elements that it yields, as far as they are elements of its sources.
+func (r *reader) query(q cqn.Query, outer *readScope, depth int) Elements {
 	if depth > maxDepth {
 		r.errorf(codeTooDeep, r.e, nil, "the query of %s is nested more than %d levels deep", r.e.Name, maxDepth)
-		return
+		return nil
 	}
 	switch q := q.(type) {
 	case *cqn.Select:
@@ -53,11 +54,88 @@ func (r *reader) query(q cqn.Query, outer *readScope, depth int) {
 		for _, o := range q.OrderBy {
 			r.exprs(sc, depth, o.X)
 		}
+		return r.yield(q, sc)
 	case *cqn.SetOp:
-		for _, a := range q.Args {
-			r.query(a, outer, depth+1)
+		var first Elements
+		for i, a := range q.Args {
+			if els := r.query(a, outer, depth+1); i == 0 {
+				first = els
+			}
+		}
+		return first
+	}
+	return nil
+}
+
+// yield returns the elements behind the columns of a query.
+func (r *reader) yield(q *cqn.Select, sc *readScope) Elements {
+	var out Elements
+	all := func() {
+		for _, els := range sc.sources {
+			out = append(out, els...)
 		}
 	}
+	if len(q.Columns) == 0 {
+		all()
+	}
+	for i := range q.Columns {
+		c := &q.Columns[i]
+		if c.Star {
+			all()
+			continue
+		}
+		ref, ok := c.X.(*cqn.Ref)
+		if !ok || len(ref.Path) == 0 || c.Expand != nil || c.Inline != nil {
+			continue
+		}
+		last := ref.Path[len(ref.Path)-1].Name
+		el := r.scope(ref, sc).Lookup(last)
+		if el == nil {
+			continue
+		}
+		renamed := *el
+		if c.As != "" {
+			renamed.Name = c.As
+		}
+		out = append(out, &renamed)
+	}
+	return out
+}
+
+// scope returns the elements among which the last step of a path stands. It notes nothing: the path itself has been walked.
+func (r *reader) scope(ref *cqn.Ref, sc *readScope) Elements {
+	head, rest := ref.Path[0].Name, ref.Path[1:]
+	if els, ok := sc.aliases[head]; ok && els != nil && len(rest) > 0 {
+		return below(els, rest[:len(rest)-1])
+	}
+	for _, els := range sc.sources {
+		if els.Lookup(head) != nil {
+			return below(els, ref.Path[:len(ref.Path)-1])
+		}
+	}
+	return nil
+}
+
+// below follows a path through structures and associations.
+func below(els Elements, steps []cqn.Step) Elements {
+	for _, s := range steps {
+		el := els.Lookup(s.Name)
+		if el == nil {
+			return nil
+		}
+		switch t := el.Type.(type) {
+		case *Struct:
+			els = t.Elements
+		case *Assoc:
+			if t.Target == nil {
+				return nil
+			}
+			els = t.Target.Elements
+		default:
+			return nil
+		}
+	}
+	return els
 }
 
 func (r *reader) source(s cqn.Source, sc *readScope, depth int) {
@@ -90,9 +168,9 @@ func (r *reader) source(s cqn.Source, sc *readScope, depth int) {
 		r.source(s.R, sc, depth+1)
 		r.exprs(sc, depth, s.On)
 	case *cqn.Derived:
-		r.query(s.Query, sc.outer, depth+1)
-		// Associations may be published by the inner query; its reads are noted above, those behind them are found by name below.
-		sc.aliases[s.As] = nil
+		els := r.query(s.Query, sc.outer, depth+1)
+		sc.aliases[s.As] = els
+		sc.sources = append(sc.sources, els)
 	}
 }
 

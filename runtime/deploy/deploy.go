@@ -1,7 +1,7 @@
 // Package deploy brings a model into an empty database: its tables and views, and initial data from CSV files.
 //
-// Data files are named after their entity, my.bookshop-Books.csv, and stand in db/data, db/csv, data or csv, or in a folder data or csv beside a source
-// of the model. Everything happens in one transaction: if anything is wrong with a file, nothing is deployed, and all faults are told.
+// Data files are named after their entity, my.bookshop-Books.csv, and stand in db/data, db/csv, data or csv, or in a folder data or
+// csv beside a source of the model. Everything happens in one transaction: if anything is wrong with a file, nothing is deployed, and all faults are told.
 package deploy
 
 import (
@@ -78,8 +78,9 @@ func load(ctx context.Context, tx db.Tx, m *csn.Model, pool db.Pool, files fs.FS
 func modelError(err error) *Error {
 	out := &Error{Err: err}
 	list := []error{err}
-	if j, ok := err.(interface{ Unwrap() []error }); ok {
-		list = j.Unwrap()
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		list = joined.Unwrap()
 	}
 	for _, x := range list {
 		f := Fault{Code: "deploy-model", Message: x.Error()}
