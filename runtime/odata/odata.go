@@ -365,7 +365,11 @@ func (c *call) document() error {
 func asError(err error) *cds.Error {
 	var u *uri.Error
 	if errors.As(err, &u) {
-		return &cds.Error{Status: u.Status, Code: "", Message: u.Message, Hint: u.Hint}
+		e := &cds.Error{Status: u.Status, Message: u.Message}
+		if u.Hint != "" {
+			e.Message += " (" + u.Hint + ")"
+		}
+		return e
 	}
 	return cds.AsError(err)
 }

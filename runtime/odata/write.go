@@ -154,7 +154,8 @@ func (c *call) update() error {
 	}
 	req := c.request(eventUpdate)
 	req.Data, req.Query = row, &cqn.Update{Entity: c.res.Ref(), Data: row}
-	req.Upsert = c.r.Method == http.MethodPut
+	// PUT creates a row only where the path says its key: not at the end of an association to one.
+	req.Upsert = c.r.Method == http.MethodPut && (last.Keys != nil || uri.IsSingleton(e))
 	req.MustExist = !req.Upsert
 	req.Format = &c.format
 	req.Return = c.prefer()
