@@ -21,7 +21,7 @@ func ParseFile(id token.FileID, name, text string) (*ast.File, diag.List) {
 		switch {
 		case d.Namespace != nil:
 			if f.Namespace != nil || len(f.Decls) > 0 {
-				c.report(codeOrder, at, "‘namespace’ can stand once, before all definitions")
+				c.report(codeToken, at, "Unexpected ‘namespace’, expected a definition: a namespace can stand once, before all definitions")
 				return
 			}
 			f.Namespace = &d.Namespace.name
