@@ -259,3 +259,30 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestMessages(t *testing.T) {
+	for code, e := range csn.Messages() {
+		if !strings.HasPrefix(string(code), "csn-") || e.Title == "" || e.Explain == "" || e.Severity == 0 {
+			t.Errorf("%s is not documented well: %+v", code, e)
+		}
+	}
+	_, diags := csn.Read([]byte(whereE(`[{"x": 1}]`)))
+	for _, d := range diags {
+		if _, ok := csn.Messages()[d.Code]; !ok {
+			t.Errorf("%s is not documented", d.Code)
+		}
+	}
+}
+
+// TestViewThatHidesWhatAConditionNeeds keeps the view, but without a join for the association: its use is an error, never a wrong join.
+func TestViewThatHidesWhatAConditionNeeds(t *testing.T) {
+	m, diags := csn.Read([]byte(`{"definitions": {
+		"E": {"kind": "entity", "elements": {` + idOnly + `, "n": {"type": "cds.Integer"}, "x": {"type": "cds.Association", "target": "E", "on": [{"ref": ["x", "ID"]}, "=", {"ref": ["n"]}]}}},
+		"V": {"kind": "entity", "projection": {"from": {"ref": ["E"]}, "columns": [{"ref": ["ID"]}, {"ref": ["x"]}]}, "elements": {` + idOnly + `, "x": {"type": "cds.Association", "target": "E", "on": [{"ref": ["x", "ID"]}, "=", {"ref": ["n"]}]}}}}}`))
+	if m == nil || len(diags) != 1 || diags.HasErrors() || diags[0].Code != "csn-bad-on-condition" {
+		t.Fatalf("got %v", diags)
+	}
+	if a := m.Entity("V").Element("x").Assoc(); a.Join != nil || a.Pairs != nil {
+		t.Errorf("got a join: %s", cqn.Format(a.Join))
+	}
+}
