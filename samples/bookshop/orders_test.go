@@ -7,8 +7,11 @@ import (
 
 	cds "cds/runtime"
 	"cds/runtime/cdstest"
+	"cds/runtime/config"
 	"cds/samples/bookshop/internal/gen/model"
 	"cds/samples/bookshop/internal/gen/order"
+	"cds/samples/bookshop/internal/gen/order/ordertest"
+	"cds/samples/bookshop/srv"
 )
 
 // The orders in the data: one of bob, two of clara. rita was asked to review clara's first; sam is support for DE and AT.
@@ -269,4 +272,13 @@ func TestStaleGeneratedCodeDoesNotStart(t *testing.T) {
 	if err := order.Policy.Check(app.CDS, order.Name); err != nil {
 		t.Error(err)
 	}
+}
+
+// In production services without a restriction of their own need a login. The generated code serves there too.
+func TestProductionIsStricter(t *testing.T) {
+	app := ordertest.New(t, cdstest.Config{Register: srv.Register, Template: &template, Profiles: []string{"production"},
+		Overrides: config.Section{"requires": map[string]any{"auth": map[string]any{"allowInProduction": true}}}})
+	app.HTTP().GET("/odata/v4/catalog/Books(201)").Status(401)
+	app.HTTP().As("bob").GET("/odata/v4/catalog/Books(201)").Status(200)
+	app.HTTP().As("bob").GET(orders + "(" + ofClara + ")").Status(404)
 }
