@@ -49,8 +49,7 @@ func (s *selection) expand(src *source, c *cqn.Column, depth int) ([]Column, err
 			if len(path) > 0 {
 				return nil, s.fail("INVALID_PATH", "%q leads on from a to-many association", pathText(ref))
 			}
-			err := s.toManyExpand(base, el, step, c, &out, depth)
-			return []Column{out}, err
+			return s.toManyExpand(base, el, step, c, out, depth)
 		}
 		if len(path) == 0 && c.Expand.Where != nil {
 			step.Filter = andExprs(step.Filter, c.Expand.Where)
@@ -109,25 +108,57 @@ func (s *selection) present(src *source, el *csn.Element) (int, error) {
 }
 
 // toManyExpand makes the child plan of a to-many association.
-func (s *selection) toManyExpand(src *source, el *csn.Element, step cqn.Step, c *cqn.Column, out *Column, depth int) error {
+func (s *selection) toManyExpand(src *source, el *csn.Element, step cqn.Step, c *cqn.Column, out Column, depth int) ([]Column, error) {
 	if depth >= maxExpand {
-		return s.fail("QUERY_TOO_DEEP", "too many levels of $expand")
+		return nil, s.fail("QUERY_TOO_DEEP", "too many levels of $expand")
 	}
 	if err := s.enter(); err != nil {
-		return err
+		return nil, err
 	}
 	defer s.leave()
 	child := &Child{Count: c.Count}
 	q := *c.Expand
 	q.Where = andExprs(step.Filter, q.Where)
+	var cols []Column
+	if c.Count && (q.Limit != nil || q.Offset != nil) {
+		// The page may leave no row of a parent that could carry the number, so the parent's row does.
+		total, err := s.countOf(src, el, &q)
+		if err != nil {
+			return nil, err
+		}
+		total.Name = out.Name + "@odata.count"
+		cols, child.Count = append(cols, total), false
+	}
 	keys, err := s.childPlan(child, src, el, &q, depth+1)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.plan.Children = append(s.plan.Children, child)
 	out.Child = len(s.plan.Children)
 	s.pending = append(s.pending, parentKey{child, src, keys})
-	return nil
+	return append(cols, out), nil
+}
+
+// countOf is a column with the number of rows of a to-many expand, without paging.
+func (s *selection) countOf(src *source, el *csn.Element, q *cqn.Select) (Column, error) {
+	in := &selection{scope: s.sub(), plan: &Plan{}}
+	next, err := in.newSource(el.Assoc().Target, Expand)
+	if err != nil {
+		return Column{}, err
+	}
+	in.setMain(next)
+	on, err := in.stepCond(src, next, el, cqn.Step{Filter: q.Where})
+	if err != nil {
+		return Column{}, err
+	}
+	in.and(on)
+	if err := in.search(q); err != nil {
+		return Column{}, err
+	}
+	c := noColumn()
+	c.Type = typeInt64
+	c.Index = s.add("(SELECT count(*) FROM " + in.scope.from(next.table()) + " WHERE " + strings.Join(in.where, " AND ") + ")")
+	return c, nil
 }
 
 // childPlan compiles the statement of a child and returns the parent's elements whose values it takes as lists. Where the association is a

@@ -81,7 +81,7 @@ func TestExpand_options(t *testing.T) {
 
 func TestExpand_count(t *testing.T) {
 	m, p := archive(t, "bookshop")
-	q := &cqn.Select{From: from("my.Cat.Books"), Columns: []cqn.Column{{X: cqn.NewRef("pages"), Count: true, Expand: &cqn.Select{Columns: cols("no"), Limit: lit(2)}}}}
+	q := &cqn.Select{From: from("my.Cat.Books"), Columns: []cqn.Column{{X: cqn.NewRef("pages"), Count: true, Expand: &cqn.Select{Columns: cols("no")}}}}
 	plan, err := sqlgen.Compile(q, m, &guard{}, p.Dialect())
 	if err != nil {
 		t.Fatal(err)
@@ -108,8 +108,21 @@ func TestExpand_count(t *testing.T) {
 		}
 		got = append(got, rows.Int(c.ChildKeys[0]), rows.Int(c.CountIndex))
 	}
-	if d := cmp.Diff([]int64{1, 3, 1, 3, 2, 1}, got); d != "" {
+	if d := cmp.Diff([]int64{1, 3, 1, 3, 1, 3, 2, 1}, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// With a page, the number stands in the parent's row: the page may be empty.
+func TestExpand_countPaged(t *testing.T) {
+	m, p := archive(t, "bookshop")
+	nested := &cqn.Select{Columns: cols("no"), Where: expr(t, "no < 3"), Search: []string{"P"}, Limit: lit(0)}
+	q := &cqn.Select{From: from("my.Cat.Books"), Columns: append(cols("ID"), cqn.Column{X: cqn.NewRef("pages"), Count: true, Expand: nested}), OrderBy: []cqn.Order{{X: cqn.NewRef("ID")}}}
+	g := &guard{where: map[string]cqn.Expr{"my.Cat.Pages": expr(t, "no > 1 or book.ID = 2")}}
+	plan, rows := read(t, m, p, g, user{}, q)
+	want := []string{"ID=1 pages@odata.count=1 pages=#1", "ID=2 pages@odata.count=1 pages=#1", "ID=3 pages@odata.count=0 pages=#1", "ID=4 pages@odata.count=0 pages=#1", "  children 1:"}
+	if d := cmp.Diff(want, rows); d != "" {
+		t.Errorf("%s\n%s", d, plan.SQL)
 	}
 }
 
