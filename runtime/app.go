@@ -44,6 +44,7 @@ func NewApp(m *csn.Model, opt AppOptions) (*App, diag.List) {
 	if opt.PageMax == 0 {
 		opt.PageMax = 1000
 	}
+	opt.Authz.Production = opt.Authz.Production || opt.Production
 	policy, diags := authz.Compile(m, opt.Authz)
 	if diags.HasErrors() || policy == nil {
 		return nil, diags
