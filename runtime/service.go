@@ -35,6 +35,9 @@ type Match struct {
 type AppOptions struct {
 	Authz      authz.Options
 	Production bool
+	// ModelAhead says that the model may be newer than generated code, as for a moment under cds watch: tables of generated policies are not
+	// compared then. It has no effect in production. Enforcement always follows the model.
+	ModelAhead bool
 	Log        *slog.Logger     // nil: slog.Default()
 	Now        func() time.Time // nil: time.Now
 	NewUUID    func() string    // nil: version 7

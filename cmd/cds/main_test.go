@@ -246,10 +246,22 @@ func Register(app *cds.App) error { return cat.Serve(app, impl{}) }
 	if _, b := p.get("/odata/v4/cat/hello()", ""); !strings.Contains(b, "two") {
 		t.Errorf("the changed handler is not live: %s", b)
 	}
+	write(t, dir, "srv/cat.cds", "@requires: 'admin' service Cat { function hello() returns String; }\n")
+	p.await("the changed model is live")
+	if code, _ := p.get("/odata/v4/cat/hello()", ""); code != 401 {
+		t.Errorf("the changed model must be in force before the program is built: %d", code)
+	}
+	p.await("ready after")
+	if code, _ := p.get("/odata/v4/cat/hello()", ""); code != 401 {
+		t.Errorf("with the new program: %d, want 401", code)
+	}
+	if code, b := p.get("/odata/v4/cat/hello()", "alice"); code != 200 || !strings.Contains(b, "two") {
+		t.Errorf("alice: %d %s", code, b)
+	}
 	write(t, dir, "srv/cat.go", "package srv\n\nfunc broken( {\n")
 	p.await("go-build")
 	p.await("waiting for a change")
-	if _, b := p.get("/odata/v4/cat/hello()", ""); !strings.Contains(b, "two") {
+	if _, b := p.get("/odata/v4/cat/hello()", "alice"); !strings.Contains(b, "two") {
 		t.Errorf("with an error in the code the last good program must go on: %s", b)
 	}
 	if code := p.end(); code != 0 {

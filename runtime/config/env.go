@@ -10,7 +10,7 @@ import (
 // Variables with a meaning of their own; they are no configuration keys.
 func reservedVariable(name string) bool {
 	switch name {
-	case "CDS_CONFIG", "CDS_ENV", "CDS_LISTEN_FD", "CDS_READY_FD", "CDS_TEST_DB", "CDS_UPDATE":
+	case "CDS_CONFIG", "CDS_ENV", "CDS_LISTEN_FD", "CDS_MODEL", "CDS_MODELS", "CDS_READY_FD", "CDS_TEST_DB", "CDS_UPDATE":
 		return true
 	}
 	return false

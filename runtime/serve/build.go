@@ -41,6 +41,7 @@ type Server struct {
 	ownPool bool
 	opt     Options
 	handler *router
+	ahead   bool // the model is newer than generated code
 }
 
 // A StartError is a start that failed for a reason that the user can mend.
@@ -80,11 +81,7 @@ func Defaults() config.Section {
 
 // LoadConfig loads the configuration that Build would use.
 func LoadConfig(opt Options) (*config.Config, error) {
-	env := opt.Env
-	if env == nil {
-		env = os.Environ()
-	}
-	c, err := config.Load(config.Options{Dir: opt.files(), Env: env, Profiles: opt.Profiles, Defaults: Defaults()})
+	c, err := config.Load(config.Options{Dir: opt.files(), Env: opt.environ(), Profiles: opt.Profiles, Defaults: Defaults()})
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +89,22 @@ func LoadConfig(opt Options) (*config.Config, error) {
 		c.Section = config.Merge(c.Section, opt.Overrides)
 	}
 	return c, nil
+}
+
+func (o Options) environ() []string {
+	if o.Env != nil {
+		return o.Env
+	}
+	return os.Environ()
+}
+
+func (o Options) variable(name string) string {
+	for _, e := range slices.Backward(o.environ()) {
+		if v, ok := strings.CutPrefix(e, name+"="); ok {
+			return v
+		}
+	}
+	return ""
 }
 
 func (o Options) files() fs.FS {
@@ -118,7 +131,7 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	if s.Log == nil {
 		s.Log = newLogger(production)
 	}
-	if s.Model, err = a.model(); err != nil {
+	if err := s.loadModel(a, production); err != nil {
 		return nil, err
 	}
 	if err := s.chooseStrategy(a, production); err != nil {
@@ -150,6 +163,26 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	return s, nil
 }
 
+// loadModel gets the model from the application, or under cds watch from the file that CDS_MODEL names: a model that is newer than the program
+// built from it. Production takes no notice of the variable.
+func (s *Server) loadModel(a *App, production bool) (err error) {
+	file := s.opt.variable("CDS_MODEL")
+	if file == "" || production {
+		s.Model, err = a.model()
+		return err
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return &StartError{"model-unreadable", "the model that CDS_MODEL names can't be read", "unset CDS_MODEL"}
+	}
+	m, diags := csn.Read(b)
+	if m == nil {
+		return &ModelError{Diags: diags}
+	}
+	s.Model, s.ahead = m, true
+	return nil
+}
+
 // Close ends what Build opened.
 func (s *Server) Close() error {
 	if s.pool != nil && s.ownPool {
@@ -171,6 +204,7 @@ func (s *Server) appOptions(production bool) cds.AppOptions {
 			Disclose:            s.Config.Bool("authz.disclose", false),
 		},
 		Production:    production,
+		ModelAhead:    s.ahead,
 		Log:           s.Log,
 		Now:           now,
 		DefaultLocale: s.Config.Str("i18n.default_language"),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"net"
 	"net/http"
 	"sort"
@@ -96,14 +97,14 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.health(w)
 	case "/":
 		if r.production {
-			http.NotFound(w, req)
+			notFound(w, req)
 			return
 		}
 		r.index(w, req)
 	case "/favicon.ico":
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		http.NotFound(w, req)
+		notFound(w, req)
 	}
 }
 
@@ -157,6 +158,16 @@ func (r *router) health(w http.ResponseWriter) {
 		return
 	}
 	_, _ = w.Write([]byte(`{"status":"UP"}`))
+}
+
+// notFound answers with a small page, as CAP's server does.
+func notFound(w http.ResponseWriter, req *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'")
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = fmt.Fprintf(w, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n<body>\n<pre>Cannot %s %s</pre>\n</body>\n</html>\n",
+		html.EscapeString(req.Method), html.EscapeString(req.URL.EscapedPath())) // the client may be gone
 }
 
 // correlationID takes the id that the client sent, if it is short and printable, or makes one.

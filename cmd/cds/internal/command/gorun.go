@@ -26,6 +26,7 @@ type goRunner struct {
 	f     serveFlags
 	ln    net.Listener
 	tmp   string
+	bin   string
 	n     int
 	child *child
 }
@@ -44,6 +45,7 @@ func (r *goRunner) update(ctx context.Context, c change) error {
 }
 
 func (r *goRunner) swap(ctx context.Context, c change) error {
+	n := 0
 	if c.model || c.config || r.child == nil {
 		res, err := r.p.compile()
 		if err != nil {
@@ -53,15 +55,38 @@ func (r *goRunner) swap(ctx context.Context, c change) error {
 		if res.Model == nil {
 			return silent{res.Diags}
 		}
-		if err := r.regenerate(res.Model); err != nil {
+		if r.child != nil && !c.code {
+			r.preview(ctx, res.Model)
+		}
+		if n, err = r.regenerate(res.Model); err != nil {
 			return err
 		}
 	}
-	bin, err := r.build(ctx)
-	if err != nil {
-		return err
+	if r.child == nil || c.code || n > 0 {
+		bin, err := r.build(ctx)
+		if err != nil {
+			return err
+		}
+		r.bin = bin
 	}
-	next, err := startChild(ctx, r.e, r.p, r.f, bin, r.ln)
+	return r.start(ctx, "")
+}
+
+// preview serves a changed model with the program there is, within a moment, while the next one is built. Where it cannot, since handlers need
+// what the model no longer has, the program before goes on.
+func (r *goRunner) preview(ctx context.Context, m *csn.Model) {
+	file := filepath.Join(r.tmp, "model.csn")
+	if err := os.WriteFile(file, csn.Marshal(m, csn.MarshalOptions{}), 0o600); err != nil {
+		return
+	}
+	if r.start(ctx, file) == nil {
+		fmt.Fprintln(r.e.err, "  the changed model is live; building the program that goes with it")
+	}
+}
+
+// start starts the program and ends the one before.
+func (r *goRunner) start(ctx context.Context, model string) error {
+	next, err := startChild(ctx, r.e, r.p, r.f, r.bin, model, r.ln)
 	if err != nil {
 		return err
 	}
@@ -71,16 +96,17 @@ func (r *goRunner) swap(ctx context.Context, c change) error {
 	return nil
 }
 
-func (r *goRunner) regenerate(m *csn.Model) error {
+// regenerate writes the generated code of the model and returns how many files changed.
+func (r *goRunner) regenerate(m *csn.Model) (int, error) {
 	files, err := r.e.generate(r.p, m)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	n, err := writeFiles(r.p.dir, files)
 	if n > 0 {
 		fmt.Fprintf(r.e.err, "  %d generated files changed\n", n)
 	}
-	return err
+	return n, err
 }
 
 func (r *goRunner) build(ctx context.Context) (string, error) {
@@ -142,7 +168,7 @@ func (e *env) serveGo(ctx context.Context, p *project, f serveFlags) error {
 		return err
 	}
 	defer ln.Close()
-	c, err := startChild(ctx, e, p, f, bin, ln)
+	c, err := startChild(ctx, e, p, f, bin, "", ln)
 	if err != nil {
 		return err
 	}
@@ -163,7 +189,7 @@ type child struct {
 
 // startChild starts the program on the given listener and waits until it answers. If it ends before that, its exit is the error; it has
 // said why on standard error.
-func startChild(ctx context.Context, e *env, p *project, f serveFlags, bin string, ln net.Listener) (*child, error) {
+func startChild(ctx context.Context, e *env, p *project, f serveFlags, bin, model string, ln net.Listener) (*child, error) {
 	tcp, ok := ln.(*net.TCPListener)
 	if !ok {
 		return nil, errors.New("the listener has no file")
@@ -189,7 +215,7 @@ func startChild(ctx context.Context, e *env, p *project, f serveFlags, bin strin
 	cmd.Dir = p.dir
 	cmd.Stdout, cmd.Stderr = e.err, e.err
 	cmd.ExtraFiles = []*os.File{lf, readyW} // descriptors 3 and 4
-	cmd.Env = append(os.Environ(), "CDS_LISTEN_FD=3", "CDS_READY_FD=4")
+	cmd.Env = append(os.Environ(), "CDS_LISTEN_FD=3", "CDS_READY_FD=4", "CDS_MODEL="+model)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C goes to us, we pass it on
 	if err := cmd.Start(); err != nil {
 		readyW.Close()
