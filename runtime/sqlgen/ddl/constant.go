@@ -122,6 +122,9 @@ func (c *constants) lit(n *cqn.Lit) (string, error) {
 
 func (c *constants) param(n *cqn.Param) (string, error) {
 	name := ""
+	if c.e != nil { // a generated column must not change by itself
+		return "", errors.New("variables are not allowed here")
+	}
 	switch n.From {
 	case cqn.FromNow:
 		// A timestamp in the database's own form; the runtime sets defaults itself, so this serves other writers only.
@@ -133,7 +136,7 @@ func (c *constants) param(n *cqn.Param) (string, error) {
 	case cqn.FromUserTenant:
 		name = "$user.tenant"
 	}
-	if s, ok := c.d.Tables().Sessions[name]; ok && name != "" && c.e == nil {
+	if s, ok := c.d.Tables().Sessions[name]; ok && name != "" {
 		return s, nil
 	}
 	return "", errors.New("this variable has no value in the database")

@@ -97,3 +97,48 @@ func TestTextInDefaults(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestConstants renders the values of stored elements and defaults. The table is created with each, so that SQLite has its say.
+func TestConstants(t *testing.T) {
+	for _, c := range []struct{ value, want string }{
+		{`"xpr": [{"ref": ["n"]}, "+", {"xpr": [{"ref": ["m"]}, "-", {"val": 1}]}]`, `n + (m - 1)`},
+		{`"xpr": [{"val": "a"}, "||", {"ref": ["$self", "s", "x"]}]`, `'a' || s_x`},
+		{`"xpr": [{"ref": ["n"]}, "==", {"val": null}]`, `n IS NULL`},
+		{`"xpr": [{"ref": ["n"]}, "!=", {"ref": ["m"]}]`, `n IS NOT m`},
+		{`"xpr": [{"ref": ["n"]}, "is", "not", "null", "and", "not", {"ref": ["m"]}, "<", {"val": 2}]`, `(n IS NOT NULL) AND (NOT (m < 2))`},
+		{`"xpr": ["-", {"ref": ["n"]}]`, `-n`},
+		{`"xpr": ["case", {"ref": ["n"]}, "when", {"val": 1}, "then", {"val": true}, "end"]`, `CASE n WHEN 1 THEN TRUE END`},
+		{`"func": "coalesce", "args": [{"ref": ["n"]}, {"val": 0.5}]`, `coalesce(n, 0.5)`},
+		{`"func": "substring", "args": [{"ref": ["s", "x"]}, {"val": 2}]`, `substr(s_x, 2)`},
+		{`"xpr": [{"ref": ["n"], "cast": {"type": "cds.String", "length": 5}}]`, `CAST(n AS NVARCHAR(5))`},
+		{`"val": "00ff", "literal": "x"`, `x'00ff'`},
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			m := model(t, `{"definitions": {"a": {"kind":"entity","elements":{"ID": {"key": true, "type": "cds.Integer"}, "n": {"type": "cds.Integer"}, "m": {"type": "cds.Integer"},
+				"s": {"elements": {"x": {"type": "cds.String"}}}, "v": {"type":"cds.String","value":{"stored": true, `+c.value+`}}}}}}`)
+			stmts, err := ddl.Create(m, sqlite.Dialect())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(stmts[0], "GENERATED ALWAYS AS ("+c.want+") STORED") {
+				t.Errorf("got %s", stmts[0])
+			}
+			schema(t, stmts[0])
+		})
+	}
+}
+
+// TestNoConstants has expressions that a column cannot be generated from.
+func TestNoConstants(t *testing.T) {
+	for _, value := range []string{
+		`"ref": ["$user"]`, `"ref": ["$now"]`, `"ref": ["v"]`, `"func": "random"`, `"func": "current_date"`, `"func": "length", "args": [{"ref": ["nope"]}]`,
+		`"xpr": ["exists", {"ref": ["n"]}]`, `"SELECT": {"from": {"ref": ["a"]}}`, `"xpr": [{"ref": ["n"], "cast": {"type": "strange"}}]`,
+	} {
+		m := model(t, `{"definitions": {"a": {"kind":"entity","elements":{"ID": {"key": true, "type": "cds.Integer"}, "n": {"type": "cds.Integer"}, "v": {"type":"cds.String","value":{"stored": true, `+value+`}}}}}}`)
+		_, err := ddl.Create(m, sqlite.Dialect())
+		var e *ddl.Error
+		if !errors.As(err, &e) || e.Code != "DDL_EXPRESSION" {
+			t.Errorf("%s: got %v", value, err)
+		}
+	}
+}
