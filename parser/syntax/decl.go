@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"errors"
 	"strings"
 	"sync"
 
@@ -122,18 +123,19 @@ func (c *cursor) declEnd(nested bool) {
 
 // grammarError turns an error of participle into the cursor's failure.
 func (c *cursor) grammarError(err error) {
-	if f, ok := err.(*failure); ok {
+	var f *failure
+	var u *participle.UnexpectedTokenError
+	switch {
+	case errors.As(err, &f):
 		c.diags = append(c.diags, f.diags...)
 		c.failed = &f.d
 		c.end = lexer.Token{Type: tEOF, Pos: c.lex.Peek().Pos}
-		return
-	}
-	if u, ok := err.(*participle.UnexpectedTokenError); ok {
+	case errors.As(err, &u):
 		c.fail(codeToken, span(&u.Unexpected), "Unexpected %s, expected %s", describe(&u.Unexpected), c.expectation())
 		c.failed.Hint = meantKeyword(&u.Unexpected)
-		return
+	default:
+		c.unexpected("a declaration")
 	}
-	c.unexpected("a declaration")
 }
 
 // expectation says what would have continued a declaration where the grammar itself, not a piece of it, failed.

@@ -14,9 +14,6 @@ import (
 
 type piece struct{ diags diag.List }
 
-// get returns p itself; through embedding it makes a nil piece harmless.
-func (p *piece) get() *piece { return p }
-
 // read runs f on a cursor over lex.
 func (p *piece) read(lex *lexer.PeekingLexer, f func(c *cursor)) error {
 	c := newCursor(lex)
@@ -95,6 +92,8 @@ type (
 		ann ast.Annotate
 	}
 )
+
+// The get methods return the diagnostics' owner of a part that may be absent: nil then.
 
 func (p *elementBlock) get() *piece {
 	if p == nil {
