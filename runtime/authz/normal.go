@@ -96,7 +96,7 @@ func (n *normalizer) requires(r *rules, res resource, a *cqn.AnnoField) {
 		n.fault(r, res, a.Span, codeRequiresForm, "@requires must be a role or a list of roles, each as a text")
 		return
 	}
-	r.requires = &privilege{name: res.on + "@requires", all: true, words: []string{"*"}, roles: names, to: n.roles.set(names), span: a.Span}
+	r.requires = &privilege{name: res.on + "@requires", names: []string{res.on + "@requires"}, all: true, words: []string{"*"}, roles: names, to: n.roles.set(names), span: a.Span}
 }
 
 // texts reads a text or a list of texts. Empty ones and nulls are left out with a warning. It fails for anything else.
@@ -140,6 +140,7 @@ func (n *normalizer) restrict(r *rules, res resource, a *cqn.AnnoField) {
 	}
 	for i, it := range v.Items {
 		p := privilege{name: fmt.Sprintf("%s#%d", res.on, i+1), span: a.Span}
+		p.names = []string{p.name}
 		if it != nil && it.Span.Valid() {
 			p.span = it.Span
 		}

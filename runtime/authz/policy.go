@@ -51,7 +51,7 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 	if opt.RestrictAllServices {
 		names := []string{auth.RoleAuthenticated}
 		p.login = &rules{on: "restrict_all_services", requires: &privilege{
-			name: "restrict_all_services", all: true, words: []string{"*"}, roles: names, to: p.roles.set(names)}}
+			name: "restrict_all_services", names: []string{"restrict_all_services"}, all: true, words: []string{"*"}, roles: names, to: p.roles.set(names)}}
 	}
 	p.entities = make([]entityRules, len(m.Entities))
 	for _, e := range m.Entities {

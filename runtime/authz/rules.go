@@ -38,8 +38,9 @@ func eventOf(word string) (events, bool) {
 
 // A privilege is one {grant, to, where} in normal form (section 2).
 type privilege struct {
-	name   string // for explain: "CatalogService.Books#1"
-	all    bool   // `*`: all standard events and all operations
+	name   string   // for explain: "CatalogService.Books#1"
+	names  []string // name alone, so that a match needs no new list
+	all    bool     // `*`: all standard events and all operations
 	ev     events
 	ops    []string
 	words  []string // grant as written, for the table
@@ -88,35 +89,49 @@ func (r *rules) match(s subject, e Event) match {
 	if r.closed != "" {
 		return match{names: []string{r.on + ": closed"}}
 	}
-	m := match{ok: true}
-	if r.requires != nil {
-		if !r.requires.to.meets(s.mask) {
-			return match{names: []string{r.requires.name}, lacking: r.requires.roles}
-		}
-		m.names = append(m.names, r.requires.name)
+	if r.requires != nil && !r.requires.to.meets(s.mask) {
+		return match{names: r.requires.names, lacking: r.requires.roles}
 	}
 	if !r.restricted {
-		return m
+		return match{ok: true, names: r.requires.named()}
 	}
-	m.ok = false
+	m := match{}
 	for i := range r.privileges {
 		p := &r.privileges[i]
 		switch {
-		case !p.covers(e):
-		case !p.to.meets(s.mask):
-			m.lacking = append(m.lacking, p.roles...)
+		case !p.covers(e) || !p.to.meets(s.mask):
 		case p.where == nil:
-			return match{ok: true, names: []string{p.name}} // wins over conditional ones
+			return match{ok: true, names: p.names} // wins over conditional ones
+		case !m.ok:
+			m = match{ok: true, privs: []*privilege{p}, names: p.names[:1:1]}
 		default:
-			m.ok = true
 			m.privs = append(m.privs, p)
 			m.names = append(m.names, p.name)
 		}
 	}
 	if !m.ok {
-		m.names = []string{r.on + ": no grant of " + string(e)}
+		m.names, m.lacking = []string{r.on + ": no grant of " + string(e)}, r.wanted(e)
 	}
 	return m
+}
+
+// named returns the privilege's name as a list; none for a nil one.
+func (p *privilege) named() []string {
+	if p == nil {
+		return nil
+	}
+	return p.names
+}
+
+// wanted returns the roles to which an event is granted.
+func (r *rules) wanted(e Event) []string {
+	var out []string
+	for i := range r.privileges {
+		if p := &r.privileges[i]; p.covers(e) {
+			out = append(out, p.roles...)
+		}
+	}
+	return out
 }
 
 // condition returns the OR of the conditions of a match, nil for none.

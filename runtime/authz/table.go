@@ -19,7 +19,7 @@ type Row struct {
 	To      []string // roles, any of; "any" is everybody
 	Where   string   // condition as written; "" for none
 	Closed  string   // why nobody may do anything; "" for not closed
-	Follows []string // composition parents whose rules hold too, sorted
+	Follows []string // restricted composition parents whose rules hold too, sorted
 }
 
 // compare orders rows by all their parts.
@@ -48,11 +48,14 @@ func (p *Policy) Table() []Row {
 		}
 		row := Row{On: er.entity.Name}
 		for _, r := range er.roots {
-			row.Follows = append(row.Follows, r.ruler().Name)
+			if p.state.restricts(r.ruler(), 0) {
+				row.Follows = append(row.Follows, r.ruler().Name)
+			}
 		}
-		slices.Sort(row.Follows)
-		row.Follows = slices.Compact(row.Follows)
-		out = append(out, row)
+		if len(row.Follows) > 0 {
+			row.Follows = sorted(row.Follows)
+			out = append(out, row)
+		}
 	}
 	slices.SortFunc(out, Row.compare)
 	return out
