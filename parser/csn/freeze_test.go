@@ -58,7 +58,7 @@ func dump(b *strings.Builder, m *csn.Model) {
 		for _, f := range []struct {
 			on   bool
 			name string
-		}{{e.Localized, "localized"}, {e.SkipPersistence, "skipped"}, {e.Exists, "exists"}, {e.Exposure != csn.Exposed, "auto-exposed"}} {
+		}{{e.Localized, "localized"}, {e.SkipPersistence, "skipped"}, {e.Exists, "exists"}, {e.Exposure == csn.AutoExposed, "auto-exposed"}, {e.Exposure == csn.AutoExposedRead, "auto-exposed-read"}} {
 			if f.on {
 				b.WriteString(" " + f.name)
 			}
