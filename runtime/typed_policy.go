@@ -79,7 +79,11 @@ func PolicyTableOf(p *authz.Policy, service string) PolicyTable {
 	return t
 }
 
-// Authorize adds an Authorizer, which narrows what the model's rules decide. It belongs before Start, where handlers are registered.
+// Authorize adds an Authorizer, which narrows what the model's rules decide. It belongs before Start, where handlers are registered;
+// after it, it panics as registering a handler does.
 func (a *App) Authorize(z Authorizer) {
+	if a.inner.started.Load() {
+		panic("authorizer added after Start")
+	}
 	a.Options.Authorizers = append(a.Options.Authorizers[:len(a.Options.Authorizers):len(a.Options.Authorizers)], z)
 }

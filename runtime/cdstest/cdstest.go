@@ -215,9 +215,10 @@ func database(m *csn.Model, cfg Config) (db.Pool, error) {
 	return sqlite.Clone(context.Background(), from)
 }
 
-// overrides makes the test run with mocked users, whatever the project's profiles say.
+// overrides makes the test run with mocked users, whatever the project's profiles say. The user "*", who lets any name in, is off: a
+// misspelt name must not pass.
 func (c Config) overrides() config.Section {
-	users := map[string]any{}
+	users := map[string]any{"*": false}
 	for _, u := range c.Users {
 		users[u.name] = u.section
 	}
