@@ -155,6 +155,7 @@ func (l *linker) viewElement(d *def, c *outCol) *csn.Element {
 		assignAll(&e.Annotations, flatten(c.spec.ast.Annos))
 	}
 	assignAll(&e.Annotations, inf.notes.own())
+	l.conditions(e.Annotations)
 	if !e.Span.Valid() {
 		e.Span = d.span
 	}

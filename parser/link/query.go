@@ -177,10 +177,12 @@ func (l *linker) linkSelect(q *cqn.Select, specs []colSpec, has bool, mixin []*a
 	sig.markKeys()
 	l.excluded(q, s)
 	out.Where, out.Having, out.GroupBy = s.expr(q.Where), s.expr(q.Having), s.exprs(q.GroupBy)
-	ord := s.inner()
-	ord.self = s.self
-	ord.sources = []source{{elems: l.columnElements(sig.cols)}}
-	out.OrderBy = ord.orders(q.OrderBy)
+	if len(q.OrderBy) > 0 { // columns of the result come before elements of the sources
+		ord := s.inner()
+		ord.self = s.self
+		ord.sources = []source{{elems: l.columnElements(sig.cols)}}
+		out.OrderBy = ord.orders(q.OrderBy)
+	}
 	return &out, sig
 }
 

@@ -11,3 +11,21 @@ const (
 	codeUnsupported    diag.Code = "file-unsupported"
 	codeTooMany        diag.Code = "file-too-many"
 )
+
+// Messages documents the diagnostics of this package.
+func Messages() diag.Catalogue {
+	entry := func(title, explain, wrong, right string) diag.Entry {
+		return diag.Entry{Severity: diag.Error, Title: title, Explain: explain, Wrong: wrong, Right: right}
+	}
+	return diag.Catalogue{
+		codeOutside: entry("A file outside the project", "Models use files below the project's folder, and packages in its node_modules.",
+			"using from '../../other/model';", "using from './model';"),
+		codeUnknownLocal: entry("A file is missing", "Looked for are the name itself, with .cds behind it, and index.cds in the folder of that name.",
+			"using from './shema';", "using from './schema';"),
+		codeUnknownPackage: entry("A package is missing", "Packages are looked up in node_modules beside the file and in the folders above it. '@sap/cds/common' is always there.",
+			"using from 'schema';", "using from './schema';"),
+		codeUnreadable:  entry("A file can't be read", "It is gone, not permitted, or larger than 16 MB.", "", ""),
+		codeUnsupported: entry("Not a source", "Only .cds files can be used.", "using from './model.csn';", "using from './model';"),
+		codeTooMany:     entry("Too many files", "A model has at most 20000 files.", "", ""),
+	}
+}
