@@ -63,6 +63,21 @@ func TestForbiddenEntity(t *testing.T) {
 	}
 }
 
+// TestLogin: an anonymous user who may enter the service but not an entity gets the challenge, from within OData.
+func TestLogin(t *testing.T) {
+	m := testmodel.Restricted(t)
+	m.Service("Shop").Annotations = nil // open to all
+	s := newStage(t, m, "Shop", Options{Unauthorized: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Del("OData-Version")
+		w.Header().Set("WWW-Authenticate", "Basic")
+		w.WriteHeader(401)
+	}})
+	w := s.do("GET /Codes", "")
+	if w.Code != 401 || w.Header().Get("WWW-Authenticate") == "" || w.Header().Get("OData-Version") != "4.0" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
 // TestStarLeavesOut: $expand=* takes along what may be read and nothing else.
 func TestStarLeavesOut(t *testing.T) {
 	m := testmodel.Restricted(t)

@@ -353,6 +353,19 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// TestLocation: keys in headers are encoded, whatever text they are.
+func TestLocation(t *testing.T) {
+	s := newStage(t, testmodel.Shop(t), "Shop", Options{})
+	for b, want := range map[string]string{
+		`it's`: "Codes(a=1,b='it''s')", `a/?#%`: "Codes(a=1,b='a%2F%3F%23%25')", `\r\nX: `: "Codes(a=1,b='%0D%0AX:%20')", `ü"`: "Codes(a=1,b='%C3%BC%22')",
+	} {
+		w := s.do("POST /Codes", `{"a":1,"b":"`+strings.ReplaceAll(b, `"`, `\"`)+`"}`)
+		if got := w.Header().Get("Location"); got != want || w.Header().Get("OData-EntityId") != want || w.Code != 204 {
+			t.Errorf("%q: %d %s, want %s", b, w.Code, got, want)
+		}
+	}
+}
+
 // TestServiceDocument: sets come with what they lead to.
 func TestServiceDocument(t *testing.T) {
 	s := newStage(t, testmodel.Shop(t), "Shop", Options{})

@@ -44,11 +44,12 @@ func (c *call) fail(err error) {
 		c.w.WriteHeader(http.StatusNotModified)
 		return
 	case http.StatusUnauthorized, http.StatusForbidden:
-		if c.gate() != nil {
+		inside := c.gate() == nil
+		if !inside {
 			h.Del("OData-Version")
 		}
 		if e.Status == http.StatusUnauthorized {
-			c.opt.Unauthorized(c.w, c.r)
+			c.opt.Unauthorized(unauthorized{c.w, inside}, c.r)
 			return
 		}
 	case http.StatusRequestEntityTooLarge:
@@ -65,6 +66,19 @@ func (c *call) fail(err error) {
 	}
 	b := appendError([]byte(`{"error":`), e, 0)
 	_ = c.sendJSON(status, append(b, '}'))
+}
+
+// unauthorized lets the server write a 401, and keeps OData's header on those that come from within the service.
+type unauthorized struct {
+	http.ResponseWriter
+	inside bool
+}
+
+func (u unauthorized) WriteHeader(status int) {
+	if u.inside {
+		u.Header().Set("OData-Version", "4.0")
+	}
+	u.ResponseWriter.WriteHeader(status)
 }
 
 // appendError appends an error or one of its details. depth bounds details of details.
