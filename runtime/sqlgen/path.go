@@ -279,10 +279,12 @@ func (sc *scope) firstOnly(src, next *source, el *csn.Element, step cqn.Step, us
 }
 
 // keys returns the key columns of a source.
-func (src *source) keys() ([]string, error) {
-	out := make([]string, len(src.entity.Keys))
-	for i, k := range src.entity.Keys {
-		c, err := src.column(k)
+func (src *source) keys() ([]string, error) { return src.columns(src.entity.Keys) }
+
+func (src *source) columns(els []*csn.Element) ([]string, error) {
+	out := make([]string, len(els))
+	for i, el := range els {
+		c, err := src.column(el)
 		if err != nil {
 			return nil, err
 		}

@@ -226,7 +226,8 @@ func (sc *scope) joinedEntity(from *cqn.From) (string, error) {
 			return "", err
 		}
 		src = in.main
-		src.from, src.guard, src.scope = "(SELECT "+src.alias+".* FROM "+in.from+" WHERE "+strings.Join(in.where, " AND ")+")", "", sc
+		in.columns = []string{src.alias + ".*"}
+		src.from, src.guard, src.scope = "("+in.sql(false)+")", "", sc
 	}
 	if from.As != "" {
 		src.name, src.explicit = from.As, true

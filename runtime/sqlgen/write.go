@@ -147,10 +147,11 @@ func (c *compiler) changeByKeys(ch *change) (*Plan, error) {
 	if e.Table() == nil {
 		return nil, notUpdatable(e)
 	}
-	if len(e.Keys) == 0 {
-		return nil, fmt.Errorf("%w: %s has no key", ErrNotUpdatable, e.Name)
+	ids := identity(e)
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("%w: %s does not show the key of its table", ErrNotUpdatable, e.Name)
 	}
-	keys, err := s.main.keys()
+	keys, err := s.main.columns(ids)
 	if err != nil {
 		return nil, err
 	}
@@ -160,11 +161,30 @@ func (c *compiler) changeByKeys(ch *change) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	outer, err := target.keys()
+	outer, err := target.columns(ids)
 	if err != nil {
 		return nil, err
 	}
 	return s.change(ch, target, []string{tuple(outer) + " IN (" + s.sql(false) + ")"})
+}
+
+// identity returns the elements of a projection that are the key of its table, none if some are missing. The projection's own keys won't do:
+// they may be others, and then rows that the conditions do not let through could share them.
+func identity(e *csn.Entity) []*csn.Element {
+	var ids []*csn.Element
+	for _, k := range e.Table().Keys {
+		n := len(ids)
+		for _, el := range e.Flat {
+			if el.Assoc() == nil && tableElement(e, el) == k {
+				ids = append(ids, el)
+				break
+			}
+		}
+		if len(ids) == n {
+			return nil
+		}
+	}
+	return ids
 }
 
 // change puts the statement together.

@@ -248,6 +248,29 @@ func TestUpdate_view(t *testing.T) {
 	}
 }
 
+// A projection may declare other keys than its table. Rows beyond those that the conditions let through must not change with them.
+func TestChange_otherKeys(t *testing.T) {
+	m := compile(t, `
+		entity T { key ID : Integer; kind : String; owner : String; }
+		service S {
+			entity Kinds as select from T { key kind, ID, owner } where ID < 100;
+			entity Blind as select from T { key kind, owner } where ID < 100;
+		}`)
+	p := open(t)
+	exec(t, p, script(t, m, p.Dialect())...)
+	exec(t, p, "INSERT INTO T VALUES (1, 'x', 'alice'), (2, 'x', 'bob'), (3, 'y', 'alice')")
+	g := &guard{where: map[string]cqn.Expr{"S.Kinds": expr(t, "owner = $user")}}
+	if n, plan, err := write(t, m, p, g, user{id: "bob"}, &cqn.Delete{From: keyed("S.Kinds", "kind = 'x'", t)}, nil); err != nil || n != 1 {
+		t.Errorf("%d rows, %v, %v", n, err, plan)
+	}
+	if got := dbtest.Rows(t, p, db.Session{}, "SELECT ID FROM T ORDER BY ID"); strings.Join(got, ";") != "1;3" {
+		t.Errorf("left are %v", got)
+	}
+	if _, err := sqlgen.Compile(&cqn.Delete{From: cqn.NewRef("S.Blind")}, m, &guard{}, p.Dialect()); kindOf(err) != "not updatable" {
+		t.Errorf("without the table's key: %v", err)
+	}
+}
+
 func TestChange_asks(t *testing.T) {
 	m, p := archive(t, "guard")
 	for _, tt := range []struct {
