@@ -115,6 +115,9 @@ func (l *linker) candidates(svc, t *def) []*def {
 			if c.kind != kEntity || c.query == nil || c.service == nil || c.exposes != nil || c.query.node == nil || c.query.node.SetOp != "" {
 				continue
 			}
+			if _, direct := c.query.node.From.(*cqn.From); !direct {
+				continue
+			}
 			for i, p := 0, l.primary(c); p != nil && i < maxDepth; i, p = i+1, l.primary(p) {
 				l.projections[p] = append(l.projections[p], c)
 			}

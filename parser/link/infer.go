@@ -148,6 +148,11 @@ func (l *linker) viewElement(d *def, c *outCol) *csn.Element {
 	e.Name, e.Span = c.name, c.span
 	inf := &elemInfo{owner: d, scope: d.scope, state: done, inferredTarget: true, source: c.el, path: c.path, filter: c.filter}
 	l.info[e] = inf
+	if c.el != nil && len(c.path) == 0 {
+		if si := l.info[c.el]; si != nil && si.derived && c.filter == nil { // look through the subquery
+			inf.source, inf.path, inf.filter, inf.cast = si.source, si.path, si.filter, si.cast
+		}
+	}
 	inf.byStar = c.spec == nil
 	inf.notes = l.notes[d.name].elem(c.name)
 	if c.spec != nil && c.spec.ast != nil {
@@ -264,8 +269,8 @@ func (l *linker) viewParams(d *def) {
 	}
 }
 
-// primary returns the entity that a view projects: that of its only source, or of the first query of a set operation. It is nil
-// for joins and subqueries. It needs no inference.
+// primary returns the entity that a view projects: that of its only source, over subqueries in FROM, or of the first query of a set
+// operation. It is nil for joins. It needs no inference.
 func (l *linker) primary(d *def) *def {
 	if d.query == nil || d.query.node == nil {
 		return nil
@@ -274,8 +279,8 @@ func (l *linker) primary(d *def) *def {
 	for i := 0; q.SetOp != "" && len(q.Args) > 0 && i < maxDepth; i++ {
 		q = q.Args[0]
 	}
-	f, ok := q.From.(*cqn.From)
-	if !ok || f.Path == nil || len(f.Path.Path) == 0 {
+	f := fromOf(q.From)
+	if f == nil || f.Path == nil || len(f.Path.Path) == 0 {
 		return nil
 	}
 	names := d.scope
@@ -301,6 +306,33 @@ func (l *linker) primary(d *def) *def {
 		}
 	}
 	return src
+}
+
+// fromOf returns the FROM entry at the bottom of nested subqueries, nil for joins.
+func fromOf(s cqn.Source) *cqn.From {
+	for i := 0; i < maxDepth; i++ {
+		switch x := s.(type) {
+		case *cqn.From:
+			return x
+		case *cqn.Derived:
+			q := x.Query
+			for j := 0; j < maxDepth; j++ {
+				set, ok := q.(*cqn.SetOp)
+				if !ok || len(set.Args) == 0 {
+					break
+				}
+				q = set.Args[0]
+			}
+			sel, ok := q.(*cqn.Select)
+			if !ok {
+				return nil
+			}
+			s = sel.From
+		default:
+			return nil
+		}
+	}
+	return nil
 }
 
 // descends reports whether d is a projection of base, over any number of others.

@@ -208,6 +208,7 @@ type elemInfo struct {
 	overAssoc    bool // the column's path passes an association
 	redirected   bool // `redirected to`
 	redirectFrom *def // the target before that
+	derived      bool // element of a subquery in FROM
 	ownOn        bool // `redirected to` came with a condition or keys
 	rewritten    state
 	typeFrom     *csn.Element // the element whose type it has

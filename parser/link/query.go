@@ -369,7 +369,12 @@ func (l *linker) columnElements(cols []outCol) csn.Elements {
 		}
 		e := &csn.Element{}
 		e.Name, e.Span = c.name, c.span
-		inf := &elemInfo{state: done, source: nil}
+		inf := &elemInfo{state: done, source: c.el, path: c.path, filter: c.filter, cast: c.cast != nil, derived: true}
+		if c.el != nil {
+			if si := l.info[c.el]; si != nil && si.derived && len(c.path) == 0 && c.filter == nil {
+				inf.source, inf.path, inf.filter, inf.cast = si.source, si.path, si.filter, si.cast || inf.cast
+			}
+		}
 		l.info[e] = inf
 		switch {
 		case c.cast != nil:
