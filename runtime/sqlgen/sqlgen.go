@@ -83,11 +83,13 @@ var ErrNotUpdatable = errors.New("entity is not updatable")
 // A Bind says how one parameter of a plan is filled.
 type Bind struct {
 	Param cqn.Param
-	Type  *csn.Builtin // type to convert the value to; nil leaves it as it is
+	// Type is what to convert the value to; nil leaves it as it is. A client's literal that does not convert is an error, values of a user
+	// attribute that don't are left out of its list. Except for payloads it has no length: a long text may be compared with a short element.
+	Type *csn.Builtin
 	List  bool         // one list bind
 	// IsNull binds whether the user attribute has no value, as a boolean.
 	IsNull bool
-	// Const is a constant of the model, used if Param is unset (Param.Index == -1).
+	// Const is a constant of the model, used if Param is unset (Param.Index == -1). It is bound as it is, without conversion.
 	Const cqn.Value
 	// Column, in a write plan, is the payload's element that fills the parameter.
 	Column string
