@@ -115,7 +115,7 @@ func (l *linker) candidates(svc, t *def) []*def {
 			if c.kind != kEntity || c.query == nil || c.service == nil || c.exposes != nil || c.query.node == nil || c.query.node.SetOp != "" {
 				continue
 			}
-			if _, direct := c.query.node.From.(*cqn.From); !direct {
+			if !l.plainSource(c) {
 				continue
 			}
 			for i, p := 0, l.primary(c); p != nil && i < maxDepth; i, p = i+1, l.primary(p) {
@@ -134,6 +134,16 @@ func (l *linker) candidates(svc, t *def) []*def {
 		}
 	}
 	return out
+}
+
+// plainSource reports whether a view reads an entity by its name: neither by a path nor from a subquery.
+func (l *linker) plainSource(d *def) bool {
+	f, ok := d.query.node.From.(*cqn.From)
+	if !ok || f.Path == nil || len(f.Path.Path) != 1 {
+		return false
+	}
+	_, rest := l.entityPrefix(d.scope, f.Path.Path[0].Name)
+	return len(rest) == 0
 }
 
 func (l *linker) ambiguous(d *def, e *csn.Element, t *def, cs []*def) {
