@@ -275,7 +275,7 @@ func readJSON(dir fs.FS, name string) (map[string]any, error) {
 	if err := dec.Decode(&m); err != nil {
 		return nil, jsonError(name, raw, err, dec.InputOffset())
 	}
-	if _, err := dec.Token(); err != io.EOF {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, jsonError(name, raw, errors.New("text after the end of the object"), dec.InputOffset())
 	}
 	return m, nil
@@ -291,7 +291,7 @@ func jsonError(name string, raw []byte, err error, off int64) error {
 	line := bytes.Count(before, []byte("\n")) + 1
 	col := len(before) - bytes.LastIndexByte(before, '\n')
 	msg := strings.TrimPrefix(err.Error(), "json: ")
-	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		msg = "the file ends before the object is complete"
 	}
 	return &Error{"config-bad-json", fmt.Sprintf("%s:%d:%d", name, line, max(col-1, 1)), msg, "a JSON object was expected; comments and trailing commas are fine"}

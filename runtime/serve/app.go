@@ -35,7 +35,6 @@ type App struct {
 	strategies map[string]NewStrategy
 	register   []func(*cds.App) error
 	data       fs.FS
-	files      fs.FS
 }
 
 // New returns an application that serves a model. model is called once per Build.

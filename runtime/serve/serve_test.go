@@ -49,9 +49,7 @@ func newApp(t *testing.T) *serve.App {
 	app.Data(data)
 	app.Register(func(a *cds.App) error {
 		a.Service("Panics").On(cds.Match{Events: []cds.Event{"boom"}}, func(context.Context, *cds.RawRequest, cds.Next) (*cds.Result, error) {
-			var m map[string]int
-			m["x"] = 1
-			return nil, nil
+			panic("assignment to entry in nil map")
 		})
 		return nil
 	})

@@ -116,7 +116,7 @@ func render(m *csn.Model, to, service string) (string, error) {
 		}
 		return string(edmx.Marshal(m, s, edmx.Options{})), nil
 	}
-	return string(csn.Marshal(m, csn.MarshalOptions{})) + "\n", nil
+	return string(csn.Marshal(m, csn.MarshalOptions{Indent: true, Docs: true})) + "\n", nil
 }
 
 func pickService(m *csn.Model, name string) (*csn.Service, error) {

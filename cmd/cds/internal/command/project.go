@@ -19,7 +19,6 @@ import (
 type project struct {
 	dir      string
 	profiles []string
-	strict   *bool // requires.auth.strict from the configuration, once known
 	cache    *load.Cache
 }
 
