@@ -34,6 +34,8 @@ type operand struct {
 	cond  bool         // a condition: comparison, boolean function, and, or, not
 	assoc *csn.Element // an association, not yet usable as a value
 	path  []string     // of an association
+	// computed is set for results of arithmetic, which may leave the range of their operands' type.
+	computed bool
 }
 
 func (p *exprParser) enter(c *scanner) error {
@@ -223,6 +225,9 @@ func (p *exprParser) compare(c *scanner, op cqn.BinaryOp, l, r operand) (operand
 	}
 	if err := p.adapt(&r, l.t); err != nil {
 		return l, err
+	}
+	if l.computed && r.lit != nil {
+		r.x = factor(r, operand{t: &csn.Builtin{Kind: csn.Integer}})
 	}
 	return operand{x: &cqn.Binary{Op: op, L: l.x, R: r.x}, cond: true}, nil
 }

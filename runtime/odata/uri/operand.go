@@ -5,6 +5,7 @@ import (
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
+	"cds/runtime/odata/internal/edm"
 )
 
 // additive reads sums: OData's add and sub.
@@ -45,10 +46,8 @@ func (p *exprParser) calculate(c *scanner, word string, l, r operand) (operand, 
 		if !numeric(*o) {
 			return l, c.fail("Expected numbers as operands of %q", word)
 		}
-		if o.lit != nil {
-			o.x = &cqn.Lit{Value: number(o.lit.text)}
-		}
 	}
+	lx, rx := factor(l, r), factor(r, l)
 	op := cqn.Add
 	switch word {
 	case "sub":
@@ -64,14 +63,36 @@ func (p *exprParser) calculate(c *scanner, word string, l, r operand) (operand, 
 	if word != "divby" && whole(l) && whole(r) {
 		t = &csn.Builtin{Name: "cds.Int64", Kind: csn.Int64}
 	}
-	var x cqn.Expr = &cqn.Binary{Op: op, L: l.x, R: r.x}
+	var x cqn.Expr = &cqn.Binary{Op: op, L: lx, R: rx}
 	switch {
 	case word == "divby":
-		x = &cqn.Binary{Op: op, L: &cqn.Cast{X: l.x, Type: cqn.TypeName{Name: "cds.Double"}}, R: r.x}
+		x = &cqn.Binary{Op: op, L: &cqn.Cast{X: lx, Type: cqn.TypeName{Name: "cds.Double"}}, R: rx}
 	case word == "mod" && t.Kind != csn.Int64:
 		return l, unsupported("\"mod\" of fractions is not supported")
 	}
-	return operand{x: x, t: t}, nil
+	return operand{x: x, t: t, computed: true}, nil
+}
+
+// factor returns an operand of an arithmetic operator. A constant that the type of the other side does not have says its own type,
+// since constants take that of the other side otherwise.
+func factor(o, other operand) cqn.Expr {
+	if o.lit == nil {
+		return o.x
+	}
+	x := &cqn.Lit{Value: number(o.lit.text)}
+	kind := csn.Integer
+	if other.lit == nil && other.t != nil {
+		kind = other.t.Kind
+	}
+	lo, hi, ok := limits(kind)
+	n, isWhole := edm.Int(o.lit.text)
+	switch {
+	case !ok || isWhole && n >= lo && n <= hi:
+		return x
+	case isWhole:
+		return &cqn.Cast{X: x, Type: cqn.TypeName{Name: "cds.Int64"}}
+	}
+	return &cqn.Cast{X: x, Type: cqn.TypeName{Name: "cds.Double"}}
 }
 
 func numeric(o operand) bool {
@@ -163,7 +184,8 @@ func (p *exprParser) primary(c *scanner, e *csn.Entity) (operand, error) {
 }
 
 // path reads property paths, lambdas and lambda variables. Every step must exist in the model.
-func (p *exprParser) path(c *scanner, e *csn.Entity) (operand, error) {
+func (p *exprParser) path(c *scanner, scope *csn.Entity) (operand, error) {
+	e := scope
 	name := c.word()
 	c.i += len(name)
 	var path []string
@@ -197,7 +219,7 @@ func (p *exprParser) path(c *scanner, e *csn.Entity) (operand, error) {
 		}
 		c.i++
 		if w := c.word(); (w == "any" || w == "all") && c.i+3 < len(c.s) && c.s[c.i+3] == '(' {
-			return p.lambda(c, e, el, path, w)
+			return p.lambda(c, scope, el, path, w)
 		}
 		a := el.Assoc()
 		if a == nil {
@@ -251,8 +273,8 @@ func itemType(el *csn.Element) *csn.Builtin {
 	return nil
 }
 
-// lambda reads any(…) and all(…) after a collection.
-func (p *exprParser) lambda(c *scanner, e *csn.Entity, el *csn.Element, path []string, word string) (operand, error) {
+// lambda reads any(…) and all(…) after the collection el. Names in its condition that are no variables belong to the rows of scope.
+func (p *exprParser) lambda(c *scanner, scope *csn.Entity, el *csn.Element, path []string, word string) (operand, error) {
 	if err := p.enter(c); err != nil {
 		return operand{}, err
 	}
@@ -266,7 +288,7 @@ func (p *exprParser) lambda(c *scanner, e *csn.Entity, el *csn.Element, path []s
 	case a == nil && !array:
 		return operand{}, bad("Invalid use of lambda any / all on property %q", el.Name)
 	case a != nil && (a.Target == nil || a.Target.Service != p.r.Service):
-		return operand{}, noProperty(el.Name, e)
+		return operand{}, noProperty(el.Name, el.Owner)
 	}
 	c.blanks()
 	if word == "any" && c.accept(')') {
@@ -292,7 +314,7 @@ func (p *exprParser) lambda(c *scanner, e *csn.Entity, el *csn.Element, path []s
 		v.entity = a.Target
 	}
 	p.vars = append(p.vars, v)
-	o, err := p.or(c, e)
+	o, err := p.or(c, scope)
 	p.vars = p.vars[:len(p.vars)-1]
 	if err != nil {
 		return operand{}, err
