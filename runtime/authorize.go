@@ -3,6 +3,7 @@ package cds
 import (
 	"context"
 	"strings"
+	"sync"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -16,7 +17,8 @@ func (s *Service) Authorize(u *User, e Event, path []*csn.Entity, via []*csn.Ele
 	if u == nil {
 		u = anonymous
 	}
-	d := s.App.Policy.Decide(u, authz.Access{Service: s.Model, Event: e, Path: path, Via: via, Op: op})
+	now := s.App.Options.Now().UTC().Format(nowForm)
+	d := s.App.Policy.Decide(u, authz.Access{Service: s.Model, Event: e, Path: path, Via: via, Op: op, Now: now})
 	if err := denied(&d); err != nil {
 		return err
 	}
@@ -102,6 +104,7 @@ type narrower struct {
 	ctx  context.Context
 	r    *RawRequest
 	base sqlgen.Guarder
+	mu   sync.Mutex // for memo: handlers may query in parallel
 	memo []narrowed
 }
 
@@ -131,14 +134,25 @@ func (n *narrower) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, e
 
 func (n *narrower) where(e *csn.Entity, use sqlgen.Use) (cqn.Expr, error) {
 	ev := useEvent(use)
-	for i := range n.memo {
-		if n.memo[i].entity == e && n.memo[i].event == ev {
-			return n.memo[i].where, n.memo[i].err
-		}
+	if m, ok := n.known(e, ev); ok {
+		return m.where, m.err
 	}
 	where, err := n.ask(Access{User: n.r.User, Event: ev, Service: n.r.Service.Model, Target: e})
+	n.mu.Lock()
 	n.memo = append(n.memo, narrowed{e, ev, where, err})
+	n.mu.Unlock()
 	return where, err
+}
+
+func (n *narrower) known(e *csn.Entity, ev Event) (narrowed, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i := range n.memo {
+		if n.memo[i].entity == e && n.memo[i].event == ev {
+			return n.memo[i], true
+		}
+	}
+	return narrowed{}, false
 }
 
 // Element is the base's answer: Authorizers decide about rows.

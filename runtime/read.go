@@ -53,6 +53,13 @@ type reader struct {
 	limit int64 // most rows of the outermost level, 0 for all; one more row tells that there are more
 }
 
+// maxChildren bounds the rows of one to-many expand of a page: a small request must not make a huge answer.
+const maxChildren = 100_000
+
+func tooManyChildren() error {
+	return Reject(413, "413", "The expanded rows are too many. Ask for fewer with $top.")
+}
+
 // holes are the places of to-many expands in a buffer, in ascending order.
 type holes struct {
 	list []hole
@@ -284,6 +291,10 @@ func (rd *reader) children(e *encoder, i int, g *groups, out *childJSON) error {
 				continue
 			}
 		}
+		if n >= maxChildren {
+			_ = rows.Close() // the answer is an error already
+			return tooManyChildren()
+		}
 		h.row = n
 		if len(of) > 0 && of[len(of)-1] == at {
 			out.buf = append(out.buf, ',')
@@ -345,7 +356,10 @@ func (rd *reader) decode(p *sqlgen.Plan, child *sqlgen.Child, g *groups) (out []
 			if at < 0 {
 				continue
 			}
-			of = append(of, at)
+			if of = append(of, at); len(of) > maxChildren {
+				_ = rows.Close() // the answer is an error already
+				return nil, nil, false, tooManyChildren()
+			}
 		}
 		row := decodeRow(rows, p.Columns, len(out), &places)
 		if child != nil && (child.Count || child.CountOnly) {

@@ -34,9 +34,12 @@ type unit struct {
 	succeeded []func(context.Context)
 }
 
+// nowForm is the form of $now: a Timestamp.
+const nowForm = "2006-01-02T15:04:05.000Z"
+
 func (a *App) newUnit(ctx context.Context, u *User, locale string, writing bool) *unit {
 	now := a.Options.Now().UTC()
-	t := &unit{app: a, ctx: ctx, now: now, nowText: now.Format("2006-01-02T15:04:05.000Z"), writing: writing}
+	t := &unit{app: a, ctx: ctx, now: now, nowText: now.Format(nowForm), writing: writing}
 	t.session = db.Session{UserID: u.ID, Tenant: u.Tenant, Locale: locale, Now: t.nowText}
 	if locale == "" {
 		t.session.Locale = a.Options.DefaultLocale

@@ -358,19 +358,31 @@ func (h *handlers) readBack(ctx context.Context, r *cds.RawRequest, rows []*cds.
 		if created {
 			q.Columns = expandWritten(r.Target, row, 0)
 		}
-		req := &cds.RawRequest{Event: authz.Read, Target: r.Target, Path: r.Path, Via: r.Via, Query: q, User: r.User, Locale: r.Locale}
-		res, err := r.Service.Dispatch(ctx, req)
-		var e *cds.Error
-		if errors.As(err, &e) && (e.Status == 401 || e.Status == 403 || e.Status == 404 || e.Status == 405) {
-			continue
+		res, err := h.readOne(ctx, r, q)
+		if err != nil && len(q.Columns) > 0 { // some child may not be read: the root alone
+			bare := *q
+			bare.Columns = nil
+			res, err = h.readOne(ctx, r, &bare)
 		}
 		if err != nil {
-			return nil, err
+			if !unreadable(err) {
+				return nil, err
+			}
+			continue
 		}
 		out.Rows = append(out.Rows, res.Rows...)
 		out.ETag = res.ETag
 	}
 	return out, nil
+}
+
+func (h *handlers) readOne(ctx context.Context, r *cds.RawRequest, q *cqn.Select) (*cds.Result, error) {
+	return r.Service.Dispatch(ctx, &cds.RawRequest{Event: authz.Read, Target: r.Target, Path: r.Path, Via: r.Via, Query: q, User: r.User, Locale: r.Locale})
+}
+
+func unreadable(err error) bool {
+	var e *cds.Error
+	return errors.As(err, &e) && (e.Status == 401 || e.Status == 403 || e.Status == 404 || e.Status == 405)
 }
 
 // expandWritten returns the columns that show a created row with the children that were created with it; none if there are no children.
