@@ -86,7 +86,7 @@ type Bind struct {
 	// Type is what to convert the value to; nil leaves it as it is. A client's literal that does not convert is an error, values of a user
 	// attribute that don't are left out of its list. Except for payloads it has no length: a long text may be compared with a short element.
 	Type *csn.Builtin
-	List  bool         // one list bind
+	List bool // one list bind
 	// IsNull binds whether the user attribute has no value, as a boolean.
 	IsNull bool
 	// Const is a constant of the model, used if Param is unset (Param.Index == -1). It is bound as it is, without conversion.
