@@ -81,7 +81,7 @@ func factor(o, other operand) cqn.Expr {
 	}
 	x := &cqn.Lit{Value: number(o.lit.text)}
 	kind := csn.Integer
-	if other.lit == nil && other.t != nil {
+	if other.lit == nil && other.t != nil && !(other.computed && whole(other)) {
 		kind = other.t.Kind
 	}
 	lo, hi, ok := limits(kind)
