@@ -269,3 +269,88 @@ func TestStalePolicyIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+const deskModel = `
+service S {
+  @restrict: [{ grant: ['READ', 'mark', 'first'], where: 'owner = $user' }, { grant: '*', to: 'admin' }]
+  entity Notes { key ID : Integer; owner : String; text : String; } actions {
+    action mark(text : String) returns { was : String };
+    function first(in : many $self) returns Notes;
+  };
+}`
+
+type note struct {
+	ID          cds.Opt[int32]
+	Owner, Text cds.Opt[string]
+}
+type (
+	markText struct{ Text cds.Opt[string] }
+	wasText  struct{ Was cds.Opt[string] }
+)
+
+func (x *note) CDSFields(f *cds.Fields) {
+	cds.Field(f, "ID", &x.ID)
+	cds.Field(f, "owner", &x.Owner)
+	cds.Field(f, "text", &x.Text)
+}
+func (x *markText) CDSFields(f *cds.Fields) { cds.Field(f, "text", &x.Text) }
+func (x *wasText) CDSFields(f *cds.Fields)  { cds.Field(f, "was", &x.Was) }
+
+var (
+	notes  = cds.EntityRef[note](cds.NewEntity[note]("S.Notes"))
+	noteID = cds.Col[note, int32]("ID")
+	mark   = cds.NewBoundOperation[note, markText]("S", "S.Notes", "mark", cds.ReturnsStruct[wasText]())
+	first  = cds.NewBoundOperation[note, cds.None]("S", "S.Notes", "first", cds.ReturnsEntity[note]())
+)
+
+// Bound operations see what the caller may see: a hidden row is missing, and a collection is the visible part of it.
+func TestBoundOperations(t *testing.T) {
+	calls := 0
+	app := cdstest.New(t, cdstest.Config{
+		Model: func() (*csn.Model, error) {
+			res := parser.CompileString("s.cds", deskModel)
+			return res.Model, res.Diags.Err()
+		},
+		FS:    fstest.MapFS{"db/data/S.Notes.csv": {Data: []byte("ID,owner,text\n1,ann,a\n2,ben,b\n3,ben,c\n")}},
+		Users: []cdstest.TestUser{cdstest.User("ann"), cdstest.User("ben"), cdstest.User("cat")},
+		Register: func(app *cds.App) error {
+			return cds.Serve(app, "S", cds.PolicyOf(app, "S"), handlers{
+				cds.ImplementBound[brand](notes, mark, func(ctx context.Context, b *cds.Bound[note, markText]) (*wasText, error) {
+					calls++
+					n, err := b.Load(ctx)
+					if err != nil {
+						return nil, err
+					}
+					return &wasText{Was: n.Text}, nil
+				}),
+				cds.ImplementBound[brand](notes, first, func(ctx context.Context, b *cds.Bound[note, cds.None]) (*note, error) {
+					ns, err := b.LoadAll(ctx)
+					if err != nil || len(ns) == 0 {
+						return nil, err
+					}
+					return ns[0], nil
+				}),
+			}, nil)
+		},
+	})
+	was, err := mark.Call(app.As("ben"), noteID.Eq(2), markText{Text: cds.Some("x")})
+	if err != nil || was.Was.Or("") != "b" || calls != 1 {
+		t.Errorf("was %v, %v, %d calls", was, err, calls)
+	}
+	_, err = mark.Call(app.As("ann"), noteID.Eq(2), markText{})
+	cdstest.NotFound(t, err)
+	_, err = mark.Call(app.As(""), noteID.Eq(2), markText{})
+	cdstest.Rejected(t, err, 404)
+	if _, err = mark.Call(app.As("ben"), cds.Pred[note]{}, markText{}); err == nil {
+		t.Error("an operation was called on no row in particular")
+	}
+	if calls != 1 {
+		t.Errorf("the handler ran %d times", calls)
+	}
+	for user, want := range map[string]int32{"ann": 1, "ben": 2, "cat": 0} {
+		n, err := first.Call(app.As(user), noteID.Gt(0), cds.None{})
+		if err != nil || (n == nil) != (want == 0) || n != nil && n.ID.Or(0) != want {
+			t.Errorf("%s: %+v, %v", user, n, err)
+		}
+	}
+}
