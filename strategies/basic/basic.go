@@ -1,12 +1,18 @@
-// Package basic is the strategy with Basic credentials for users of the configuration. It is mocked without the pre-defined users:
-// whoever is not configured is refused.
+// Package basic is the strategy with Basic credentials for users of the configuration. It is like mocked, but without the pre-defined
+// users, and the entry `*` for any other name counts for nothing: whoever is not configured by name is refused.
 package basic
 
 import (
 	"cds/runtime/auth"
 	"cds/runtime/config"
-	"cds/strategies/mocked"
+	"cds/strategies/internal/users"
 )
 
 // New makes the strategy from the section requires.auth. Errors: a user that is not understood.
-func New(cfg config.Section) (auth.Strategy, error) { return mocked.New(cfg) }
+func New(cfg config.Section) (auth.Strategy, error) {
+	t, err := users.Read(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return users.Strategy{Users: t.Known()}, nil
+}

@@ -13,7 +13,7 @@ import (
 )
 
 func TestBasic(t *testing.T) {
-	cfg := config.Section{"users": map[string]any{"bob": map[string]any{"password": "pw", "roles": []any{"Viewer"}}}}
+	cfg := config.Section{"users": map[string]any{"bob": map[string]any{"password": "pw", "roles": []any{"Viewer"}}, "*": true}}
 	good := func(*testing.T) *http.Request {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.SetBasicAuth("bob", "pw")

@@ -3,16 +3,10 @@
 package mocked
 
 import (
-	"context"
-	"net/http"
-
 	"cds/runtime/auth"
 	"cds/runtime/config"
 	"cds/strategies/internal/users"
 )
-
-// Challenge is the WWW-Authenticate value of strategies with Basic credentials.
-const Challenge = `Basic realm="Users"`
 
 // New makes the strategy from the section requires.auth: users and tenants. The pre-defined users come in by configuration, see
 // Defaults. Errors: a user that is not understood.
@@ -21,25 +15,8 @@ func New(cfg config.Section) (auth.Strategy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &strategy{t}, nil
+	return users.Strategy{Users: t}, nil
 }
-
-type strategy struct{ users *users.Table }
-
-// Authenticate returns the user behind Basic credentials; Anonymous where there are none.
-func (s *strategy) Authenticate(_ context.Context, r *http.Request) (*auth.User, error) {
-	name, password, ok, err := auth.Basic(r)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return auth.Anonymous, nil
-	}
-	return s.users.Login(name, password)
-}
-
-// Challenge asks browsers for a name and password.
-func (s *strategy) Challenge() string { return Challenge }
 
 // Defaults is the weakest configuration of the kind: CAP's pre-defined users and tenants. An application's own users are merged
 // into it, property by property, so that naming a user `dave` without roles leaves him the roles of the default dave.

@@ -94,8 +94,8 @@ func (t *Table) Names() []string {
 	return out
 }
 
-// Others reports whether any other name is accepted too.
-func (t *Table) Others() bool { return t.others }
+// Known returns the table without the entry for any other name.
+func (t *Table) Known() *Table { return &Table{byName: t.byName} }
 
 // reserved names would be taken for somebody else.
 func reserved(name string) bool {
