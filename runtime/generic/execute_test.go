@@ -2,6 +2,7 @@ package generic_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"cds/parser/cqn"
@@ -106,5 +107,35 @@ func TestNotServing(t *testing.T) {
 	core, _ := cds.NewApp(a.Model, cds.AppOptions{})
 	if _, err := core.Service("S").Call(context.Background(), "run", nil); status(err) != 503 {
 		t.Error(err)
+	}
+}
+
+// A literal of a wrong type is the client's fault; a user attribute that does not convert matches nothing, and an empty one no row with null.
+func TestLiteralsAndAttributes(t *testing.T) {
+	a := newApp(t, `
+context db { entity E { key ID : Integer; level : Integer; at : Date; } }
+service S { @requires: 'any' entity Every as projection on db.E; @restrict: [{grant: 'READ', where: 'level = $user.level'}] entity Mine as select from db.E where ID > 0; }`,
+		`INSERT INTO db_E (ID, level, at) VALUES (1, 1, '2024-01-01'), (2, 2, NULL), (3, NULL, NULL);`, cds.AppOptions{}, nil)
+	where := func(name string, v cqn.Value) func(*cqn.Select) {
+		return func(s *cqn.Select) {
+			s.Where = &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(name), R: &cqn.Lit{Value: v}}
+		}
+	}
+	a.want(req{event: "READ", path: "S.Every", query: where("ID", cqn.String("x"))}, 400)
+	a.want(req{event: "READ", path: "S.Every", query: where("at", cqn.String("yesterday"))}, 400)
+	a.want(req{event: "READ", path: "S.Every", query: where("nosuch", cqn.Int(1))}, 400)
+	if res, _ := a.want(req{event: "READ", path: "S.Every", query: where("at", cqn.String("2024-01-01"))}, 200); res.N != 1 {
+		t.Errorf("%d rows", res.N)
+	}
+	for attr, n := range map[string]int{"1": 1, "x": 0, "": 0, "1,2": 2, "2,x": 1} {
+		u := user("bob")
+		for _, v := range strings.Split(attr, ",") {
+			if v != "" {
+				u.Attrs["level"] = append(u.Attrs["level"], v)
+			}
+		}
+		if res, _ := a.want(req{event: "READ", path: "S.Mine", user: u}, 200); res.N != n {
+			t.Errorf("level %q: %d rows, want %d", attr, res.N, n)
+		}
 	}
 }
