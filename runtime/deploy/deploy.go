@@ -56,6 +56,7 @@ func load(ctx context.Context, tx db.Tx, m *csn.Model, pool db.Pool, files fs.FS
 		log.Warn("data file passed over: its name tells no entity of the model", "file", p)
 	}
 	all := &Error{}
+	rows := 0
 	now := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
 	for _, f := range found {
 		if f.entity.SkipPersistence { // as code lists are that nobody uses
@@ -66,10 +67,14 @@ func load(ctx context.Context, tx db.Tx, m *csn.Model, pool db.Pool, files fs.FS
 		if err := l.run(ctx, files); err != nil {
 			return err
 		}
-		log.Info("data loaded", "file", f.path, "entity", f.entity.Name, "rows", l.rows)
+		log.Debug("data loaded", "file", f.path, "entity", f.entity.Name, "rows", l.rows)
+		rows += l.rows
 	}
 	if len(all.Faults) > 0 {
 		return all
+	}
+	if len(found) > 0 {
+		log.Info("data loaded", "files", len(found), "rows", rows)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func (e *env) generate(p *project, m *csn.Model) ([]codegen.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, diags := golang.Generate(m, golang.Options{Module: module})
+	files, diags := golang.Generate(m, golang.Options{Module: module, Lenient: p.lenient})
 	e.diagnostics(diags, m.Files)
 	if diags.HasErrors() {
 		return nil, silent{diags}

@@ -20,6 +20,7 @@ type project struct {
 	dir      string
 	profiles []string
 	cache    *load.Cache
+	lenient  bool // requires.auth.strict is false; known after compile
 }
 
 func newProject(args []string, profile string) (*project, error) {
@@ -40,7 +41,8 @@ func (p *project) compile() (*cdl.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cdl.CompileProject(os.DirFS(p.dir), cdl.Options{Strict: cfg.Bool("requires.auth.strict", true), Cache: p.cache}), nil
+	p.lenient = !cfg.Bool("requires.auth.strict", true)
+	return cdl.CompileProject(os.DirFS(p.dir), cdl.Options{Strict: !p.lenient, Cache: p.cache}), nil
 }
 
 // app is the application that serves the project's models without Go code.
