@@ -406,8 +406,12 @@ func (m *machine) typeOf(x cqn.Expr, v cqn.Value) *csn.Builtin {
 	if el := m.element(x); el != nil {
 		return el.Scalar()
 	}
+	_, arithmetic := x.(*cqn.Binary)
 	switch v.Kind() {
 	case cqn.KindInt:
+		if arithmetic {
+			return decimalType
+		}
 		return int64Type
 	case cqn.KindFloat:
 		return doubleType

@@ -5,14 +5,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
 )
 
 // Convert turns the text of a user attribute into a value of the type that it is compared with; nil means text. It fails where the
-// text is no value of the type: the attribute then matches nothing (V2). Binds of SQL are filled by the same rules.
+// text is no value of the type: the attribute then matches nothing (V2). Length, precision and scale don't count: a value that is too long
+// for an element can still be compared with it. Binds of SQL are filled by the same rules.
 func Convert(s string, t *csn.Builtin) (cqn.Value, bool) {
 	if t == nil {
 		return cqn.String(s), true
@@ -29,12 +29,12 @@ func Convert(s string, t *csn.Builtin) (cqn.Value, bool) {
 	case csn.UInt8:
 		return whole(s, 0, math.MaxUint8)
 	case csn.Decimal:
-		return exact(s, t)
+		return exact(s)
 	case csn.Double:
 		f, err := strconv.ParseFloat(s, 64)
 		return cqn.Float(f), err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) && !strings.ContainsAny(s, "xX_pP")
 	case csn.String, csn.LargeString:
-		return cqn.String(s), t.Length == 0 || utf8.RuneCountInString(s) <= t.Length
+		return cqn.String(s), true
 	case csn.UUID:
 		return cqn.String(s), uuid(s)
 	case csn.Date, csn.Time, csn.DateTime, csn.Timestamp:
@@ -51,19 +51,14 @@ func whole(s string, lo, hi int64) (cqn.Value, bool) {
 	return cqn.Int(n), err == nil && n >= lo && n <= hi
 }
 
-// exact reads -?digits(.digits)? with no more digits than the type has.
-func exact(s string, t *csn.Builtin) (cqn.Value, bool) {
+// exact reads -?digits(.digits)?
+func exact(s string) (cqn.Value, bool) {
 	if len(s) > 400 || strings.ContainsAny(s, "+eE") || !numeral(s) {
 		return cqn.Null, false
 	}
 	before, after, point := strings.Cut(strings.TrimPrefix(s, "-"), ".")
 	if before == "" || point && after == "" {
 		return cqn.Null, false
-	}
-	if t.Precision > 0 && !t.Variable {
-		if len(strings.TrimRight(after, "0")) > t.Scale || len(strings.TrimLeft(before, "0")) > t.Precision-t.Scale {
-			return cqn.Null, false
-		}
 	}
 	return cqn.Decimal(s), true
 }

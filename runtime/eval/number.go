@@ -47,7 +47,7 @@ func parse(s string) (*apd.Decimal, bool) {
 // numeral reports whether s has the form of a decimal number: -12.5e3.
 func numeral(s string) bool {
 	i := 0
-	if s[0] == '-' || s[0] == '+' {
+	if s != "" && (s[0] == '-' || s[0] == '+') {
 		i++
 	}
 	n := digits(s, &i)

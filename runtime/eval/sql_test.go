@@ -187,7 +187,7 @@ func (m maker) operands(depth int) (l, r cqn.Expr) {
 	case 1:
 		return m.number(depth), m.number(depth)
 	case 2:
-		return m.one(ref("n"), ref("ID")), m.one(attr("n"), attr("none"), func() cqn.Expr { return lit(cqn.Int(pick(m.r, numbers))) })
+		return m.one(ref("n"), ref("ID"), func() cqn.Expr { return &cqn.Binary{Op: cqn.Add, L: ref("n")(), R: ref("ID")()} }), m.one(attr("n"), attr("none"), func() cqn.Expr { return lit(cqn.Int(pick(m.r, numbers))) })
 	case 3:
 		return ref("d")(), m.one(attr("d"), attr("none"), ref("n"), func() cqn.Expr { return lit(cqn.Decimal(pick(m.r, decimals))) })
 	case 4:
