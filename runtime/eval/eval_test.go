@@ -7,6 +7,7 @@ import (
 
 	"cds/parser"
 	"cds/parser/cqn"
+	"cds/parser/csn"
 	"cds/runtime/auth"
 )
 
@@ -251,6 +252,24 @@ func FuzzNumbers(f *testing.F) {
 		}
 		for _, op := range []cqn.BinaryOp{cqn.Add, cqn.Sub, cqn.Mul} {
 			arithmetic(op, l, r)
+		}
+	})
+}
+
+// No attribute value, however odd, makes a conversion panic, and what converts is a value of its kind.
+func FuzzConvert(f *testing.F) {
+	for _, s := range []string{"", "-", "+1", "1.5", "1e9", "true", "2024-02-29", "2024-02-29T10:00:00Z", "10:00", "\x00", "٣", strings.Repeat("9", 500)} {
+		f.Add(s)
+	}
+	kinds := map[csn.Scalar]cqn.Kind{
+		csn.Integer: cqn.KindInt, csn.UInt8: cqn.KindInt, csn.Int64: cqn.KindInt, csn.Decimal: cqn.KindDecimal, csn.Double: cqn.KindFloat, csn.Boolean: cqn.KindBool,
+		csn.String: cqn.KindString, csn.UUID: cqn.KindString, csn.Date: cqn.KindDate, csn.Time: cqn.KindTime, csn.DateTime: cqn.KindDateTime, csn.Timestamp: cqn.KindTimestamp,
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for k, want := range kinds {
+			if v, ok := Convert(s, &csn.Builtin{Kind: k}); ok && v.Kind() != want {
+				t.Errorf("%q as %d: kind %d", s, k, v.Kind())
+			}
 		}
 	})
 }
