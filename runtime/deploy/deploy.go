@@ -63,7 +63,7 @@ func load(ctx context.Context, tx db.Tx, m *csn.Model, pool db.Pool, files fs.FS
 			log.Warn("data file passed over: its entity has no table", "file", f.path, "entity", f.entity.Name)
 			continue
 		}
-		l := &loader{tx: tx, d: pool.Dialect(), file: f, now: now, faults: all}
+		l := &loader{tx: tx, d: pool.Dialect(), file: f, now: now, faults: all, log: log}
 		if err := l.run(ctx, files); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -34,6 +35,9 @@ type loader struct {
 	seen  map[string]int // key values → line
 	stmt  db.Stmt
 	rows  int
+
+	log    *slog.Logger
+	warned map[*csn.Element]bool
 }
 
 // A fill is a value for an element that a file has no column for.
@@ -356,11 +360,33 @@ func (l *loader) value(el *csn.Element, c cell) (cqn.Value, bool) {
 		return cqn.Null, true
 	}
 	v, err := convert(el, c.text)
+	if err != nil && opaque(el) { // CAP loads these; a data file that works there works here
+		l.warn(el, c)
+		return cqn.String(c.text), true
+	}
 	if err != nil {
 		l.fault("csv-bad-value", c.line, c.col, hintFor(el), "%s: %s", el.Name, err)
 		return cqn.Null, false
 	}
 	return v, true
+}
+
+// opaque reports whether a text that does not fit the element's type can be stored all the same: a UUID of another form, or a text that is too long.
+func opaque(el *csn.Element) bool {
+	s := el.Scalar()
+	return s != nil && (s.Kind == csn.UUID || s.Kind == csn.String)
+}
+
+// warn tells of a value that does not fit its type, once for each column.
+func (l *loader) warn(el *csn.Element, c cell) {
+	if l.warned == nil {
+		l.warned = map[*csn.Element]bool{}
+	}
+	if l.warned[el] {
+		return
+	}
+	l.warned[el] = true
+	l.log.Warn("value does not fit its type; it is loaded, but clients could not send it", "file", l.file.path, "line", c.line, "element", el.Name)
 }
 
 func convert(el *csn.Element, text string) (cqn.Value, error) {
