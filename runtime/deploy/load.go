@@ -236,7 +236,7 @@ func (l *loader) fillFor(el *csn.Element) (fill, bool) {
 		}
 	case strings.HasPrefix(variable(v), "$now"):
 		return l.moment(el)
-	case variable(v) == "$user" || variable(v) == "$user.id":
+	case variable(v) == "$user": // not $user.id: as recorded of CAP
 		return fill{el: el, val: cqn.String("anonymous")}, true
 	case variable(v) == "$uuid":
 		return fill{el: el, uuid: true}, true
@@ -255,7 +255,9 @@ func variable(v *cqn.AnnoValue) string {
 			case cqn.FromNow:
 				return "$now"
 			case cqn.FromUserID:
-				return "$user"
+				if v.Text != "$user.id" {
+					return "$user"
+				}
 			}
 		}
 		return v.Text
