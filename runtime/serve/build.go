@@ -237,12 +237,29 @@ func (s *Server) chooseStrategy(a *App, production bool) error {
 		}
 		s.Notes = append(s.Notes, fmt.Sprintf("authentication kind %q in production: anybody may come in under any name", s.Kind))
 	}
+	if s.Kind == "basic" && production {
+		if name := withoutPassword(sec.Sub("users")); name != "" {
+			return &StartError{"auth-password-missing", fmt.Sprintf("user %q has no password, so anybody could come in as that user", name),
+				"give every user of requires.auth.users a password, or choose another kind for production"}
+		}
+	}
 	strategy, err := newStrategy(sec)
 	if err != nil {
 		return &StartError{"auth-config", fmt.Sprintf("authentication kind %q: %v", s.Kind, err), "see requires.auth in the configuration"}
 	}
 	s.Strategy = strategy
 	return nil
+}
+
+// withoutPassword returns the first user, by name, that comes in without a password.
+func withoutPassword(users config.Section) string {
+	for _, name := range users.Keys() {
+		u, ok := users[name].(map[string]any)
+		if !ok && users.Bool(name, true) || ok && config.Section(u).Str("password") == "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // connect opens the configured database. One in memory is deployed from the model at once, a file only where it is new.

@@ -167,6 +167,7 @@ func TestBuild_Refusals(t *testing.T) {
 		"nothing named in production": {`{}`, []string{"production"}, "auth-kind-missing"},
 		"mocked in production":        {`{"requires":{"auth":"mocked"}}`, []string{"production"}, "auth-unsafe-in-production"},
 		"dummy in production":         {`{"requires":{"auth":"dummy"}}`, []string{"production"}, "auth-unsafe-in-production"},
+		"basic without password":      {`{"requires":{"auth":{"kind":"basic","users":{"bob":{"roles":["admin"]}}}}}`, []string{"production"}, "auth-password-missing"},
 		"unknown kind":                {`{"requires":{"auth":"magic"}}`, nil, "auth-kind-unknown"},
 		"script":                      {`{"requires":{"auth":{"kind":"mocked","impl":"srv/auth.js"}}}`, nil, "auth-impl-script"},
 		"unknown database":            {`{"requires":{"db":{"kind":"oracle","credentials":{"url":"x"}}}}`, nil, "db-kind-unknown"},

@@ -89,7 +89,7 @@ func (s *Server) mockedUsers() []string {
 	var out []string
 	for _, name := range users.Keys() {
 		if name == "*" {
-			if users.Bool("*", false) {
+			if s.Kind == "mocked" && users.Bool("*", false) {
 				out = append(out, "* any other name, without roles")
 			}
 			continue
