@@ -3,7 +3,9 @@ package serve
 import (
 	"bytes"
 	_ "embed" // for the page
+	"encoding/json"
 	"html/template"
+	"io/fs"
 	"net/http"
 	"strings"
 
@@ -40,11 +42,8 @@ func (r *router) index(w http.ResponseWriter, req *http.Request) {
 	}
 	s := r.server
 	d := pageData{
-		Title: s.Config.Str("title"), Kind: s.Kind, Database: s.Database, Profile: strings.Join(s.Config.Profiles, ", "),
+		Title: s.title(), Kind: s.Kind, Database: s.Database, Profile: strings.Join(s.Config.Profiles, ", "),
 		Users: s.mockedUsers(), Open: s.CDS.Policy.Open(), Notes: s.Notes,
-	}
-	if d.Title == "" {
-		d.Title = "cds"
 	}
 	for _, m := range s.Mounted() {
 		d.Services = append(d.Services, describe(m))
@@ -60,6 +59,18 @@ func (r *router) index(w http.ResponseWriter, req *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 	h.Set("Cache-Control", "no-store")
 	_, _ = w.Write(b.Bytes()) // the client may be gone
+}
+
+// title is the project's name and version from its package.json, as CAP shows them.
+func (s *Server) title() string {
+	var p struct{ Name, Version string }
+	if b, err := fs.ReadFile(s.opt.files(), "package.json"); err == nil {
+		_ = json.Unmarshal(b, &p) // only a title
+	}
+	if p.Name == "" {
+		return "cds"
+	}
+	return strings.TrimSpace(p.Name + " " + p.Version)
 }
 
 func describe(m Mounted) pageService {
