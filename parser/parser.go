@@ -43,10 +43,11 @@ func Compile(fsys fs.FS, paths []string, opt Options) *Result {
 	for i, s := range loaded.Sources {
 		sources[i] = link.Source{File: s.File, Uses: s.Uses}
 	}
-	linked := link.Link(sources, link.Options{ParseExpr: syntax.ParseExpr, Files: loaded.Files, Lenient: !opt.Strict})
+	loaded = nil // the syntax trees are not needed after linking
+	linked := link.Link(sources, link.Options{ParseExpr: syntax.ParseExpr, Files: res.Files, Lenient: !opt.Strict})
 	res.Diags = append(res.Diags, linked.Diags...)
 	if !res.Diags.HasErrors() {
-		m, diags := csn.Freeze(linked.Defs, loaded.Files, linked.Namespace)
+		m, diags := csn.Freeze(linked.Defs, res.Files, linked.Namespace)
 		res.Diags = append(res.Diags, diags...)
 		if !diags.HasErrors() {
 			res.Diags = append(res.Diags, check.Run(m, check.Options{Strict: opt.Strict})...)

@@ -11,6 +11,9 @@ func nearest(name string, candidates ...string) string {
 		if len(c) < 6 {
 			most = 1
 		}
+		if n := len(c) - len(name); n > most || -n > most {
+			continue
+		}
 		if d := distance(low, strings.ToLower(c)); d <= most && d < least {
 			best, least = c, d
 		}
@@ -24,12 +27,11 @@ func distance(a, b string) int {
 	if len(a) > far || len(b) > far {
 		return far
 	}
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
+	var rows [far + 1][far + 1]int
+	for i := range len(a) + 1 {
 		rows[i][0] = i
 	}
-	for j := range rows[0] {
+	for j := range len(b) + 1 {
 		rows[0][j] = j
 	}
 	for i := 1; i <= len(a); i++ {

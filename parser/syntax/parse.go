@@ -13,26 +13,15 @@ import (
 // with the others.
 func ParseFile(id token.FileID, name, text string) (*ast.File, diag.List) {
 	f := &ast.File{ID: id, Name: name}
+	if len(text) <= maxText && parseClean(f, id, text) {
+		return f, nil
+	}
+	f = &ast.File{ID: id, Name: name}
 	c, diags := open(id, text, 0)
 	if c == nil {
 		return f, diags
 	}
-	c.declarations(false, func(d *declaration, at token.Span) {
-		switch {
-		case d.Namespace != nil:
-			if f.Namespace != nil || len(f.Decls) > 0 {
-				c.report(codeToken, at, "Unexpected ‘namespace’, expected a definition: a namespace can stand once, before all definitions")
-				return
-			}
-			f.Namespace = &d.Namespace.name
-		case d.Using != nil:
-			u := d.Using.using
-			u.Span = at
-			f.Usings = append(f.Usings, &u)
-		default:
-			f.Decls = append(f.Decls, d.convert(at))
-		}
-	})
+	c.declarations(false, (&fileBuilder{f, c}).declaration)
 	return f, c.finish(diags)
 }
 
