@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -198,6 +200,38 @@ func TestWatch_FollowsModelDataAndErrors(t *testing.T) {
 	if code := p.end(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
+}
+
+// A project that has errors from the start answers 503 until they are mended.
+func TestWatch_StartsWithErrors(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "srv/cat.cds", "service Cat { entity Books as projection on Nothing; }\n")
+	port := freePort(t)
+	p := startCDS(t, "watch", dir, "--port", port)
+	p.await("srv/cat.cds:1:")
+	p.await("waiting for a change")
+	p.url = "http://localhost:" + port
+	if code, b := p.get("/odata/v4/cat/Books", ""); code != 503 || !strings.Contains(b, "errors") {
+		t.Errorf("%d %s, want 503", code, b)
+	}
+	write(t, dir, "srv/cat.cds", "service Cat { entity Books { key ID : Integer; } }\n")
+	p.await("ready after")
+	if code, _ := p.get("/odata/v4/cat/Books", ""); code != 200 {
+		t.Errorf("mended: %d", code)
+	}
+	if code := p.end(); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
 }
 
 // A project with a Go main package is generated, built and run; a change of a handler is live without a hand.

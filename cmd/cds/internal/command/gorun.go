@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"time"
 
 	"cds/parser/csn"
@@ -29,6 +29,8 @@ type goRunner struct {
 	bin   string
 	n     int
 	child *child
+	// waiting answers with 503 until there is a first program.
+	waiting *http.Server
 }
 
 func newGoRunner(e *env, p *project, f serveFlags, ln net.Listener) *goRunner {
@@ -37,6 +39,9 @@ func newGoRunner(e *env, p *project, f serveFlags, ln net.Listener) *goRunner {
 
 func (r *goRunner) update(ctx context.Context, c change) error {
 	err := r.swap(ctx, c)
+	if err != nil && r.child == nil && r.waiting == nil {
+		r.wait()
+	}
 	var s silent
 	if err != nil && !errors.As(err, &s) {
 		r.e.show(err)
@@ -72,6 +77,25 @@ func (r *goRunner) swap(ctx context.Context, c change) error {
 	return r.start(ctx, "")
 }
 
+// wait answers requests as long as there is no program that could.
+func (r *goRunner) wait() {
+	tcp, ok := r.ln.(*net.TCPListener)
+	if !ok {
+		return
+	}
+	f, err := tcp.File()
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	ln, err := net.FileListener(f)
+	if err != nil {
+		return
+	}
+	r.waiting = &http.Server{Handler: http.HandlerFunc(notYet), ReadHeaderTimeout: 10 * time.Second}
+	go func(s *http.Server) { _ = s.Serve(ln) }(r.waiting) // ends with ErrServerClosed
+}
+
 // preview serves a changed model with the program there is, within a moment, while the next one is built. Where it cannot, since handlers need
 // what the model no longer has, the program before goes on.
 func (r *goRunner) preview(ctx context.Context, m *csn.Model) {
@@ -93,6 +117,10 @@ func (r *goRunner) start(ctx context.Context, model string) error {
 	old := r.child
 	r.child = next
 	old.stop()
+	if r.waiting != nil {
+		_ = r.waiting.Close()
+		r.waiting = nil
+	}
 	return nil
 }
 
@@ -124,6 +152,9 @@ func (r *goRunner) build(ctx context.Context) (string, error) {
 
 func (r *goRunner) stop() {
 	r.child.stop()
+	if r.waiting != nil {
+		_ = r.waiting.Close()
+	}
 	if r.tmp != "" {
 		_ = os.RemoveAll(r.tmp)
 	}
@@ -216,7 +247,7 @@ func startChild(ctx context.Context, e *env, p *project, f serveFlags, bin, mode
 	cmd.Stdout, cmd.Stderr = e.err, e.err
 	cmd.ExtraFiles = []*os.File{lf, readyW} // descriptors 3 and 4
 	cmd.Env = append(os.Environ(), "CDS_LISTEN_FD=3", "CDS_READY_FD=4", "CDS_MODEL="+model)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C goes to us, we pass it on
+	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {
 		readyW.Close()
 		return nil, err
@@ -245,7 +276,7 @@ func (c *child) stop() {
 	if c == nil {
 		return
 	}
-	_ = c.cmd.Process.Signal(syscall.SIGTERM)
+	_ = terminate(c.cmd)
 	select {
 	case <-c.done:
 	case <-time.After(35 * time.Second):

@@ -109,6 +109,10 @@ func newModelRunner(e *env, p *project, f serveFlags, ln net.Listener) *modelRun
 }
 
 func (r *modelRunner) update(ctx context.Context, _ change) error {
+	if !r.started {
+		r.started = true
+		r.start()
+	}
 	res, err := r.p.compile()
 	if err != nil {
 		r.e.show(err)
@@ -124,10 +128,6 @@ func (r *modelRunner) update(ctx context.Context, _ change) error {
 		return err
 	}
 	old := r.current.Swap(next)
-	if !r.started {
-		r.started = true
-		r.start()
-	}
 	if old != nil {
 		time.AfterFunc(30*time.Second, func() { _ = old.Close() }) // requests on it have ended by then
 	}
@@ -140,7 +140,11 @@ func (r *modelRunner) update(ctx context.Context, _ change) error {
 func (r *modelRunner) start() {
 	r.http = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			r.current.Load().Handler().ServeHTTP(w, req)
+			if s := r.current.Load(); s != nil {
+				s.Handler().ServeHTTP(w, req)
+				return
+			}
+			notYet(w, req)
 		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 120 * time.Second,
 		MaxHeaderBytes: 32 << 10,
@@ -150,6 +154,12 @@ func (r *modelRunner) start() {
 		defer close(r.serving)
 		_ = r.http.Serve(r.ln) // ends with ErrServerClosed
 	}()
+}
+
+// notYet answers while there is no good state to serve.
+func notYet(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Retry-After", "1")
+	http.Error(w, "The project has errors: see the terminal where cds watch runs.", http.StatusServiceUnavailable)
 }
 
 func (r *modelRunner) stop() {
