@@ -1,7 +1,9 @@
 package csn
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"io"
 	"strconv"
 
 	"cds/parser/cqn"
@@ -17,17 +19,46 @@ type MarshalOptions struct {
 // Marshal writes a model as CSN JSON in the inferred flavour. Conditions of @restrict that the compiler has parsed are written as token
 // lists in `_where` beside `where`, so that a reader needs no parser. The result depends on the model only.
 func Marshal(m *Model, opt MarshalOptions) []byte {
-	w := &csnWriter{m: m, opt: opt, buf: make([]byte, 0, 4096*(1+len(m.Defs)))}
+	var out bytes.Buffer
+	_ = Write(&out, m, opt) // a Buffer takes everything
+	return out.Bytes()
+}
+
+// flushSize is how much text gathers before it is written.
+const flushSize = 64 << 10
+
+// Write is Marshal to a writer: it holds a part of the text only. The error is the writer's.
+func Write(out io.Writer, m *Model, opt MarshalOptions) error {
+	w := &csnWriter{m: m, opt: opt, out: out, buf: make([]byte, 0, flushSize+flushSize/4)}
 	w.model()
-	if !opt.Indent {
-		return w.buf
+	w.flush(len(w.buf))
+	if opt.Indent && w.err == nil {
+		_, w.err = out.Write([]byte{'\n'})
 	}
-	return indent(w.buf)
+	return w.err
+}
+
+// flush writes the first n bytes. The text must be cut at the end of a value, and a byte left as long as more values follow, for comma.
+func (w *csnWriter) flush(n int) {
+	if w.out == nil || w.err != nil {
+		return
+	}
+	text := w.buf[:n]
+	if w.opt.Indent {
+		w.pretty = w.depth.indent(w.pretty[:0], text)
+		text = w.pretty
+	}
+	_, w.err = w.out.Write(text)
+	w.buf = append(w.buf[:0], w.buf[n:]...)
 }
 
 // fingerprint hashes the content of a model: everything that Marshal writes, doc comments included.
 func fingerprint(m *Model) Fingerprint {
-	return sha256.Sum256(Marshal(m, MarshalOptions{Docs: true}))
+	var f Fingerprint
+	h := sha256.New()
+	_ = Write(h, m, MarshalOptions{Docs: true}) // a hash takes everything
+	h.Sum(f[:0])
+	return f
 }
 
 // csnWriter appends JSON. A comma is set by key and value where one is needed.
@@ -37,6 +68,13 @@ type csnWriter struct {
 	buf []byte
 	// full writes the parts of structures also if a named type tells them: for comparing.
 	full bool
+	// ellipsis writes what `...` in annotations stands for the way the parsed flavour has it.
+	ellipsis bool
+
+	out    io.Writer // nil: the text stays in buf
+	err    error
+	depth  indenter
+	pretty []byte
 }
 
 func (w *csnWriter) open(c byte)  { w.comma(); w.buf = append(w.buf, c) }
@@ -124,6 +162,9 @@ func (w *csnWriter) model() {
 		w.open('{')
 		w.definition(d)
 		w.close('}')
+		if len(w.buf) > flushSize {
+			w.flush(len(w.buf) - 1)
+		}
 	}
 	w.close('}')
 	w.key("meta")
@@ -245,7 +286,18 @@ func (w *csnWriter) anno(v *cqn.AnnoValue) {
 		}
 		w.close('}')
 	default: // an ellipsis that nobody resolved
-		w.raw("null")
+		if !w.ellipsis {
+			w.raw("null")
+			return
+		}
+		w.open('{')
+		w.key("...")
+		if len(v.Items) > 0 {
+			w.anno(v.Items[0])
+		} else {
+			w.raw("true")
+		}
+		w.close('}')
 	}
 }
 

@@ -230,13 +230,20 @@ func (w *csnWriter) enum(symbols []EnumSymbol) {
 	w.close('}')
 }
 
-// indent puts every property and item of compact JSON on its own line, except for short lists of scalars.
+// indent returns compact JSON as indenter writes it, with a line end.
 func indent(b []byte) []byte {
-	out := make([]byte, 0, 2*len(b))
-	depth := 0
+	var d indenter
+	return append(d.indent(make([]byte, 0, 2*len(b)), b), '\n')
+}
+
+// An indenter puts every property and item of compact JSON on its own line, except for short lists of scalars. It is the depth reached, so that a
+// text can come in pieces; these must not end within a list of scalars.
+type indenter int
+
+func (d *indenter) indent(out, b []byte) []byte {
 	line := func() {
 		out = append(out, '\n')
-		for i := 0; i < depth; i++ {
+		for i := 0; i < int(*d); i++ {
 			out = append(out, ' ', ' ')
 		}
 	}
@@ -253,7 +260,7 @@ func indent(b []byte) []byte {
 			out = append(out, b[i:j+1]...)
 			i = j
 		case '{', '[':
-			if b[i+1] == c+2 { // '}' is '{'+2, ']' is '['+2
+			if i+1 < len(b) && b[i+1] == c+2 { // '}' is '{'+2, ']' is '['+2
 				out = append(out, c, c+2)
 				i++
 				continue
@@ -264,10 +271,10 @@ func indent(b []byte) []byte {
 				continue
 			}
 			out = append(out, c)
-			depth++
+			*d++
 			line()
 		case '}', ']':
-			depth--
+			*d--
 			line()
 			out = append(out, c)
 		case ',':
@@ -279,5 +286,5 @@ func indent(b []byte) []byte {
 			out = append(out, c)
 		}
 	}
-	return append(out, '\n')
+	return out
 }
