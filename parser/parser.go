@@ -66,7 +66,7 @@ func CompileProject(fsys fs.FS, opt Options) *Result {
 	roots := load.ProjectRoots(fsys)
 	if len(roots) == 0 {
 		res := &Result{Files: token.NewFileSet()}
-		res.Diags.Errorf("file-no-model", token.Span{}, "No model has been found: there are no .cds files in db, srv or app").Hint =
+		res.Diags.Errorf(codeNoModel, token.Span{}, "No model has been found: there are no .cds files in db, srv or app").Hint =
 			"Put definitions into db/schema.cds and services into srv/."
 		return res
 	}

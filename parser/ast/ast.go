@@ -177,6 +177,7 @@ type TypeExpr struct {
 type AssocExpr struct {
 	Composition bool
 	Many        bool
+	One         bool // `to one` is said
 	Card        *Card
 	Target      *Name
 	Inline      []*Element // composition of an anonymous aspect

@@ -62,6 +62,12 @@ func (n *notes) own() csn.Annotations {
 	return n.annos
 }
 
+// Flatten turns annotations as written into flat ones: records become one annotation for each field, arrays stay.
+func Flatten(as []*ast.Anno) csn.Annotations { return flatten(as) }
+
+// FillEllipsis returns the value v of an annotation with `...` replaced by the items of the value before.
+func FillEllipsis(v, before *cqn.AnnoValue) *cqn.AnnoValue { return fillEllipsis(v, before) }
+
 // flatten turns annotations as written into flat ones: records become one annotation for each field, arrays stay as they are
 // (CDL, "record flattening").
 func flatten(as []*ast.Anno) csn.Annotations {

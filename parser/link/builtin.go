@@ -52,6 +52,17 @@ var builtins = map[string]builtinType{
 	"hana.ST_GEOMETRY":  {csn.String, srid},
 }
 
+// BuiltinType returns the full name of a builtin type: cds.String for String. ok is false for other names.
+func BuiltinType(name string) (full string, ok bool) {
+	name = strings.TrimPrefix(name, "cds.")
+	switch name {
+	case "Association", "Composition":
+		return "cds." + name, true
+	}
+	_, ok = builtins[name]
+	return "cds." + name, ok
+}
+
 func builtinNames() []string {
 	out := make([]string, 0, len(builtins))
 	for n := range builtins {

@@ -142,9 +142,9 @@ func extensionMessages() diag.Catalogue {
 		"anno-duplicate-same-file": warning("The same annotation twice", "Within a file the last one is used.", "annotate E with @a: 1; annotate E with @a: 2; entity E { key ID : Integer; }", "annotate E with @a: 2; entity E { key ID : Integer; }"),
 		"extend-query": entry("A view has no elements of its own", "It is extended with columns.", "entity E { key ID : Integer; } entity V as projection on E; extend V with { x : Integer; };",
 			"entity E { key ID : Integer; } entity V as projection on E { ID }; extend V with columns { ID as x };"),
-		"extend-unexpected-def":     entry("Definitions go into services and contexts", "", "entity E { key ID : Integer; } extend service E with { entity F { key ID : Integer; } };", "service E { } extend service E with { entity F { key ID : Integer; } };"),
+		"extend-unexpected-def":     entry("Definitions go into services and contexts", "Only a service or a context can be extended with definitions.", "entity E { key ID : Integer; } extend service E with { entity F { key ID : Integer; } };", "service E { } extend service E with { entity F { key ID : Integer; } };"),
 		"extend-unexpected-element": entry("No place for elements", "Entities, aspects, types and events have elements.", "service S { } extend S with { x : Integer; };", "entity S { key ID : Integer; } extend S with { x : Integer; };"),
-		"extend-unsupported":        entry("Only direct elements can be extended", "", "entity E { key ID : Integer; s { x : String(1); } } extend E:s.x with (length: 5);", "entity E { key ID : Integer; x : String(1); } extend E:x with (length: 5);"),
-		"extend-unknown-arg":        entry("Unknown type argument", "", "entity E { key ID : Integer; x : String(1); } extend E:x with (lenth: 5);", "entity E { key ID : Integer; x : String(1); } extend E:x with (length: 5);"),
+		"extend-unsupported":        entry("Only direct elements can be extended", "The extension of an element inside a structure is not supported: extend the structure's type.", "entity E { key ID : Integer; s { x : String(1); } } extend E:s.x with (length: 5);", "entity E { key ID : Integer; x : String(1); } extend E:x with (length: 5);"),
+		"extend-unknown-arg":        entry("Unknown type argument", "An element's type can be extended by length, precision, scale and srid.", "entity E { key ID : Integer; x : String(1); } extend E:x with (lenth: 5);", "entity E { key ID : Integer; x : String(1); } extend E:x with (length: 5);"),
 	}
 }

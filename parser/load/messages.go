@@ -19,13 +19,13 @@ func Messages() diag.Catalogue {
 	}
 	return diag.Catalogue{
 		codeOutside: entry("A file outside the project", "Models use files below the project's folder, and packages in its node_modules.",
-			"using from '../../other/model';", "using from './model';"),
+			"using from '../../other/model';\n-- model.cds --\nentity E { key ID : Integer; }", "using from './model';\n-- model.cds --\nentity E { key ID : Integer; }"),
 		codeUnknownLocal: entry("A file is missing", "Looked for are the name itself, with .cds behind it, and index.cds in the folder of that name.",
-			"using from './shema';", "using from './schema';"),
+			"using from './shema';\n-- schema.cds --\nentity E { key ID : Integer; }", "using from './schema';\n-- schema.cds --\nentity E { key ID : Integer; }"),
 		codeUnknownPackage: entry("A package is missing", "Packages are looked up in node_modules beside the file and in the folders above it. '@sap/cds/common' is always there.",
-			"using from 'schema';", "using from './schema';"),
+			"using from 'schema';\n-- schema.cds --\nentity E { key ID : Integer; }", "using from './schema';\n-- schema.cds --\nentity E { key ID : Integer; }"),
 		codeUnreadable:  entry("A file can't be read", "It is gone, not permitted, or larger than 16 MB.", "", ""),
-		codeUnsupported: entry("Not a source", "Only .cds files can be used.", "using from './model.csn';", "using from './model';"),
+		codeUnsupported: entry("Not a source", "Only .cds files can be used.", "using from './model.xml';\n-- model.cds --\nentity E { key ID : Integer; }\n-- model.xml --\n<model/>", "using from './model';\n-- model.cds --\nentity E { key ID : Integer; }"),
 		codeTooMany:     entry("Too many files", "A model has at most 20000 files.", "", ""),
 	}
 }

@@ -146,6 +146,7 @@ func (c *cursor) assoc() *ast.AssocExpr {
 	if after := c.peek2(); c.word("many") || c.word("one") {
 		if isName(&after) && !c.followsTarget(after.Value) || after.Type == tPunct && after.Value == "{" {
 			a.Many = c.word("many")
+			a.One = !a.Many
 			c.next()
 		}
 	}
