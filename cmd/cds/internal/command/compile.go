@@ -27,6 +27,7 @@ func (e *env) compile() *cobra.Command {
 		Short:   "Compile models to CSN, SQL or EDMX",
 		Example: "  cds compile srv/cat-service.cds --to edmx --service CatalogService\n  cds compile . --to sql",
 		RunE: func(_ *cobra.Command, args []string) error {
+			defer oneShot()()
 			known := false
 			for _, t := range targets {
 				known = known || t == to
