@@ -18,12 +18,17 @@ type Options struct {
 	Text func(key string) (string, bool)
 	// Indent is the text of one level of indentation; "" means two blanks.
 	Indent string
+	// Version is the version of OData that the document names: "4.0", which "" stands for, or "4.01".
+	Version string
 }
 
 // Marshal returns the metadata document of service s of model m as XML.
 func Marshal(m *csn.Model, s *csn.Service, opt Options) []byte {
 	if opt.Indent == "" {
 		opt.Indent = "  "
+	}
+	if opt.Version == "" {
+		opt.Version = "4.0"
 	}
 	w := &writer{s: s, opt: opt, vocab: map[string]bool{"Common": true, "Core": true}, complex: map[string]bool{}}
 	w.depth = 3
@@ -38,7 +43,7 @@ func Marshal(m *csn.Model, s *csn.Service, opt Options) []byte {
 	})
 	w.depth = 0
 	w.b = append(w.b, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"...)
-	w.open("edmx:Edmx", "Version", "4.0", "xmlns:edmx", "http://docs.oasis-open.org/odata/ns/edmx")
+	w.open("edmx:Edmx", "Version", opt.Version, "xmlns:edmx", "http://docs.oasis-open.org/odata/ns/edmx")
 	w.references()
 	w.open("edmx:DataServices")
 	w.open("Schema", "Namespace", s.Name, "xmlns", "http://docs.oasis-open.org/odata/ns/edm")
