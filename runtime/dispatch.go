@@ -47,7 +47,7 @@ func (s *Service) outermost(ctx context.Context, sc *scope, r *RawRequest) (res 
 	}
 	r.User, r.Locale = inner.user, inner.locale
 	u := s.App.newUnit(ctx, r.User, r.Locale, !readsOnly(r))
-	inner.unit = u
+	inner.unit, u.first = u, r
 	ctx = inner.into(ctx)
 	defer func() {
 		if p := recover(); p != nil {

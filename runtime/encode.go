@@ -214,7 +214,8 @@ func (c *codec) stream(dst []byte, rows db.Rows, f Format) []byte {
 // value appends one column.
 func (c *codec) value(dst []byte, rows db.Rows, f Format) []byte {
 	i := c.index
-	if rows.IsNull(i) {
+	t := rows.Type(i)
+	if t == db.TypeNull {
 		if c.form == formArray {
 			return append(dst, '[', ']')
 		}
@@ -224,13 +225,13 @@ func (c *codec) value(dst []byte, rows db.Rows, f Format) []byte {
 	case formString:
 		return jsonw.String(dst, rows.Text(i))
 	case formInt:
-		return number(dst, rows, i, false)
+		return number(dst, rows, i, t, false)
 	case formInt64:
-		return number(dst, rows, i, f.DecimalStrings)
+		return number(dst, rows, i, t, f.DecimalStrings)
 	case formBool:
 		return jsonw.Bool(dst, rows.Int(i) != 0)
 	case formDecimal:
-		if rows.Type(i) == db.TypeFloat {
+		if t == db.TypeFloat {
 			return jsonw.DecimalFloat(dst, rows.Float(i), c.scale, f.DecimalStrings)
 		}
 		return jsonw.Decimal(dst, rows.Text(i), c.scale, f.DecimalStrings)
@@ -252,19 +253,19 @@ func (c *codec) value(dst []byte, rows db.Rows, f Format) []byte {
 		}
 		return jsonw.String(dst, rows.Text(i))
 	}
-	return untyped(dst, rows, i)
+	return untyped(dst, rows, i, t)
 }
 
-func number(dst []byte, rows db.Rows, i int, quoted bool) []byte {
-	if rows.Type(i) == db.TypeFloat { // a column without strict type
+func number(dst []byte, rows db.Rows, i int, t db.ColumnType, quoted bool) []byte {
+	if t == db.TypeFloat { // a column without strict type
 		return jsonw.DecimalFloat(dst, rows.Float(i), -1, quoted)
 	}
 	return jsonw.Int(dst, rows.Int(i), quoted)
 }
 
 // untyped writes a computed column by what the database delivered.
-func untyped(dst []byte, rows db.Rows, i int) []byte {
-	switch rows.Type(i) {
+func untyped(dst []byte, rows db.Rows, i int, t db.ColumnType) []byte {
+	switch t {
 	case db.TypeInt:
 		return jsonw.Int(dst, rows.Int(i), false)
 	case db.TypeFloat:

@@ -12,52 +12,74 @@ import (
 
 // read runs a query and returns its rows as values. more is set if limit (0: none) cut them.
 func (t *unit) read(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User, limit int64) (rows []*Row, more bool, err error) {
-	err = t.with(q, g, u, false, limit, func(p *plan, rd *reader) error {
-		rd.ctx = ctx
-		rows, more, err = rd.rows(p.Plan)
-		return err
-	})
-	return rows, more, err
+	buf := bufferPool.Get().(*buffers)
+	defer buf.release()
+	p, err := t.app.plan(q, g, buf)
+	if err != nil {
+		return nil, false, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tx, err := t.begin(false)
+	if err != nil {
+		return nil, false, err
+	}
+	rd := t.reader(ctx, tx, u, buf)
+	rd.limit = limit
+	return rd.rows(p.Plan)
 }
 
-// readJSON runs a query and returns its rows as JSON objects separated by commas.
-func (t *unit) readJSON(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User, f Format, limit int64) (out []byte, n int, more bool, err error) {
-	err = t.with(q, g, u, false, limit, func(p *plan, rd *reader) error {
-		rd.ctx = ctx
-		out, n, more, err = rd.json(p.encoder(f), make([]byte, 0, 1024))
-		return err
-	})
+// readJSON runs a query and appends its rows to dst as JSON objects separated by commas. alone tells that the request reads nothing
+// before or after, so that its one statement needs no snapshot to share.
+func (t *unit) readJSON(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User, f Format, limit int64, alone bool, dst []byte) (out []byte, n int, more bool, err error) {
+	buf := bufferPool.Get().(*buffers)
+	defer buf.release()
+	p, err := t.app.plan(q, g, buf)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tx, own, err := t.beginRead(alone && len(p.Children) == 0)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	rd := t.reader(ctx, tx, u, buf)
+	rd.limit = limit
+	out, n, more, err = rd.json(p.encoder(f), dst)
+	if own {
+		if cerr := tx.Commit(); err == nil {
+			err = cerr
+		}
+	}
 	return out, n, more, err
 }
 
 // write runs an Insert, Update or Delete of one table. row has the values of the columns that are set.
 func (t *unit) write(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User, row *Row) (n int64, err error) {
-	err = t.with(q, g, u, true, 0, func(p *plan, rd *reader) error {
-		rd.binds.row = row
-		binds, err := rd.binds.fill(make([]cqn.Value, 0, len(p.Binds)), p.Binds)
-		if err != nil {
-			return err
-		}
-		n, err = rd.tx.Exec(ctx, db.Stmt{SQL: p.SQL, Binds: binds})
-		return err
-	})
-	return n, err
-}
-
-// with finds the plan of a query and runs fn with it inside the transaction, one at a time.
-func (t *unit) with(q cqn.Query, g sqlgen.Guarder, u *User, write bool, limit int64, fn func(*plan, *reader) error) error {
-	p, lits, release, err := t.app.plan(q, g)
+	buf := bufferPool.Get().(*buffers)
+	defer buf.release()
+	p, err := t.app.plan(q, g, buf)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	defer release()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	tx, err := t.begin(write)
+	tx, err := t.begin(true)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return fn(p, &reader{tx: tx, limit: limit, binds: bindings{user: u, unit: t, lits: lits}})
+	rd := t.reader(ctx, tx, u, buf)
+	rd.binds.row = row
+	binds, err := rd.fillAll(p.Plan)
+	if err != nil {
+		return 0, err
+	}
+	return tx.Exec(ctx, db.Stmt{SQL: p.SQL, Binds: binds})
+}
+
+func (t *unit) reader(ctx context.Context, tx db.Tx, u *User, buf *buffers) reader {
+	return reader{ctx: ctx, tx: tx, binds: bindings{user: u, unit: t, lits: buf.lits}, buf: buf}
 }
 
 // A keyBuilder writes parts of plan keys so that different parts never make equal keys.

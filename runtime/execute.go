@@ -325,7 +325,15 @@ func (r *RawRequest) Page(ctx context.Context, q cqn.Query, limit int64) (*Resul
 	res := rowsResult(q, nil)
 	var err error
 	if r.Format != nil && len(st.chain.after) == 0 && !st.chain.userOn {
-		res.JSON, res.N, res.More, err = st.unit.readJSON(ctx, q, st.guard, r.User, *r.Format, limit)
+		dst := r.Buffer
+		if dst == nil {
+			dst = make([]byte, 0, 1024)
+		}
+		alone := st.unit.first == r && !r.Count
+		res.JSON, res.N, res.More, err = st.unit.readJSON(ctx, q, st.guard, r.User, *r.Format, limit, alone, dst[:0])
+		if r.Buffer != nil && err == nil {
+			r.Buffer = res.JSON[:0]
+		}
 		if res.JSON == nil {
 			res.JSON = []byte{}
 		}

@@ -85,45 +85,56 @@ func (r *guardRecorder) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Conditi
 	return r.Guarder.Condition(e, use)
 }
 
+// buffers are memory for finding a plan and running it.
 type buffers struct {
-	key  []byte
-	lits []cqn.Value
+	key   []byte
+	lits  []cqn.Value
+	binds []cqn.Value
 }
 
 var bufferPool = sync.Pool{New: func() any { return new(buffers) }}
 
-// plan returns the plan for a query under a guard, compiled on a miss, and the query's literals, which stay valid until release.
+// release forgets the values, which belong to a request, and keeps the memory.
+func (b *buffers) release() {
+	clear(b.lits[:cap(b.lits)])
+	clear(b.binds[:cap(b.binds)])
+	if cap(b.key) <= maxShape && cap(b.lits)+cap(b.binds) <= maxValues {
+		bufferPool.Put(b)
+	}
+}
+
+// maxValues bounds the values of buffers that are kept.
+const maxValues = 256
+
+// plan returns the plan for a query under a guard, compiled on a miss, and leaves the query's literals in buf.
 // Where Authorizers narrow, plans are found in two steps: the first key leads to the entities that the plan touches, the second has what
 // Authorizers say about them.
-func (a *App) plan(q cqn.Query, g sqlgen.Guarder) (p *plan, lits []cqn.Value, release func(), err error) {
-	buf := bufferPool.Get().(*buffers)
-	release = func() {
-		clear(buf.lits)
-		bufferPool.Put(buf)
-	}
+func (a *App) plan(q cqn.Query, g sqlgen.Guarder, buf *buffers) (*plan, error) {
 	buf.key, buf.lits = cqn.AppendShape(buf.key[:0], buf.lits[:0], q)
 	buf.key = append(buf.key, '/')
-	buf.key = append(buf.key, g.Key()...)
-	lits = buf.lits
-	p = a.inner.plans.get(buf.key)
+	buf.key = appendKey(buf.key, g)
+	p := a.inner.plans.get(buf.key)
 	n := narrowerOf(g)
 	if p != nil && n != nil {
 		second, err := n.narrowKey(p.asked)
 		if err != nil {
-			release()
-			return nil, nil, nil, err
+			return nil, err
 		}
 		buf.key = append(append(buf.key, '#'), second...)
 		p = a.inner.plans.get(buf.key)
 	}
 	if p != nil {
-		return p, lits, release, nil
+		return p, nil
 	}
-	if p, err = a.compile(q, g, n, buf.key); err != nil {
-		release()
-		return nil, nil, nil, err
+	return a.compile(q, g, n, buf.key)
+}
+
+// appendKey appends the key of a guard, without an allocation where the guard can do so.
+func appendKey(b []byte, g sqlgen.Guarder) []byte {
+	if k, ok := g.(interface{ AppendKey([]byte) []byte }); ok {
+		return k.AppendKey(b)
 	}
-	return p, lits, release, nil
+	return append(b, g.Key()...)
 }
 
 func (a *App) compile(q cqn.Query, g sqlgen.Guarder, n *narrower, key []byte) (*plan, error) {

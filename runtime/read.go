@@ -51,6 +51,7 @@ type reader struct {
 	tx    db.Tx
 	binds bindings
 	limit int64 // most rows of the outermost level, 0 for all; one more row tells that there are more
+	buf   *buffers
 }
 
 // maxChildren bounds the rows of one to-many expand of a page: a small request must not make a huge answer.
@@ -153,11 +154,20 @@ func keyValue(rows db.Rows, i int) cqn.Value {
 }
 
 func (rd *reader) query(p *sqlgen.Plan) (db.Rows, error) {
-	binds, err := rd.binds.fill(make([]cqn.Value, 0, len(p.Binds)), p.Binds)
+	binds, err := rd.fillAll(p)
 	if err != nil {
 		return nil, err
 	}
 	return rd.tx.Query(rd.ctx, db.Stmt{SQL: p.SQL, Binds: binds})
+}
+
+// fillAll returns the values of a plan's parameters. They are valid until the next call.
+func (rd *reader) fillAll(p *sqlgen.Plan) ([]cqn.Value, error) {
+	binds, err := rd.binds.fill(rd.buf.binds[:0], p.Binds)
+	if err == nil {
+		rd.buf.binds = binds
+	}
+	return binds, err
 }
 
 // json reads the rows of a plan as JSON objects separated by commas.

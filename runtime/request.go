@@ -39,6 +39,9 @@ type RawRequest struct {
 	Count bool
 	// Format lets the generic READ handler answer with JSON instead of rows where no handler needs to see them. nil: rows.
 	Format *Format
+	// Buffer, if not nil, is memory of the caller for the JSON of a READ. Page replaces it when it has to grow. Result.JSON may lie in it,
+	// so that is valid only until the caller uses the memory again.
+	Buffer []byte
 	// IfMatch and IfNoneMatch are the entity tags sent by the client; nil for none.
 	IfMatch, IfNoneMatch []string
 	// MustExist makes an UPDATE of a missing row 404; without it PUT creates.

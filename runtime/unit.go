@@ -27,6 +27,7 @@ type unit struct {
 	nowText string
 	session db.Session
 	writing bool
+	first   *RawRequest // the outermost request
 
 	mu        sync.Mutex // handlers may start goroutines; a db.Tx serves one at a time
 	tx        db.Tx
@@ -71,6 +72,16 @@ func (t *unit) begin(write bool) (db.Tx, error) {
 		t.tx, err = t.app.DB.Read(t.ctx, t.session)
 	}
 	return t.tx, err
+}
+
+// beginRead returns the transaction for a read. For a statement that stands alone it is one of its own, which the caller ends.
+func (t *unit) beginRead(alone bool) (tx db.Tx, own bool, err error) {
+	if r, ok := t.app.DB.(db.OneReader); ok && alone && t.tx == nil && !t.writing && !t.ended {
+		tx, err = r.ReadOne(t.ctx, t.session)
+		return tx, true, err
+	}
+	tx, err = t.begin(false)
+	return tx, false, err
 }
 
 // savepoint begins a scope for a nested call that may write: if that fails, its changes are undone though its caller may go on.

@@ -47,6 +47,15 @@ type NamedArg struct {
 
 // NewRef returns a reference without filters.
 func NewRef(path ...string) *Ref {
+	if len(path) == 1 { // by far the most frequent case takes one allocation
+		x := &struct {
+			ref  Ref
+			path [1]Step
+		}{}
+		x.path[0].Name = path[0]
+		x.ref.Path = x.path[:]
+		return &x.ref
+	}
 	r := &Ref{Path: make([]Step, len(path))}
 	for i, p := range path {
 		r.Path[i].Name = p

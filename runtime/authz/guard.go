@@ -180,15 +180,17 @@ func (g *Guard) Narrow(e *csn.Entity, x cqn.Expr) *Guard {
 
 // Key implements sqlgen.Guarder. Guards of one policy with equal keys give equal answers: the key has the user's roles as far as
 // rules mention them, and what of the access conditions depend on; never a user's id or attributes, which are bound.
-func (g *Guard) Key() string {
+func (g *Guard) Key() string { return string(g.AppendKey(make([]byte, 0, 64))) }
+
+// AppendKey appends Key to b.
+func (g *Guard) AppendKey(b []byte) []byte {
 	if g == nil || g.state == nil {
-		return "none"
+		return append(b, "none"...)
 	}
 	st := g.state
-	b := make([]byte, 0, 64)
 	switch {
 	case st.deny != "":
-		return "deny"
+		return append(b, "deny"...)
 	case st.s.all:
 		b = append(b, "all"...)
 	default:
@@ -207,7 +209,7 @@ func (g *Guard) Key() string {
 		b = append(b, ':')
 		b = append(b, text...)
 	}
-	return string(b)
+	return b
 }
 
 // appendAccess writes what of the access conditions depend on.

@@ -34,6 +34,12 @@ type Pool interface {
 	Close() error
 }
 
+// A OneReader is a Pool that can save the bracket around a read of one statement.
+type OneReader interface {
+	// ReadOne begins a read-only transaction for one call of Query; others on it fail. It is ended like any other.
+	ReadOne(ctx context.Context, s Session) (Tx, error)
+}
+
 // Session is what views can ask of the connection: session_context('$user.locale') and the like.
 type Session struct {
 	UserID, Tenant, Locale string
@@ -88,6 +94,7 @@ const (
 	TypeText
 	TypeBlob
 	TypeBool
+	TypeDecimal // an exact number: Text has its digits, Float and Int are near it
 )
 
 // Errors by kind. Drivers wrap their own errors in one of these; texts of a driver never reach a client.

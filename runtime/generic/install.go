@@ -18,7 +18,31 @@ import (
 type handlers struct {
 	app      *cds.App
 	patterns sync.Map // text of @assert.format → *regexp.Regexp, or error
+	entities map[*csn.Entity]facts
 }
+
+// facts are what annotations say about an entity, found once.
+type facts struct {
+	etag                 *csn.Element
+	pageDefault, pageMax int64
+}
+
+func (h *handlers) findFacts(e *csn.Entity) facts {
+	f := facts{etag: etagElement(e)}
+	f.pageDefault, f.pageMax = h.readPageSizes(e)
+	return f
+}
+
+func (h *handlers) factsOf(e *csn.Entity) facts {
+	f, ok := h.entities[e]
+	if !ok {
+		f = h.findFacts(e)
+	}
+	return f
+}
+
+// etag returns the element whose value is the entity tag of e, nil if there is none.
+func (h *handlers) etag(e *csn.Entity) *csn.Element { return h.factsOf(e).etag }
 
 // Install gives all services of an App their generic handlers. It belongs before App.Start; the application's handlers may be registered
 // before or after it.
@@ -26,9 +50,12 @@ type handlers struct {
 // Names of the entries, in order: before-phase "etag", "input", "managed", "validate", "target"; on-phase "read", "create", "update",
 // "delete", "upsert".
 func Install(app *cds.App) {
-	h := &handlers{app: app}
+	h := &handlers{app: app, entities: map[*csn.Entity]facts{}}
 	writes := []cds.Event{authz.Create, authz.Update, authz.Upsert}
 	for _, s := range app.Services() {
+		for _, e := range s.Model.Entities {
+			h.entities[e] = h.findFacts(e)
+		}
 		s.GenericBefore(cds.Match{Events: []cds.Event{authz.Update, authz.Delete}, Name: "etag"}, h.requireETag)
 		s.GenericBefore(cds.Match{Events: writes, Name: "input"}, h.input)
 		s.GenericBefore(cds.Match{Events: writes, Name: "managed"}, h.managed)

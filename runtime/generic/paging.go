@@ -31,8 +31,14 @@ func (h *handlers) limit(q *cqn.Select, e *csn.Entity) (page, skip int64) {
 	return page, skip
 }
 
-// pageSizes returns the default and maximal page size: of the entity, else of its service, else of the app; 0 is no bound.
+// pageSizes returns the default and maximal page size of an entity.
 func (h *handlers) pageSizes(e *csn.Entity) (def, max int64) {
+	f := h.factsOf(e)
+	return f.pageDefault, f.pageMax
+}
+
+// readPageSizes finds them: of the entity, else of its service, else of the app; 0 is no bound.
+func (h *handlers) readPageSizes(e *csn.Entity) (def, max int64) {
 	def, max = int64(h.app.Options.PageDefault), int64(h.app.Options.PageMax)
 	var annos []csn.Annotations
 	if e.Service != nil {

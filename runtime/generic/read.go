@@ -20,14 +20,14 @@ func (h *handlers) read(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*cd
 	sel := *q
 	h.localize(r, &sel, 0)
 	tag := ""
-	if sel.One && etagElement(r.Target) != nil && !grouped(&sel) {
+	if sel.One && h.etag(r.Target) != nil && !grouped(&sel) {
 		var err error
 		if tag, err = h.notModified(ctx, r, &sel); err != nil {
 			return nil, err
 		}
 	}
 	if r.Format != nil && r.Format.OData {
-		selectETag(&sel, r.Target)
+		selectETag(&sel, h.etag(r.Target))
 	}
 	order(&sel, r.Target, 0)
 	page, skip := h.limit(&sel, r.Target)
@@ -51,7 +51,7 @@ func grouped(q *cqn.Select) bool {
 		return true
 	}
 	for i := range q.Columns {
-		if aggregates(q.Columns[i].X) {
+		if _, plain := q.Columns[i].X.(*cqn.Ref); !plain && aggregates(q.Columns[i].X) {
 			return true
 		}
 	}
@@ -59,6 +59,9 @@ func grouped(q *cqn.Select) bool {
 }
 
 func aggregates(x cqn.Expr) bool {
+	if x == nil {
+		return false
+	}
 	found := false
 	cqn.Walk(x, func(n any) bool {
 		switch n := n.(type) {
@@ -95,8 +98,7 @@ func (h *handlers) count(ctx context.Context, r *cds.RawRequest, q, sel *cqn.Sel
 }
 
 // selectETag adds the element with the entity tag to explicit columns.
-func selectETag(q *cqn.Select, e *csn.Entity) {
-	el := etagElement(e)
+func selectETag(q *cqn.Select, el *csn.Element) {
 	if el == nil || len(q.Columns) == 0 || grouped(q) {
 		return
 	}

@@ -58,6 +58,7 @@ func Mount(s *cds.Service, opt Options) http.Handler {
 	opt.BasePath = strings.TrimSuffix(opt.BasePath, "/")
 	d := &door{svc: s, opt: opt, index: uri.NewIndex(s.Model)}
 	d.documents = sync.OnceValue(d.build)
+	d.csdl = sync.OnceValue(func() []byte { return edmx.JSON(d.svc.App.Model, d.svc.Model, d.metadataOptions()) })
 	return d
 }
 
@@ -66,7 +67,15 @@ type door struct {
 	opt       Options
 	index     *uri.Index
 	documents func() *documents // made on first use
+	csdl      func() []byte     // the metadata document as JSON, made on first use
+	memory    sync.Pool         // of *buffers
 }
+
+// buffers are the memory that an answer is put together in. They are kept for further requests.
+type buffers struct{ rows, body []byte }
+
+// maxKept bounds the size of kept buffers.
+const maxKept = 256 << 10
 
 // documents are the metadata and service document with their entity tags.
 type documents struct {
@@ -74,8 +83,12 @@ type documents struct {
 	metadataETag, rootETag string
 }
 
+func (d *door) metadataOptions() edmx.Options {
+	return edmx.Options{Author: "https://cap.cloud.sap", Text: d.text}
+}
+
 func (d *door) build() *documents {
-	doc := &documents{metadata: edmx.Marshal(d.svc.App.Model, d.svc.Model, edmx.Options{Author: "https://cap.cloud.sap", Text: d.text})}
+	doc := &documents{metadata: edmx.Marshal(d.svc.App.Model, d.svc.Model, d.metadataOptions())}
 	doc.metadataETag = tag(doc.metadata)
 	b := []byte(`{"@odata.context":"$metadata","@odata.metadataEtag":`)
 	b = edm.AppendString(b, doc.metadataETag)
@@ -139,24 +152,43 @@ type call struct {
 	res    *uri.Resource
 	path   string // below the service, still encoded, without leading slashes
 	format cds.Format
+	buf    *buffers
+	header [4]string // memory for header values
+}
+
+// set sets a header to the n-th string of c.header. The name is in canonical form.
+func (c *call) set(n int, name, value string) {
+	c.header[n] = value
+	c.w.Header()[name] = c.header[n : n+1 : n+1]
 }
 
 // ServeHTTP answers one request.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("OData-Version", "4.0")
 	path := r.URL.EscapedPath()
 	if rest, ok := strings.CutPrefix(path, d.opt.BasePath); ok && (rest == "" || rest[0] == '/') {
 		path = rest
 	}
 	c := &call{door: d, ctx: r.Context(), w: w, r: r, path: strings.TrimLeft(path, "/")}
+	c.set(0, "Odata-Version", "4.0")
 	c.format = cds.Format{OData: true, DecimalStrings: !ieee754False(r.Header.Get("Accept"))}
+	c.buf, _ = d.memory.Get().(*buffers)
+	if c.buf == nil {
+		c.buf = &buffers{rows: make([]byte, 0, 4<<10), body: make([]byte, 0, 4<<10)}
+	}
 	if err := c.serve(); err != nil {
 		c.fail(err)
+	}
+	// After a panic the buffers are left to the garbage collector.
+	if b := c.buf; cap(b.rows)+cap(b.body) <= maxKept {
+		d.memory.Put(b)
 	}
 }
 
 // ieee754False reports whether the client wants Decimal and Int64 as JSON numbers.
 func ieee754False(accept string) bool {
+	if len(accept) < len("ieee754compatible=false") {
+		return false
+	}
 	return strings.Contains(strings.ToLower(accept), "ieee754compatible=false")
 }
 
@@ -204,8 +236,10 @@ func (c *call) serve() error {
 	case uri.Operation:
 		return c.operation()
 	}
-	if err := c.allowed(c.event()); err != nil {
-		return err
+	if ev := c.event(); ev != eventRead || res.Kind == uri.Property {
+		if err := c.allowed(ev); err != nil {
+			return err
+		}
 	}
 	switch c.r.Method {
 	case http.MethodPost:
@@ -345,10 +379,11 @@ func (c *call) document() error {
 	doc := c.documents()
 	body, etag, ct := doc.root, doc.rootETag, jsonType
 	if c.res.Kind == uri.Metadata {
-		if f := c.r.URL.Query().Get("$format"); strings.Contains(f, "json") {
-			return cds.Reject(501, "501", "Metadata in JSON is not supported")
-		}
 		body, etag, ct = doc.metadata, doc.metadataETag, "application/xml; charset=utf-8"
+		if f := c.r.URL.Query().Get("$format"); strings.Contains(f, "json") {
+			body = c.csdl()
+			etag, ct = tag(body), jsonType
+		}
 	}
 	c.w.Header().Set("ETag", etag)
 	for _, t := range tags(c.r.Header.Values("If-None-Match")) {

@@ -11,19 +11,24 @@ import (
 	"cds/runtime/odata/uri"
 )
 
-// read answers GET on collections, single rows and $count.
+// read answers GET on collections, single rows and $count. Rights are decided by Dispatch; where it does not come so far, since the options
+// are wrong, they are asked for before anything is said about these.
 func (c *call) read() error {
 	q, err := c.res.Query(c.mayExpand)
 	if err != nil {
+		if refused := c.allowed(eventRead); refused != nil {
+			return refused
+		}
 		return err
 	}
 	req := c.request(eventRead)
 	req.Query, req.Count = q.Select, q.Count
-	req.Format = &c.format
+	req.Format, req.Buffer = &c.format, c.buf.rows[:0]
 	if c.res.Kind == uri.Count {
 		return c.count(req, q)
 	}
 	res, err := c.svc.Dispatch(c.ctx, req)
+	c.buf.rows = req.Buffer // it may have grown
 	if c.res.Kind == uri.Single {
 		return c.readSingle(res, err)
 	}

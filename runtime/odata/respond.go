@@ -2,6 +2,7 @@ package odata
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -17,7 +18,7 @@ const jsonType = "application/json; charset=utf-8"
 
 // send writes a whole answer.
 func (c *call) send(status int, body []byte) error {
-	c.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	c.set(1, "Content-Length", strconv.Itoa(len(body)))
 	c.w.WriteHeader(status)
 	if c.r.Method != http.MethodHead {
 		_, _ = c.w.Write(body) // the client may be gone
@@ -26,7 +27,7 @@ func (c *call) send(status int, body []byte) error {
 }
 
 func (c *call) sendJSON(status int, body []byte) error {
-	c.w.Header().Set("Content-Type", jsonType)
+	c.set(2, "Content-Type", jsonType)
 	return c.send(status, body)
 }
 
@@ -109,15 +110,19 @@ func appendError(b []byte, e *cds.Error, depth int) []byte {
 }
 
 // context begins a JSON object with the context URL for fragment: {"@odata.context":"../$metadata#fragment"
-func (c *call) context(fragment string) []byte {
-	b := []byte(`{"@odata.context":"`)
+func (c *call) context(fragment string) []byte { return c.appendContext(nil, fragment, "") }
+
+// appendContext does so in b, for a fragment of a name and a suffix that needs no escapes.
+func (c *call) appendContext(b []byte, name, suffix string) []byte {
+	b = append(b, `{"@odata.context":"`...)
 	for i := 1; i < c.res.Depth; i++ {
 		b = append(b, "../"...)
 	}
 	b = append(b, "$metadata#"...)
-	quoted := edm.AppendString(nil, fragment)
-	b = append(b, quoted[1:]...) // ends the string
-	return b
+	at := len(b)
+	b = edm.AppendString(b, name)
+	b = append(b[:at], b[at+1:len(b)-1]...) // without the quotes
+	return append(append(b, suffix...), '"')
 }
 
 // object continues an object that c.context began with the members of row, a JSON object.
@@ -200,8 +205,7 @@ func (c *call) rowsJSON(res *cds.Result, e *csn.Entity, f cds.Format) []byte {
 // collection writes rows with count and next link.
 func (c *call) collection(res *cds.Result, e *csn.Entity, next string) error {
 	rows := c.rowsJSON(res, e, c.format)
-	b := make([]byte, 0, len(rows)+256)
-	b = append(b, c.context(uri.SetName(e))...)
+	b := c.appendContext(slices.Grow(c.buf.body[:0], len(rows)+256), uri.SetName(e), "")
 	if res.Count >= 0 {
 		b = append(b, `,"@odata.count":`...)
 		b = strconv.AppendInt(b, res.Count, 10)
@@ -213,7 +217,8 @@ func (c *call) collection(res *cds.Result, e *csn.Entity, next string) error {
 	b = append(b, `,"value":[`...)
 	b = append(b, rows...)
 	c.headers(res)
-	return c.sendJSON(http.StatusOK, append(b, `]}`...))
+	c.buf.body = append(b, `]}`...)
+	return c.sendJSON(http.StatusOK, c.buf.body)
 }
 
 // single writes one row.
@@ -221,15 +226,15 @@ func (c *call) single(status int, res *cds.Result, e *csn.Entity) error {
 	if res.N > 1 {
 		return cds.Reject(500, "500", "The service answered %d rows in place of one", res.N)
 	}
-	fragment := uri.SetName(e)
-	if !uri.IsSingleton(e) {
-		fragment += "/$entity"
+	suffix := "/$entity"
+	if uri.IsSingleton(e) {
+		suffix = ""
 	}
 	rows := c.rowsJSON(res, e, c.format)
-	b := make([]byte, 0, len(rows)+128)
-	b = append(b, c.context(fragment)...)
+	b := c.appendContext(slices.Grow(c.buf.body[:0], len(rows)+128), uri.SetName(e), suffix)
 	c.headers(res)
-	return c.sendJSON(status, object(b, rows))
+	c.buf.body = object(b, rows)
+	return c.sendJSON(status, c.buf.body)
 }
 
 // appendAny appends a value of any type: el, which may be nil, describes it.

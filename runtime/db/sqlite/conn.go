@@ -19,6 +19,8 @@ const (
 	maxStmts = 200
 	// cacheKiB is the page cache of a connection.
 	cacheKiB = 8192
+	// maxText bounds the memory for texts of a row that a connection keeps for the next statement.
+	maxText = 64 << 10
 )
 
 // A conn is one connection with its prepared statements. Only one goroutine uses it at a time.
@@ -30,7 +32,8 @@ type conn struct {
 	stmts   map[string]*entry
 	head    *entry // most recently used; its prev is the least recently used
 	regexps map[string]compiled
-	failed  error // of one of our functions in the running statement
+	text    []byte // memory for the values of a row
+	failed  error  // of one of our functions in the running statement
 	stop    chan struct{}
 	unwatch func() bool
 }

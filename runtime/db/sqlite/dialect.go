@@ -27,6 +27,7 @@ func Dialect() sqlgen.Dialect {
 		Regexp:     "?1 REGEXP ?2",
 		NullsOrder: true,
 		LockUpdate: "",
+		Bytes:      "x'?1'",
 	}}
 }
 
@@ -39,7 +40,10 @@ func (d *dialect) Param(b []byte, n int, _ *csn.Builtin) []byte {
 }
 
 // InList appends a search in the JSON array that the driver binds for a list.
-func (d *dialect) InList(b []byte, n int, t *csn.Builtin) []byte {
+func (d *dialect) InList(b []byte, n int, t *csn.Builtin, not bool) []byte {
+	if not {
+		b = append(b, " NOT"...)
+	}
 	b = append(b, " IN (SELECT "...)
 	b = append(b, element(t)...)
 	b = append(b, " FROM json_each("...)
@@ -144,7 +148,7 @@ func functions() map[string]string {
 		"days_between":      "CAST(julianday(?2) - julianday(?1) AS INTEGER)",
 		"average":           "avg(?1)",
 		"countdistinct":     "count(DISTINCT ?1)",
-		"years_between":     "CAST(strftime('%Y', ?2) AS INTEGER) - CAST(strftime('%Y', ?1) AS INTEGER) - (strftime('%m-%d', ?2) < strftime('%m-%d', ?1))",
+		"years_between":     "(CAST(strftime('%Y', ?2) AS INTEGER) - CAST(strftime('%Y', ?1) AS INTEGER) - (strftime('%m-%d', ?2) < strftime('%m-%d', ?1)))",
 	}
 	for _, name := range []string{
 		"lower", "upper", "trim", "ltrim", "rtrim", "replace", "coalesce", "ifnull", "nullif", "abs", "round", "floor", "ceil", "ceiling", "sign",

@@ -222,6 +222,11 @@ func (p *pool) Read(ctx context.Context, s db.Session) (db.Tx, error) {
 	return p.begin(ctx, p.readers, s, "BEGIN")
 }
 
+// ReadOne begins a transaction for one statement, which SQLite brackets itself.
+func (p *pool) ReadOne(ctx context.Context, s db.Session) (db.Tx, error) {
+	return p.begin(ctx, p.readers, s, "")
+}
+
 // Write begins a transaction that may change data. It waits for the one before it, in this process or another.
 func (p *pool) Write(ctx context.Context, s db.Session) (db.Tx, error) {
 	return p.begin(ctx, p.writer, s, "BEGIN IMMEDIATE")
@@ -234,6 +239,9 @@ func (p *pool) begin(ctx context.Context, from chan *conn, s db.Session, begin s
 	}
 	c.session = s
 	c.watch(ctx)
+	if begin == "" {
+		return &tx{c: c, one: true}, nil
+	}
 	if err := c.run(begin); err != nil {
 		c.unwatched()
 		p.release(c)

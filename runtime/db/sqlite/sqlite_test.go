@@ -176,7 +176,7 @@ func TestDecimals(t *testing.T) {
 		}
 	}
 	list := cqn.List([]cqn.Value{cqn.Decimal("11.11"), cqn.Decimal("100.50")})
-	if got := dbtest.Rows(t, p, db.Session{}, "SELECT p FROM T WHERE p"+string(p.Dialect().InList(nil, 1, nil)), list); len(got) != 2 {
+	if got := dbtest.Rows(t, p, db.Session{}, "SELECT p FROM T WHERE p"+string(p.Dialect().InList(nil, 1, nil, false)), list); len(got) != 2 {
 		t.Errorf("in list: %v", got)
 	}
 }

@@ -12,13 +12,18 @@ import (
 	"zombiezen.com/go/sqlite"
 )
 
-var errDone = errors.New("the transaction has ended")
+var (
+	errDone = errors.New("the transaction has ended")
+	errUsed = errors.New("the transaction was begun for one statement")
+)
 
 // A tx is a transaction; it owns its connection until it ends.
 type tx struct {
 	c     *conn
 	rows  rows
-	depth int // of savepoints, for their names
+	depth int  // of savepoints, for their names
+	one   bool // for one statement, without BEGIN and COMMIT
+	used  bool // the one statement has been run
 }
 
 var _ db.Tx = (*tx)(nil)
@@ -33,6 +38,10 @@ func (t *tx) stmt(ctx context.Context, s db.Stmt) (*sqlite.Stmt, error) {
 	if t.rows.stmt != nil {
 		return nil, errors.New("rows of the statement before are still open")
 	}
+	if t.one && t.used {
+		return nil, errUsed
+	}
+	t.used = true
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", db.ErrCanceled, err)
 	}
@@ -51,7 +60,7 @@ func (t *tx) Query(ctx context.Context, s db.Stmt) (db.Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.rows.conn, t.rows.stmt, t.rows.cols = t.c, st, st.ColumnCount()
+	t.rows = rows{t.c, st, st.ColumnCount(), t.c.text[:0]}
 	return &t.rows, nil
 }
 
@@ -75,6 +84,9 @@ func (t *tx) Exec(ctx context.Context, s db.Stmt) (int64, error) {
 func (t *tx) Script(ctx context.Context, sql string) error {
 	if t.c == nil {
 		return errDone
+	}
+	if t.one {
+		return errUsed
 	}
 	if strings.IndexByte(sql, 0) >= 0 {
 		return fmt.Errorf("%w: a statement contains a NUL character", db.ErrValue)
@@ -102,6 +114,9 @@ func (t *tx) Script(ctx context.Context, sql string) error {
 func (t *tx) Savepoint(context.Context) (func(keep bool) error, error) {
 	if t.c == nil {
 		return nil, errDone
+	}
+	if t.one {
+		return nil, errUsed
 	}
 	t.depth++
 	name := "s" + strconv.Itoa(t.depth)
@@ -143,11 +158,11 @@ func (t *tx) end(how string) error {
 	_ = t.rows.Close()
 	t.c = nil
 	var err error
-	if how == "COMMIT" {
+	if how == "COMMIT" && !t.one {
 		err = c.run(how)
 	}
 	c.unwatched()
-	if how != "COMMIT" || err != nil {
+	if how != "COMMIT" || err != nil || t.one {
 		// An error may have rolled back on its own.
 		if !c.conn.AutocommitEnabled() {
 			if rerr := c.run("ROLLBACK"); err == nil {
@@ -185,18 +200,16 @@ func (r *rows) Float(i int) float64 { return r.stmt.ColumnFloat(i) }
 
 // Text copies the value, since SQLite's own memory is gone with the next row or conversion.
 func (r *rows) Text(i int) []byte {
-	n := r.stmt.ColumnLen(i)
-	if n == 0 {
-		return r.buf[len(r.buf):]
-	}
 	start := len(r.buf)
-	if start+n > cap(r.buf) {
+	b := r.buf[start:cap(r.buf)]
+	n := r.stmt.ColumnBytes(i, b)
+	if n == len(b) { // it may be longer
+		n = r.stmt.ColumnLen(i)
 		// Slices given out before keep the old memory.
 		r.buf = make([]byte, 0, 2*cap(r.buf)+n+256)
-		start = 0
+		start, b = 0, r.buf[:n]
+		n = r.stmt.ColumnBytes(i, b)
 	}
-	b := r.buf[start : start+n]
-	n = r.stmt.ColumnBytes(i, b)
 	r.buf = r.buf[:start+n]
 	return b[:n:n]
 }
@@ -223,6 +236,10 @@ func (r *rows) Close() error {
 	}
 	err := r.stmt.Reset()
 	r.stmt = nil
+	if cap(r.buf) <= maxText {
+		r.conn.text = r.buf
+	}
+	r.buf = nil
 	// What Reset reports is the error of the last Step, which Next has returned.
 	_ = err
 	return nil
