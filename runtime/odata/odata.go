@@ -328,6 +328,7 @@ func (c *call) allowed(ev cds.Event) error {
 
 // route returns the entities of the path and the associations between them.
 func (c *call) route() (path []*csn.Entity, via []*csn.Element) {
+	path = make([]*csn.Entity, 0, len(c.res.Segments))
 	for _, s := range c.res.Segments {
 		path = append(path, s.Entity)
 		if s.Via != nil {
@@ -345,6 +346,7 @@ func (c *call) request(ev cds.Event) *cds.RawRequest {
 		IfMatch: tags(c.r.Header.Values("If-Match")), IfNoneMatch: tags(c.r.Header.Values("If-None-Match")),
 	}
 	r.Path, r.Via = c.route()
+	r.Params = make([]cds.Keys, 0, len(c.res.Segments))
 	for _, s := range c.res.Segments {
 		r.Params = append(r.Params, cds.Keys{Entity: s.Entity, Values: s.Keys})
 	}

@@ -29,8 +29,10 @@ func (p *pathParser) keys(e *csn.Entity, via *csn.Element, args string) (*cqn.Ro
 			}
 			args = v
 		}
-		if parts, err := splitList(args); err == nil && len(parts) > 1 {
-			return nil, errPositional
+		if strings.Contains(args, ",") {
+			if parts, err := splitList(args); err == nil && len(parts) > 1 {
+				return nil, errPositional
+			}
 		}
 		return p.plainKey(e, via, args)
 	}
@@ -71,23 +73,24 @@ func (p *pathParser) keys(e *csn.Entity, via *csn.Element, args string) (*cqn.Ro
 
 // plainKey reads the value of the only key that is not fixed by the association.
 func (p *pathParser) plainKey(e *csn.Entity, via *csn.Element, text string) (*cqn.Row, error) {
-	var free []*csn.Element
+	var free *csn.Element
 	for _, k := range e.Keys {
-		if !fixedBy(via, k) || len(e.Keys) == 1 {
-			free = append(free, k)
+		if fixedBy(via, k) && len(e.Keys) > 1 {
+			continue
 		}
+		if free != nil {
+			return nil, missingKey(e, free.Name)
+		}
+		free = k
 	}
-	switch {
-	case len(free) == 0:
+	if free == nil {
 		return nil, p.notFound(text)
-	case len(free) > 1:
-		return nil, missingKey(e, free[0].Name)
 	}
-	v, err := keyValue(free[0], text, true)
+	v, err := keyValue(free, text, true)
 	if err != nil {
 		return nil, err
 	}
-	return cqn.NewRow(cqn.Field{Name: free[0].Name, Value: v}), nil
+	return cqn.NewRow(cqn.Field{Name: free.Name, Value: v}), nil
 }
 
 func missingKey(e *csn.Entity, key string) error {

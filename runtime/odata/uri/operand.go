@@ -171,7 +171,8 @@ func (p *exprParser) primary(c *scanner, e *csn.Entity) (operand, error) {
 		return operand{}, err
 	}
 	if ok {
-		return operand{x: &cqn.Lit{Value: lit.value}, lit: &lit}, nil
+		l := lit // only constants are kept
+		return operand{x: &cqn.Lit{Value: l.value}, lit: &l}, nil
 	}
 	w := c.word()
 	if w == "" || isDigit(w[0]) {

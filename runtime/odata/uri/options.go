@@ -14,7 +14,10 @@ type option struct{ name, value string }
 // splitOptions splits and decodes a raw query. Parameter aliases (@x=…) go to the map. A plus sign is kept: it is part of time zone
 // offsets, and expressions take it for a blank where a blank is meant.
 func splitOptions(raw string) ([]option, map[string]string, error) {
-	var opts []option
+	if raw == "" {
+		return nil, nil, nil
+	}
+	opts := make([]option, 0, strings.Count(raw, "&")+1)
 	var aliases map[string]string
 	for raw != "" {
 		var part string
@@ -54,10 +57,11 @@ func unescape(s string) (string, error) {
 		}
 		return s, nil
 	}
-	b := make([]byte, 0, len(s))
+	var b strings.Builder
+	b.Grow(len(s))
 	for i := 0; i < len(s); i++ {
 		if s[i] != '%' {
-			b = append(b, s[i])
+			b.WriteByte(s[i])
 			continue
 		}
 		if i+2 >= len(s) {
@@ -67,13 +71,13 @@ func unescape(s string) (string, error) {
 		if err != nil {
 			return "", bad("Parsing URL failed: %q is no percent-encoding", s[i:i+3])
 		}
-		b = append(b, byte(n))
+		b.WriteByte(byte(n))
 		i += 2
 	}
-	if !utf8.Valid(b) {
+	if !utf8.ValidString(b.String()) {
 		return "", bad("Parsing URL failed: it is not valid UTF-8")
 	}
-	return string(b), nil
+	return b.String(), nil
 }
 
 // EscapeOption appends s in the encoding that next links use: everything but letters, digits and -_.!~*'() is percent-encoded.

@@ -21,8 +21,10 @@ func (x *Index) Parse(escapedPath, rawQuery string) (*Resource, error) {
 	if path == "" {
 		return r, nil
 	}
-	p := &pathParser{index: x, r: r}
-	for _, seg := range strings.Split(path, "/") {
+	n := strings.Count(path, "/") + 1
+	p := pathParser{index: x, r: r, segs: make([]string, 0, n), names: make([]string, 0, n)}
+	r.Segments = make([]Segment, 0, min(n, MaxPath))
+	for seg := range strings.SplitSeq(path, "/") {
 		s, err := unescape(seg)
 		if err != nil {
 			return nil, err

@@ -27,15 +27,21 @@ func (r *Resource) Query(star MayExpand) (*Query, error) {
 	if err := r.checkOptions(); err != nil {
 		return nil, err
 	}
-	e := r.Entity()
-	q := &Query{Top: -1, Select: &cqn.Select{From: &cqn.From{Path: r.Ref()}, One: !r.Many()}}
-	p := &exprParser{r: r}
-	x := &expander{p: p, star: star}
-	opts := r.options
-	if err := x.options(q, q.Select, e, opts, 0); err != nil {
+	m := &struct { // one allocation
+		q    Query
+		sel  cqn.Select
+		from cqn.From
+		p    exprParser
+	}{}
+	m.from.Path = r.Ref()
+	m.sel.From, m.sel.One = &m.from, !r.Many()
+	m.q.Top, m.q.Select = -1, &m.sel
+	m.p.r = r
+	x := expander{p: &m.p, star: star}
+	if err := x.options(&m.q, &m.sel, r.Entity(), r.options, 0); err != nil {
 		return nil, err
 	}
-	return q, nil
+	return &m.q, nil
 }
 
 // An expander reads the options of a request and, nested, those of its expands.
@@ -95,7 +101,7 @@ func (x *expander) options(q *Query, sel *cqn.Select, e *csn.Entity, opts []opti
 
 // columns puts together what a query reads: selected elements, expands, and always the keys.
 func columns(e *csn.Entity, selects, expands []cqn.Column) []cqn.Column {
-	out := append(selects[:len(selects):len(selects)], expands...)
+	out := append(selects, expands...)
 	if len(selects) > 0 && selects[0].Star {
 		return out
 	}
@@ -121,20 +127,28 @@ func hasColumn(cols []cqn.Column, name string) bool {
 
 // selects reads $select. Associations select their foreign keys; paths over associations to one come out flat, as author_name.
 func (x *expander) selects(e *csn.Entity, text string) ([]cqn.Column, error) {
-	var out []cqn.Column
+	// With room for keys and expands; the number of nodes bounds what can be asked.
+	out := make([]cqn.Column, 0, min(strings.Count(text, ","), MaxNodes)+1+len(e.Keys)+1)
 	star := false
-	for _, item := range strings.Split(text, ",") {
+	for item := range strings.SplitSeq(text, ",") {
 		name := strings.Trim(item, " \t")
 		if name == "*" {
 			star = true
 			continue
 		}
 		c := &scanner{option: "$select", s: name}
-		if w := c.word(); w == "" {
+		w := c.word()
+		if w == "" {
 			return nil, c.fail("Expected a property")
 		}
 		if err := x.p.node(); err != nil {
 			return nil, err
+		}
+		if el := e.Element(name); el != nil && w == name && el.Assoc() == nil && !el.Virtual { // most are this simple
+			if !hasColumn(out, name) {
+				out = append(out, cqn.Column{X: cqn.NewRef(name)})
+			}
+			continue
 		}
 		o, err := x.selectPath(c, e)
 		if err != nil {
