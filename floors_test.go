@@ -19,7 +19,7 @@ const floors = `
 2  parser/diag parser/cqn
 3  parser/ast parser/csn runtime/auth
 4  parser/syntax parser/load parser/link parser/check runtime/eval runtime/sqlgen runtime/sqlgen/* runtime/config
-5  parser parser/common parser/parsed runtime/authz runtime/db runtime/db/dbtest
+5  parser parser/format parser/lint parser/common parser/parsed runtime/authz runtime/db runtime/db/dbtest
 6  runtime runtime/db/sqlite runtime/db/postgres
 7  runtime/generic strategies strategies/*
 8  runtime/odata runtime/odata/*
