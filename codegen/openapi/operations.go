@@ -1,0 +1,204 @@
+package openapi
+
+import (
+	"strings"
+
+	"cds/codegen"
+	"cds/parser/csn"
+	"cds/runtime/odata/edmx"
+)
+
+func ref(kind, name string) *codegen.Object {
+	return codegen.NewObject("$ref", "#/components/"+kind+"/"+name)
+}
+
+func content(schema any) *codegen.Object {
+	return codegen.NewObject("application/json", codegen.NewObject("schema", schema))
+}
+
+// op is one operation with its answers.
+func (g *generator) op(e *csn.Entity, summary string, params []any, status string, answer *codegen.Object) *codegen.Object {
+	o := codegen.NewObject("summary", summary)
+	if e != nil {
+		o.Set("tags", []any{g.label(&e.Def, edmx.SetName(e), "title", "Common.Label")})
+	} else {
+		o.Set("tags", []any{"Service Operations"})
+	}
+	if len(params) > 0 {
+		o.Set("parameters", params)
+	}
+	answers := codegen.NewObject(status, answer)
+	if restricted(&g.s.Def) || e != nil && restricted(&e.Def) {
+		answers.Set("401", ref("responses", "unauthorized")).Set("403", ref("responses", "forbidden"))
+	}
+	return o.Set("responses", answers.Set("4XX", ref("responses", "error")))
+}
+
+// names is the parameter of an option that takes names, such as $select.
+func names(option, what string, values []string) *codegen.Object {
+	items := codegen.NewObject("type", "string")
+	if len(values) > 0 {
+		items.Set("enum", values)
+	}
+	return codegen.NewObject("name", option, "in", "query", "description", what, "explode", false,
+		"schema", codegen.NewObject("type", "array", "uniqueItems", true, "items", items))
+}
+
+// selection returns the parameters that choose what of each row is shown.
+func (g *generator) selection(e *csn.Entity) []any {
+	var props, navs []string
+	for _, el := range e.Flat {
+		switch a := el.Assoc(); {
+		case el.Annotations.Is("cds.api.ignore"):
+		case a == nil:
+			props = append(props, el.Name)
+		case g.reachable(a.Target):
+			navs = append(navs, el.Name)
+		}
+	}
+	out := []any{names("$select", "Select properties to be returned", props)}
+	if len(navs) > 0 {
+		out = append(out, names("$expand", "Expand related entities", append([]string{"*"}, navs...)))
+	}
+	return out
+}
+
+func (g *generator) list(e *csn.Entity, summary string) *codegen.Object {
+	var order []string
+	for _, el := range e.Flat {
+		if b := el.Scalar(); b != nil && b.Kind != csn.LargeBinary && !el.Annotations.Is("cds.api.ignore") {
+			order = append(order, el.Name, el.Name+" desc")
+		}
+	}
+	params := []any{
+		ref("parameters", "top"), ref("parameters", "skip"), ref("parameters", "search"),
+		codegen.NewObject("name", "$filter", "in", "query", "description", "Filter items by property values", "schema", codegen.NewObject("type", "string")),
+		ref("parameters", "count"),
+		names("$orderby", "Order items by property values", order),
+	}
+	schema := codegen.NewObject("type", "object", "title", "Collection of "+edmx.SetName(e), "properties", codegen.NewObject(
+		"@odata.count", ref("schemas", "count"),
+		"value", codegen.NewObject("type", "array", "items", ref("schemas", g.schemaName(e)))))
+	return g.op(e, summary, append(params, g.selection(e)...), "200", codegen.NewObject("description", "Retrieved entities", "content", content(schema)))
+}
+
+func (g *generator) read(e *csn.Entity, summary string) *codegen.Object {
+	return g.op(e, summary, g.selection(e), "200", codegen.NewObject("description", "Retrieved entity", "content", content(ref("schemas", g.schemaName(e)))))
+}
+
+func (g *generator) create(e *csn.Entity, summary string) *codegen.Object {
+	o := g.op(e, summary, nil, "201", codegen.NewObject("description", "Created entity", "content", content(ref("schemas", g.schemaName(e)))))
+	return o.Set("requestBody", codegen.NewObject("description", "New entity", "required", true, "content", content(ref("schemas", g.schemaName(e)+"-create"))))
+}
+
+func (g *generator) update(e *csn.Entity, summary string) *codegen.Object {
+	o := g.op(e, summary, nil, "200", codegen.NewObject("description", "Changed entity", "content", content(ref("schemas", g.schemaName(e)))))
+	return o.Set("requestBody", codegen.NewObject("description", "New property values", "required", true, "content", content(ref("schemas", g.schemaName(e)+"-update"))))
+}
+
+// operation writes an action or function, bound to the rows at a path or to none.
+func (g *generator) operation(o *csn.Operation, e *csn.Entity, path string, keys []any) {
+	if o.Annotations.Is("cds.api.ignore") {
+		return
+	}
+	g.guarded = g.guarded || restricted(&g.s.Def) || restricted(&o.Def)
+	name := o.LocalName()
+	if e != nil {
+		name = g.s.Name + "." + name
+	} else if !contains(g.tags, "Service Operations") {
+		g.tags = append(g.tags, "Service Operations")
+	}
+	item := codegen.NewObject()
+	if keys != nil {
+		item.Set("parameters", keys)
+	}
+	status, answer := "204", codegen.NewObject("description", "Success")
+	if o.Returns != nil {
+		status, answer = "200", codegen.NewObject("description", "Success", "content", content(g.result(o.Returns)))
+	}
+	kind := "Invokes action "
+	if o.Function {
+		kind = "Invokes function "
+	}
+	op := g.op(e, g.label(&o.Def, kind+o.LocalName(), "title", "Common.Label", "Core.Description"), nil, status, answer)
+	if restricted(&o.Def) {
+		answers := op.Child("responses")
+		answers.Set("401", ref("responses", "unauthorized")).Set("403", ref("responses", "forbidden"))
+	}
+	if o.Function {
+		item.Set("get", op)
+		g.functionParameters(op, o, &name)
+	} else {
+		item.Set("post", op)
+		if len(o.Params) > 0 {
+			op.Set("requestBody", codegen.NewObject("description", "Action parameters", "required", true, "content", content(g.structure(o.Params))))
+		}
+	}
+	g.paths.Set(path+"/"+name, item)
+}
+
+// functionParameters puts the parameters of a function into its URL: fn(a={a},b='{b}').
+func (g *generator) functionParameters(op *codegen.Object, o *csn.Operation, name *string) {
+	var url []string
+	var list []any
+	for _, p := range o.Params {
+		v := "{" + p.Name + "}"
+		if quoted(p) {
+			v = "'" + v + "'"
+		}
+		url = append(url, p.Name+"="+v)
+		list = append(list, codegen.NewObject("name", p.Name, "in", "path", "required", true, "schema", g.scalar(p)))
+	}
+	*name += "(" + strings.Join(url, ",") + ")"
+	if list != nil {
+		op.Set("parameters", list)
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// result is the schema of what an operation returns: rows and values of simple types are wrapped by OData.
+func (g *generator) result(el *csn.Element) any {
+	switch el.Type.(type) {
+	case *csn.Struct:
+		return g.schema(el)
+	case *csn.Assoc:
+		return g.schema(el)
+	}
+	return codegen.NewObject("type", "object", "properties", codegen.NewObject("value", g.schema(el)))
+}
+
+func (g *generator) components() *codegen.Object {
+	str := func(desc string) *codegen.Object { return codegen.NewObject("type", "string", "description", desc) }
+	g.schemas.Set("count", codegen.NewObject("description", "The number of entities in the collection", "anyOf",
+		[]any{codegen.NewObject("type", "integer", "minimum", 0), codegen.NewObject("type", "string")}))
+	g.schemas.Set("error", codegen.NewObject("type", "object", "required", []string{"error"}, "properties", codegen.NewObject("error",
+		codegen.NewObject("type", "object", "required", []string{"code", "message"}, "properties", codegen.NewObject(
+			"code", str("Machine-readable"), "message", str("For people"), "target", str("Where the fault is"),
+			"details", codegen.NewObject("type", "array", "items", codegen.NewObject("type", "object")))))))
+	query := func(name, desc string, schema *codegen.Object) *codegen.Object {
+		return codegen.NewObject("name", name, "in", "query", "description", desc, "schema", schema)
+	}
+	natural := codegen.NewObject("type", "integer", "minimum", 0)
+	out := codegen.NewObject("schemas", g.schemas, "parameters", codegen.NewObject(
+		"top", query("$top", "Show only the first n items", natural),
+		"skip", query("$skip", "Skip the first n items", natural),
+		"count", query("$count", "Include count of items", codegen.NewObject("type", "boolean")),
+		"search", query("$search", "Search items by search phrases", codegen.NewObject("type", "string"))))
+	answers := codegen.NewObject("error", codegen.NewObject("description", "Error", "content", content(ref("schemas", "error"))))
+	if g.guarded {
+		answers.Set("unauthorized", codegen.NewObject("description", "Credentials are missing or not accepted"))
+		answers.Set("forbidden", codegen.NewObject("description", "The user may not do this", "content", content(ref("schemas", "error"))))
+		out.Set("securitySchemes", codegen.NewObject(
+			"basic", codegen.NewObject("type", "http", "scheme", "basic"),
+			"bearer", codegen.NewObject("type", "http", "scheme", "bearer")))
+	}
+	return out.Set("responses", answers)
+}
