@@ -69,18 +69,25 @@ func compileArgs(args []string) (*cdl.Result, error) {
 		p := &project{dir: args[0], cache: load.NewCache()}
 		return p.compile()
 	}
-	root, err := os.Getwd()
+	root, files, err := fileArgs(args)
 	if err != nil {
 		return nil, err
 	}
-	var files []string
+	return cdl.Compile(os.DirFS(root), files, cdl.Options{Strict: true}), nil
+}
+
+// fileArgs returns the working folder, or the folder above it that has all named files, and the files relative to it.
+func fileArgs(args []string) (root string, files []string, err error) {
+	if root, err = os.Getwd(); err != nil {
+		return "", nil, err
+	}
 	for _, a := range args {
 		abs, err := filepath.Abs(a)
 		if err != nil {
-			return nil, err
+			return "", nil, err
 		}
 		if _, err := os.Stat(abs); err != nil {
-			return nil, &serve.StartError{Code: "no-model", Message: "there is no model " + a, Hint: "name a .cds file or a folder"}
+			return "", nil, &serve.StartError{Code: "no-model", Message: "there is no model " + a, Hint: "name a .cds file or a folder"}
 		}
 		for !within(root, abs) {
 			root = filepath.Dir(root)
@@ -90,11 +97,11 @@ func compileArgs(args []string) (*cdl.Result, error) {
 	for i, f := range files {
 		rel, err := filepath.Rel(root, f)
 		if err != nil {
-			return nil, err
+			return "", nil, err
 		}
 		files[i] = filepath.ToSlash(rel)
 	}
-	return cdl.Compile(os.DirFS(root), files, cdl.Options{Strict: true}), nil
+	return root, files, nil
 }
 
 func within(root, file string) bool {
