@@ -13,9 +13,9 @@ import (
 
 const hex = "0123456789abcdef"
 
-// safe tells which ASCII bytes stand for themselves in a JSON string.
-var safe = func() (t [utf8.RuneSelf]bool) {
-	for i := range t {
+// safe tells which bytes stand for themselves in a JSON string.
+var safe = func() (t [256]bool) {
+	for i := range utf8.RuneSelf {
 		t[i] = i >= ' ' && i != '"' && i != '\\' && i != 0x7f
 	}
 	return t
@@ -28,11 +28,11 @@ func String[T ~string | ~[]byte](dst []byte, s T) []byte {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
+		if safe[c] {
+			i++
+			continue
+		}
 		if c < utf8.RuneSelf {
-			if safe[c] {
-				i++
-				continue
-			}
 			dst = append(dst, s[start:i]...)
 			dst = escape(dst, c)
 			i++
@@ -164,11 +164,43 @@ func DecimalFloat(dst []byte, f float64, scale int, quoted bool) []byte {
 	if quoted {
 		dst = append(dst, '"')
 	}
-	dst = strconv.AppendFloat(dst, f, 'f', max(scale, -1), 64)
+	if out, ok := fixed(dst, f, scale); ok {
+		dst = out
+	} else {
+		dst = strconv.AppendFloat(dst, f, 'f', max(scale, -1), 64)
+	}
 	if quoted {
 		dst = append(dst, '"')
 	}
 	return dst
+}
+
+// fixed appends f with scale digits after the point, for the most frequent numbers: strconv takes its slow way for a given number of digits.
+// ok is false where the product is too large or too near to a tie for its rounding error to be sure not to matter.
+func fixed(dst []byte, f float64, scale int) (out []byte, ok bool) {
+	pow := [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6}
+	if scale < 0 || scale >= len(pow) || math.Abs(f) >= 1e9 {
+		return dst, false
+	}
+	x := f * pow[scale]
+	r := math.Round(x)
+	if math.Abs(x-r) > 0.25 || r == 0 {
+		return dst, false
+	}
+	if r < 0 {
+		dst, r = append(dst, '-'), -r
+	}
+	n, div := uint64(r), uint64(pow[scale])
+	dst = strconv.AppendUint(dst, n/div, 10)
+	if scale == 0 {
+		return dst, true
+	}
+	dst = append(dst, '.')
+	for n %= div; scale > 0; scale-- {
+		div /= 10
+		dst = append(dst, byte('0'+n/div%10))
+	}
+	return dst, true
 }
 
 // Binary appends bytes as a base64url string.

@@ -3,6 +3,8 @@ package jsonw
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
+	"strconv"
 	"testing"
 )
 
@@ -86,4 +88,41 @@ func FuzzString(f *testing.F) {
 			t.Errorf("%q", s)
 		}
 	})
+}
+
+// The short way for decimals writes what strconv does.
+func TestDecimalFloat_AgreesWithStrconv(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	check := func(f float64, scale int) {
+		t.Helper()
+		if got, want := string(DecimalFloat(nil, f, scale, false)), strconv.FormatFloat(f, 'f', scale, 64); got != want {
+			t.Errorf("%v with %d digits: %s, want %s", f, scale, got, want)
+		}
+	}
+	for _, f := range []float64{0, math.Copysign(0, -1), -0.001, 0.005, 1.005, 2.5, 0.125, 999999999.995, 1e9, 1e15, -1234.5, 123456.7890625, 0.1 + 0.2, 5e-324} {
+		for scale := range 9 {
+			check(f, scale)
+			check(-f, scale)
+		}
+	}
+	for range 200_000 {
+		scale := r.IntN(8)
+		check(float64(r.Int64N(1e13)-5e12)/math.Pow10(r.IntN(9)), scale)
+		check(r.NormFloat64()*math.Pow10(r.IntN(12)-3), scale)
+	}
+}
+
+func BenchmarkDecimalFloat(b *testing.B) {
+	dst := make([]byte, 0, 32)
+	for b.Loop() {
+		dst = DecimalFloat(dst[:0], 1234.56, 2, true)
+	}
+}
+
+func BenchmarkString(b *testing.B) {
+	dst := make([]byte, 0, 256)
+	text := []byte("00000000-0000-4000-8000-000000000001 and some words more")
+	for b.Loop() {
+		dst = String(dst[:0], text)
+	}
 }
