@@ -7,6 +7,7 @@ package parser
 import (
 	"io/fs"
 
+	"cds/parser/ast"
 	"cds/parser/check"
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -25,6 +26,8 @@ type Options struct {
 	Cache *load.Cache
 	// Texts take the place of files, by path: unsaved or generated ones.
 	Texts map[string]string
+	// Severities change how bad findings are. They should have passed Messages().Check.
+	Severities diag.Settings
 }
 
 // A Result is what a compilation yields.
@@ -46,12 +49,14 @@ func Compile(fsys fs.FS, paths []string, opt Options) *Result {
 	loaded = nil // the syntax trees are not needed after linking
 	linked := link.Link(sources, link.Options{ParseExpr: syntax.ParseExpr, Files: res.Files, Lenient: !opt.Strict})
 	res.Diags = append(res.Diags, linked.Diags...)
+	res.Diags.Apply(opt.Severities)
 	if !res.Diags.HasErrors() {
 		m, diags := csn.Freeze(linked.Defs, res.Files, linked.Namespace)
 		res.Diags = append(res.Diags, diags...)
 		if !diags.HasErrors() {
 			res.Diags = append(res.Diags, check.Run(m, check.Options{Strict: opt.Strict})...)
 		}
+		res.Diags.Apply(opt.Severities)
 		res.Model = m
 	}
 	if res.Diags.HasErrors() {
@@ -60,6 +65,28 @@ func Compile(fsys fs.FS, paths []string, opt Options) *Result {
 	res.Diags.Sort()
 	return res
 }
+
+// A Parsed is what parsing yields: the trees of files, unlinked.
+type Parsed struct {
+	Trees []*ast.File // roots first, then what they use
+	Files *token.FileSet
+	Diags diag.List // sorted by place
+}
+
+// ParseFiles parses files and folders without linking them; with deep also all that they use.
+func ParseFiles(fsys fs.FS, paths []string, deep bool, opt Options) *Parsed {
+	loaded := load.Load(fsys, paths, load.Options{Cache: opt.Cache, Texts: opt.Texts, Shallow: !deep})
+	res := &Parsed{Files: loaded.Files, Diags: loaded.Diags}
+	res.Diags.Apply(opt.Severities)
+	res.Diags.Sort()
+	for _, s := range loaded.Sources {
+		res.Trees = append(res.Trees, s.File)
+	}
+	return res
+}
+
+// ProjectRoots returns the model files and folders of a CAP project: those in db, srv and app, and schema.cds and services.cds.
+func ProjectRoots(fsys fs.FS) []string { return load.ProjectRoots(fsys) }
 
 // CompileProject compiles the models of a CAP project: those in db, srv and app, and schema.cds and services.cds.
 func CompileProject(fsys fs.FS, opt Options) *Result {

@@ -141,6 +141,8 @@ type Entry struct {
 	Explain  string
 	Wrong    string
 	Right    string
+	// Configurable lets an error be made a warning: the model has a meaning in spite of it, and no restriction is concerned.
+	Configurable bool
 }
 
 // A Catalogue documents codes. Every package that reports diagnostics has one, in its messages.go.

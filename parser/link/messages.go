@@ -6,6 +6,13 @@ func entry(title, explain, wrong, right string) diag.Entry {
 	return diag.Entry{Severity: diag.Error, Title: title, Explain: explain, Wrong: wrong, Right: right}
 }
 
+// configurable is an error that may be made a warning.
+func configurable(title, explain, wrong, right string) diag.Entry {
+	e := entry(title, explain, wrong, right)
+	e.Configurable = true
+	return e
+}
+
 func warning(title, explain, wrong, right string) diag.Entry {
 	return diag.Entry{Severity: diag.Warning, Title: title, Explain: explain, Wrong: wrong, Right: right}
 }
@@ -55,7 +62,7 @@ func elementMessages() diag.Catalogue {
 		"def-localized-clash": warning("No texts because of a name", "E.texts, and the elements texts and localized, are generated where an entity has localized elements.",
 			"entity E { key ID : Integer; t : localized String; texts : String; }", "entity E { key ID : Integer; t : localized String; text : String; }"),
 		"def-localized-no-key": warning("No texts without a key", "Translations belong to a record by its key.", "entity E { t : localized String; }", "entity E { key ID : Integer; t : localized String; }"),
-		"type-ignoring-argument": entry("A type argument is not known", "String, Binary and Vector take a length, Decimal takes precision and scale.",
+		"type-ignoring-argument": configurable("A type argument is not known", "String, Binary and Vector take a length, Decimal takes precision and scale.",
 			"entity E { key ID : Integer(5); }", "entity E { key ID : String(5); }"),
 		"type-invalid-argument": entry("A type argument is no whole number", "Lengths, precisions and scales are whole numbers, none of them negative.",
 			"entity E { key ID : String(variable); }", "entity E { key ID : String(5); }"),
@@ -145,6 +152,6 @@ func extensionMessages() diag.Catalogue {
 		"extend-unexpected-def":     entry("Definitions go into services and contexts", "Only a service or a context can be extended with definitions.", "entity E { key ID : Integer; } extend service E with { entity F { key ID : Integer; } };", "service E { } extend service E with { entity F { key ID : Integer; } };"),
 		"extend-unexpected-element": entry("No place for elements", "Entities, aspects, types and events have elements.", "service S { } extend S with { x : Integer; };", "entity S { key ID : Integer; } extend S with { x : Integer; };"),
 		"extend-unsupported":        entry("Only direct elements can be extended", "The extension of an element inside a structure is not supported: extend the structure's type.", "entity E { key ID : Integer; s { x : String(1); } } extend E:s.x with (length: 5);", "entity E { key ID : Integer; x : String(1); } extend E:x with (length: 5);"),
-		"extend-unknown-arg":        entry("Unknown type argument", "An element's type can be extended by length, precision, scale and srid.", "entity E { key ID : Integer; x : String(1); } extend E:x with (lenth: 5);", "entity E { key ID : Integer; x : String(1); } extend E:x with (length: 5);"),
+		"extend-unknown-arg":        configurable("Unknown type argument", "An element's type can be extended by length, precision, scale and srid.", "entity E { key ID : Integer; x : String(1); } extend E:x with (lenth: 5);", "entity E { key ID : Integer; x : String(1); } extend E:x with (length: 5);"),
 	}
 }

@@ -35,6 +35,8 @@ type Source struct {
 type Options struct {
 	Cache *Cache            // nil: everything is parsed
 	Texts map[string]string // texts that take the place of files, by path: unsaved or generated ones
+	// Shallow reads the roots only and does not follow what they use.
+	Shallow bool
 }
 
 // A Result has the sources in loading order: roots first, then what they use, round by round.
@@ -219,7 +221,7 @@ func (l *loader) round() {
 	for i := range jobs {
 		n := l.index[jobs[i].name]
 		for _, u := range jobs[i].file.Usings {
-			if u.From == "" {
+			if u.From == "" || l.opt.Shallow {
 				continue
 			}
 			if to := l.resolve(jobs[i].name, u); to != "" {
