@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -30,10 +31,9 @@ type conn struct {
 	write   bool
 	session db.Session
 	stmts   map[string]*entry
-	head    *entry // most recently used; its prev is the least recently used
-	regexps map[string]compiled
-	text    []byte // memory for the values of a row
-	failed  error  // of one of our functions in the running statement
+	head    *entry                    // most recently used; its prev is the least recently used
+	regexps map[string]*regexp.Regexp // nil for patterns that are none
+	text    []byte                    // memory for the values of a row
 	stop    chan struct{}
 	unwatch func() bool
 }
@@ -65,9 +65,6 @@ func (c *conn) unwatched() {
 // step runs a statement to its next row or its end.
 func (c *conn) step(s *sqlite.Stmt) (bool, error) {
 	row, err := s.Step()
-	if c.failed != nil {
-		err, c.failed = c.failed, nil
-	}
 	if err != nil {
 		return false, wrap(err)
 	}

@@ -8,16 +8,9 @@ import (
 	"unicode/utf8"
 
 	"cds/parser/cqn"
-	"cds/runtime/db"
 
 	"zombiezen.com/go/sqlite"
 )
-
-// compiled is a cached regular expression or the error of compiling it.
-type compiled struct {
-	re  *regexp.Regexp
-	err error
-}
 
 const maxRegexps = 100
 
@@ -66,7 +59,8 @@ func firstOf(a, b string) string {
 	return b
 }
 
-// regexp implements `value REGEXP pattern`, which SQLite calls with the pattern first. Go's expressions run in linear time.
+// regexp implements `value REGEXP pattern`, which SQLite calls with the pattern first. Go's expressions run in linear time. A pattern that is
+// none matches nothing: SQLite may ask for rows that other conditions of the statement hide, so an error would tell of them.
 func (c *conn) regexp(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
 	if args[0].Type() == sqlite.TypeNull || args[1].Type() == sqlite.TypeNull {
 		return sqlite.Value{}, nil
@@ -75,17 +69,15 @@ func (c *conn) regexp(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, erro
 	re, ok := c.regexps[pattern]
 	if !ok {
 		if c.regexps == nil || len(c.regexps) >= maxRegexps {
-			c.regexps = map[string]compiled{}
+			c.regexps = map[string]*regexp.Regexp{}
 		}
-		re.re, re.err = regexp.Compile(pattern)
+		re, _ = regexp.Compile(pattern)
 		c.regexps[pattern] = re
 	}
-	if re.err != nil {
-		// The library loses errors of functions, so the statement's runner looks for this one.
-		c.failed = fmt.Errorf("%w: invalid pattern: %w", db.ErrValue, re.err)
+	if re == nil {
 		return sqlite.Value{}, nil
 	}
-	return truth(re.re.MatchString(args[1].Text())), nil
+	return truth(re.MatchString(args[1].Text())), nil
 }
 
 func truth(b bool) sqlite.Value {

@@ -25,8 +25,8 @@ func number(name string, def int) int {
 	return def
 }
 
-// serve starts a server for a world.
-func (w *world) serve(t *testing.T) http.Handler {
+// app starts a server for a world.
+func (w *world) app(t *testing.T) *cdstest.App {
 	t.Helper()
 	res := parser.CompileString("world.cds", w.cdl())
 	if res.Model == nil {
@@ -40,7 +40,7 @@ func (w *world) serve(t *testing.T) http.Handler {
 		}
 		cfg.Users = append(cfg.Users, cdstest.User(p.name, opts...))
 	}
-	return cdstest.New(t, cfg).Server.Handler()
+	return cdstest.New(t, cfg)
 }
 
 func send(h http.Handler, who *person, method, url, body string) *httptest.ResponseRecorder {
@@ -111,7 +111,7 @@ func TestReads(t *testing.T) {
 	rows, faults := 0, 0
 	for seed := range worlds {
 		w := newWorld(uint64(seed))
-		h := w.serve(t)
+		h := w.app(t).Server.Handler()
 		for range each {
 			r, who := w.request(), pick(w.Rand, w.people...)
 			want := newOracle(w, who).answer(r).plain(t)

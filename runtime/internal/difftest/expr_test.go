@@ -75,13 +75,13 @@ func (w *world) condition(e *entity, depth int) *node {
 		return w.logic(func() *node { return w.condition(e, depth-1) })
 	}
 	if len(e.assocs) > 0 && depth > 0 && w.IntN(4) == 0 {
-		n := &node{op: "exists"}
+		n, at := &node{op: "exists"}, e
 		if as := w.toOne(e); len(as) > 0 && w.IntN(4) == 0 {
 			n.path = []*assoc{pick(w.Rand, as...)}
-			e = n.path[0].to
+			at = n.path[0].to
 		}
-		if len(e.assocs) > 0 {
-			n.to = pick(w.Rand, e.assocs...)
+		if len(at.assocs) > 0 {
+			n.to = pick(w.Rand, at.assocs...)
 			if w.IntN(3) > 0 {
 				n.kids = []*node{w.condition(n.to.to, depth-1)}
 			}

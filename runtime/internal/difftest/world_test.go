@@ -33,7 +33,8 @@ type row map[string]any // nil, int, string, bool; associations to one as name_I
 
 func (r row) id() int { return r["ID"].(int) }
 
-// An assoc leads from rows of one entity to rows of another: by from.name_ID = to.ID or, to many, by to.back_ID = from.ID.
+// An assoc leads from rows of one entity to rows of another: by from.name_ID = to.ID or, to many, by to.back_ID = from.ID, by equal c, or
+// to those with a smaller n.
 type assoc struct {
 	name     string
 	from, to *entity
@@ -43,7 +44,12 @@ type assoc struct {
 }
 
 func (a *assoc) links(p, q row) bool {
-	if a.many {
+	switch {
+	case a.back == "c":
+		return p["c"] != nil && p["c"] == q["c"]
+	case a.back == "n":
+		return compare(q["n"], "<", p["n"]) == yes
+	case a.many:
 		return q[a.back+"_ID"] == p["ID"]
 	}
 	return p[a.name+"_ID"] == q["ID"]
@@ -103,6 +109,11 @@ func newWorld(seed uint64) *world {
 		for i := range 1 + w.IntN(2) {
 			to := w.entities[w.IntN(roots)]
 			w.link(e, to, fmt.Sprintf("a%d", i))
+		}
+	}
+	for i, by := range []string{"c", "n"} {
+		if from := pick(w.Rand, w.entities...); w.IntN(3) == 0 {
+			from.assocs = append(from.assocs, &assoc{name: fmt.Sprintf("x%d", i), from: from, to: pick(w.Rand, w.entities...), many: true, back: by})
 		}
 	}
 	for i := range w.IntN(3) {
@@ -252,9 +263,14 @@ func (w *world) cdl() string {
 			if a.part {
 				kind = "Composition of"
 			}
-			if a.many {
+			switch {
+			case a.back == "c":
+				fmt.Fprintf(&b, "  %s : Association to many d.%s on %s.c = c;\n", a.name, a.to.name, a.name)
+			case a.back == "n":
+				fmt.Fprintf(&b, "  %s : Association to many d.%s on %s.n < n;\n", a.name, a.to.name, a.name)
+			case a.many:
 				fmt.Fprintf(&b, "  %s : %s many d.%s on %s.%s = $self;\n", a.name, kind, a.to.name, a.name, a.back)
-			} else {
+			default:
 				fmt.Fprintf(&b, "  %s : %s d.%s;\n", a.name, kind, a.to.name)
 			}
 		}

@@ -1,6 +1,7 @@
 package uri
 
 import (
+	"regexp"
 	"strings"
 
 	"cds/parser/cqn"
@@ -96,6 +97,11 @@ func (p *exprParser) makeCall(name string, f function, args []operand) (operand,
 		return operand{x: &cqn.Lit{Value: cqn.Text(cqn.KindTimestamp, "0001-01-01T00:00:00.000Z")}, t: t}, nil
 	}
 	call := &cqn.Call{Name: strings.ToLower(name)}
+	if call.Name == "matchespattern" {
+		if err := pattern(args[1]); err != nil {
+			return operand{}, err
+		}
+	}
 	for i := range args {
 		o := &args[i]
 		if f.args != csn.NoScalar || name == "substring" && i == 0 {
@@ -109,6 +115,18 @@ func (p *exprParser) makeCall(name string, f function, args []operand) (operand,
 		return operand{}, bad("Function %q takes a date or time, not a string", name)
 	}
 	return operand{x: call, t: t, cond: f.cond}, nil
+}
+
+// pattern refuses what is no regular expression before the database sees it. Computed ones, which could fail for single rows and so tell
+// something of rows that the user may not see, are not supported.
+func pattern(o operand) error {
+	if o.lit == nil || !o.lit.quoted {
+		return unsupported("The pattern of matchesPattern must be a string constant")
+	}
+	if _, err := regexp.Compile(o.lit.value.Str()); err != nil {
+		return bad("The pattern of matchesPattern is no regular expression")
+	}
+	return nil
 }
 
 // moment reports whether the function's argument is a date or time.
