@@ -18,14 +18,27 @@ func scopeOf(ctx context.Context) *scope {
 	return s
 }
 
-func (s *scope) into(ctx context.Context) context.Context {
-	return context.WithValue(ctx, scopeKey{}, s)
+// A scoped is a context with a scope, in one piece.
+type scoped struct {
+	context.Context
+	scope scope
 }
+
+// Value returns the scope for its key.
+func (c *scoped) Value(key any) any {
+	if _, ok := key.(scopeKey); ok {
+		return &c.scope
+	}
+	return c.Context.Value(key)
+}
+
+// into returns a context with the scope.
+func (s scope) into(ctx context.Context) context.Context { return &scoped{ctx, s} }
 
 // NewContext returns a context that carries the user and locale of a request that is to be dispatched. Doors and the server's
 // authentication use it; RawRequest.User and Locale win over it. Within a request it changes the user for nested calls, which is logged.
 func NewContext(ctx context.Context, u *User, locale string) context.Context {
-	s := &scope{user: u, locale: locale}
+	s := scope{user: u, locale: locale}
 	if old := scopeOf(ctx); old != nil {
 		s.app, s.unit = old.app, old.unit
 		if old.unit != nil && old.user != u && u != nil {
@@ -37,7 +50,7 @@ func NewContext(ctx context.Context, u *User, locale string) context.Context {
 
 // NewContext returns a context for calls from code outside requests: AppFrom, UserFrom and LocaleFrom find a, u and locale in it.
 func (a *App) NewContext(ctx context.Context, u *User, locale string) context.Context {
-	return (&scope{app: a, user: u, locale: locale}).into(ctx)
+	return scope{app: a, user: u, locale: locale}.into(ctx)
 }
 
 // AppFrom returns the App of the request (or App.NewContext) that ctx belongs to, nil outside of both. The typed query builders

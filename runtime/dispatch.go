@@ -32,7 +32,13 @@ func (s *Service) Dispatch(ctx context.Context, r *RawRequest) (*Result, error) 
 }
 
 func (s *Service) outermost(ctx context.Context, sc *scope, r *RawRequest) (res *Result, err error) {
-	inner := &scope{app: s.App, user: r.User, locale: r.Locale}
+	m := &struct { // one allocation
+		ctx   scoped
+		unit  unit
+		state state
+	}{}
+	inner := &m.ctx.scope
+	*inner = scope{app: s.App, user: r.User, locale: r.Locale}
 	if sc != nil {
 		inner.privileged = sc.privileged && sc.app == s.App
 		if inner.user == nil {
@@ -46,9 +52,11 @@ func (s *Service) outermost(ctx context.Context, sc *scope, r *RawRequest) (res 
 		inner.user = anonymous
 	}
 	r.User, r.Locale = inner.user, inner.locale
-	u := s.App.newUnit(ctx, r.User, r.Locale, !readsOnly(r))
+	u := &m.unit
+	u.start(s.App, ctx, r.User, r.Locale, !readsOnly(r))
 	inner.unit, u.first = u, r
-	ctx = inner.into(ctx)
+	m.ctx.Context = ctx
+	ctx = &m.ctx
 	defer func() {
 		if p := recover(); p != nil {
 			s.App.Options.Log.ErrorContext(ctx, "panic in a handler", "panic", fmt.Sprint(p), "service", s.Model.Name,
@@ -57,7 +65,7 @@ func (s *Service) outermost(ctx context.Context, sc *scope, r *RawRequest) (res 
 			res, err = nil, s.conceal(&Error{Status: 500, Code: "500", Message: "Internal Server Error"})
 		}
 	}()
-	res, err = s.run(ctx, inner, r)
+	res, err = s.run(ctx, inner, r, &m.state)
 	if ferr := u.finish(err == nil); ferr != nil && err == nil {
 		err = ferr
 	}
@@ -86,7 +94,7 @@ func (s *Service) nested(ctx context.Context, sc *scope, r *RawRequest) (*Result
 		r.Locale = sc.locale
 	}
 	if readsOnly(r) || s.App.DB == nil {
-		res, err := s.run(ctx, sc, r)
+		res, err := s.run(ctx, sc, r, &state{})
 		return res, nestedError(err)
 	}
 	end, err := sc.unit.savepoint(ctx)
@@ -99,7 +107,7 @@ func (s *Service) nested(ctx context.Context, sc *scope, r *RawRequest) (*Result
 			_ = end(false)
 		}
 	}()
-	res, err := s.run(ctx, sc, r)
+	res, err := s.run(ctx, sc, r, &state{})
 	if err != nil {
 		return nil, nestedError(err)
 	}
@@ -120,9 +128,9 @@ func nestedError(err error) error {
 // readsOnly tells requests that need no write transaction from the start.
 func readsOnly(r *RawRequest) bool { return r.Event == authz.Read || r.Op != nil && r.Op.Function }
 
-// run runs the phases of one request.
-func (s *Service) run(ctx context.Context, sc *scope, r *RawRequest) (*Result, error) {
-	st := &state{unit: sc.unit, scope: sc}
+// run runs the phases of one request; st is its new state.
+func (s *Service) run(ctx context.Context, sc *scope, r *RawRequest, st *state) (*Result, error) {
+	st.unit, st.scope = sc.unit, sc
 	r.state = st
 	if err := s.authorize(ctx, r); err != nil {
 		return nil, err

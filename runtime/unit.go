@@ -39,13 +39,19 @@ type unit struct {
 const nowForm = "2006-01-02T15:04:05.000Z"
 
 func (a *App) newUnit(ctx context.Context, u *User, locale string, writing bool) *unit {
-	now := a.Options.Now().UTC()
-	t := &unit{app: a, ctx: ctx, now: now, nowText: now.Format(nowForm), writing: writing}
+	t := &unit{}
+	t.start(a, ctx, u, locale, writing)
+	return t
+}
+
+// start makes a new unit of t.
+func (t *unit) start(a *App, ctx context.Context, u *User, locale string, writing bool) {
+	t.app, t.ctx, t.writing, t.now = a, ctx, writing, a.Options.Now().UTC()
+	t.nowText = t.now.Format(nowForm)
 	t.session = db.Session{UserID: u.ID, Tenant: u.Tenant, Locale: locale, Now: t.nowText}
 	if locale == "" {
 		t.session.Locale = a.Options.DefaultLocale
 	}
-	return t
 }
 
 // begin returns the transaction, opened if need be. A write inside a request that only reads so far ends its snapshot and goes on with

@@ -22,13 +22,21 @@ func (a *Access) event() Event {
 // runs before any user code and needs no database: what depends on rows is left in the decision's guard and check.
 func (p *Policy) Decide(u *auth.User, a Access) Decision {
 	st := p.state
-	g := &guard{p: st, s: st.roles.subject(u, a.Privileged), access: a}
+	m := &struct { // one allocation
+		guard guard
+		out   Guard
+		mask  [2]uint64
+		rules [4]string
+	}{}
+	g := &m.guard
+	g.p, g.s, g.access = st, st.roles.subject(u, a.Privileged, m.mask[:0]), a
+	m.out.state = g
 	if n := len(a.Path); n > 0 {
 		g.target = a.Path[n-1]
 	}
 	g.setVia()
-	d := &decider{policy: p, guard: g, env: eval.Env{User: g.s.user, Now: a.Now}}
-	return d.decide(&a)
+	d := decider{policy: p, guard: g, out: &m.out, env: eval.Env{User: g.s.user, Now: a.Now}, rules: m.rules[:0]}
+	return d.decide(&g.access)
 }
 
 // setVia notes by which compositions the path came down.
@@ -52,6 +60,7 @@ func (g *guard) setVia() {
 type decider struct {
 	policy *Policy
 	guard  *guard
+	out    *Guard // of guard
 	env    eval.Env
 	rules  []string
 }
@@ -59,7 +68,7 @@ type decider struct {
 func (d *decider) decide(a *Access) Decision {
 	g := d.guard
 	if g.s.free {
-		return Decision{Verdict: Allow, Rules: []string{"privileged"}, Guard: &Guard{state: g}}
+		return Decision{Verdict: Allow, Rules: []string{"privileged"}, Guard: d.out}
 	}
 	if fault := incomprehensible(a); fault != "" {
 		return d.deny(match{names: []string{fault}}, false)
@@ -109,7 +118,7 @@ func (d *decider) unbound(a *Access, ev Event) Decision {
 			return d.deny(m, false)
 		}
 	}
-	return Decision{Verdict: Allow, Rules: d.rules, Guard: &Guard{state: d.guard}}
+	return Decision{Verdict: Allow, Rules: d.rules, Guard: d.out}
 }
 
 // onTarget decides the last entity of the path, and a bound operation on it.
@@ -134,7 +143,7 @@ func (d *decider) onTarget(a *Access, ev Event) Decision {
 	if !ok {
 		return d.deny(match{names: []string{b.why}, lacking: g.p.of(g.target).own.match(g.s, ev).lacking}, false)
 	}
-	out := Decision{Verdict: Allow, Rules: append(d.rules, b.names...), Guard: &Guard{state: g}}
+	out := Decision{Verdict: Allow, Rules: append(d.rules, b.names...), Guard: d.out}
 	if x != nil {
 		out.Verdict = AllowIf
 	}

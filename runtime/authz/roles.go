@@ -74,7 +74,8 @@ type subject struct {
 	all, free bool
 }
 
-func (t *roleTable) subject(u *auth.User, privileged bool) subject {
+// subject returns how the rules see a user; mask is memory for its roles.
+func (t *roleTable) subject(u *auth.User, privileged bool, mask roleSet) subject {
 	if u == nil {
 		u = auth.Anonymous
 	}
@@ -87,7 +88,7 @@ func (t *roleTable) subject(u *auth.User, privileged bool) subject {
 		s.all = true
 		return s
 	}
-	s.mask = make(roleSet, 0, 2)
+	s.mask = mask
 	for _, r := range u.Roles() {
 		if n, ok := t.ids[r]; ok {
 			s.mask = s.mask.add(n)

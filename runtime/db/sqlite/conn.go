@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"cds/parser/cqn"
@@ -35,7 +36,7 @@ type conn struct {
 	regexps map[string]*regexp.Regexp // nil for patterns that are none
 	text    []byte                    // memory for the values of a row
 	stop    chan struct{}
-	unwatch func() bool
+	watcher watcher
 }
 
 // arm gives the connection a channel whose closing interrupts it. One serves many transactions, as long as none is canceled.
@@ -44,22 +45,54 @@ func (c *conn) arm() {
 	c.conn.SetInterrupt(c.stop)
 }
 
+// patience is how long a transaction runs unwatched: most are over by then, and watching a context costs more than they do.
+const patience = 20 * time.Millisecond
+
+// A watcher interrupts a connection when the context of its transaction ends.
+type watcher struct {
+	mu      sync.Mutex // the timer runs on its own
+	timer   *time.Timer
+	ctx     context.Context // of the running transaction; nil for none
+	unwatch func() bool
+}
+
 // watch interrupts the connection when ctx ends, until the next unwatched.
 func (c *conn) watch(ctx context.Context) {
-	if ctx.Done() == nil {
+	w := &c.watcher
+	w.mu.Lock()
+	w.ctx = ctx
+	w.mu.Unlock()
+	if w.timer == nil {
+		w.timer = time.AfterFunc(patience, c.watchNow)
+		return
+	}
+	w.timer.Reset(patience)
+}
+
+// watchNow begins to watch the context of a transaction that takes its time.
+func (c *conn) watchNow() {
+	w := &c.watcher
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx == nil || w.unwatch != nil {
 		return
 	}
 	stop := c.stop
-	c.unwatch = context.AfterFunc(ctx, func() { close(stop) })
+	w.unwatch = context.AfterFunc(w.ctx, func() { close(stop) })
 }
 
 // unwatched ends watch. After an interruption the connection is made usable again.
 func (c *conn) unwatched() {
-	if c.unwatch != nil && !c.unwatch() {
-		<-c.stop // the function of watch has begun and is about to close it
+	w := &c.watcher
+	w.timer.Stop()
+	w.mu.Lock()
+	unwatch := w.unwatch
+	w.ctx, w.unwatch = nil, nil
+	w.mu.Unlock()
+	if unwatch != nil && !unwatch() {
+		<-c.stop // the function of watchNow has begun and is about to close it
 		c.arm()
 	}
-	c.unwatch = nil
 }
 
 // step runs a statement to its next row or its end.
