@@ -2,141 +2,191 @@ package command
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
-	cdl "cds/parser"
-	"cds/parser/csn"
-	"cds/parser/load"
-	"cds/runtime/db/sqlite"
-	"cds/runtime/odata/edmx"
-	"cds/runtime/serve"
-	"cds/runtime/sqlgen/ddl"
+	"cds/parser/diag"
 
 	"github.com/spf13/cobra"
 )
 
-// targets are the outputs of cds compile.
-var targets = []string{"csn", "sql", "edmx"}
+// compileFlags are the flags of compile.
+type compileFlags struct {
+	to, flavor, service, out, dialect, odataVersion string
+	openapiVersion, openapiURL, profile             string
+	parse, json, docs, lenient                      bool
+	severities                                      []string
+}
 
 func (e *env) compile() *cobra.Command {
-	var to, service, out string
+	var f compileFlags
 	cmd := &cobra.Command{
-		Use:     "compile [files or folder]",
-		Short:   "Compile models to CSN, SQL or EDMX",
-		Example: "  cds compile srv/cat-service.cds --to edmx --service CatalogService\n  cds compile . --to sql",
+		Use:   "compile [files or folders]",
+		Short: "Compile models to CSN, SQL, EDMX, OpenAPI and more",
+		Long: `Compile models and write them in another form. Arguments are files, folders (a project or any folder with .cds files) and patterns such as
+'srv/*.cds'; "-" reads one text from standard input. Without arguments the project in the working directory is compiled.
+
+Targets:
+` + targetHelp(),
+		Example: `  cds compile srv/cat-service.cds --to edmx --service CatalogService
+  cds compile . --to sql --dialect postgres
+  cds compile . --to openapi --service all -o gen/
+  echo 'entity E { key ID : UUID; }' | cds compile - --to yaml`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			defer oneShot()()
-			known := false
-			for _, t := range targets {
-				known = known || t == to
-			}
-			if !known {
-				return usageError{fmt.Errorf("unknown target %q; known targets: %s", to, strings.Join(targets, ", "))}
-			}
-			res, err := compileArgs(args)
-			if err != nil {
-				return err
-			}
-			e.diagnostics(res.Diags, res.Files)
-			if res.Model == nil {
-				return silent{res.Diags}
-			}
-			text, err := render(res.Model, to, service)
-			if err != nil {
-				return err
-			}
-			if out == "" {
-				_, err = fmt.Fprint(e.out, text)
-				return err
-			}
-			return os.WriteFile(out, []byte(text), 0o644)
+			return e.runCompile(&f, args)
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "csn", "target: "+strings.Join(targets, ", "))
-	cmd.Flags().StringVarP(&service, "service", "s", "", "service for edmx; may be left out if there is one only")
-	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write; default standard output")
+	fl := cmd.Flags()
+	fl.StringVarP(&f.to, "to", "2", "csn", "target: "+strings.Join(targetNames(), ", "))
+	fl.StringVarP(&f.flavor, "flavor", "f", "inferred", "flavour of csn, json and yaml: inferred, xtended or parsed")
+	fl.BoolVar(&f.parse, "parse", false, "the same as --flavor parsed")
+	fl.StringVarP(&f.service, "service", "s", "", "service for targets that describe one, or \"all\"; may be left out if there is one only")
+	fl.StringVarP(&f.out, "out", "o", "", "file or folder to write to; default standard output")
+	fl.StringVar(&f.out, "dest", "", "the same as --out")
+	fl.StringVar(&f.dialect, "dialect", "sqlite", "dialect of sql: sqlite or postgres")
+	fl.StringVar(&f.odataVersion, "odata-version", "4.0", "version of OData: 4.0 or 4.01")
+	fl.StringVar(&f.openapiVersion, "openapi:version", "3.0", "version of OpenAPI: 3.0 or 3.1")
+	fl.StringVar(&f.openapiURL, "openapi:url", "", "base URL of the service; ${service-path} stands for its path")
+	fl.BoolVar(&f.docs, "docs", true, "keep doc comments")
+	fl.BoolVar(&f.json, "json", false, "print diagnostics as JSON on standard output; the target is written with --out only")
+	fl.StringArrayVar(&f.severities, "severity", nil, "severity of a message, as code=error|warning|info|none; may be repeated")
+	fl.StringVar(&f.profile, "profile", "", "configuration profiles, separated by commas")
 	return cmd
 }
 
-// compileArgs compiles single files, or the project in a folder. Restrictions are read strictly.
-func compileArgs(args []string) (*cdl.Result, error) {
-	if len(args) == 0 {
-		args = []string{"."}
-	}
-	if st, err := os.Stat(args[0]); err == nil && st.IsDir() && len(args) == 1 {
-		p := &project{dir: args[0], cache: load.NewCache()}
-		return p.compile()
-	}
-	root, files, err := fileArgs(args)
+func (e *env) runCompile(f *compileFlags, args []string) error {
+	t, err := f.check()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return cdl.Compile(os.DirFS(root), files, cdl.Options{Strict: true}), nil
+	src, err := e.sources(args, f)
+	if err != nil {
+		return err
+	}
+	out, files, diags, err := t.run(src, f)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		if err := diag.RenderJSON(e.out, diags, files); err != nil {
+			return err
+		}
+	} else {
+		e.diagnostics(diags, files)
+	}
+	if diags.HasErrors() {
+		return silent{diags}
+	}
+	if f.json && f.out == "" {
+		return nil
+	}
+	return e.write(out, f)
 }
 
-// fileArgs returns the working folder, or the folder above it that has all named files, and the files relative to it.
-func fileArgs(args []string) (root string, files []string, err error) {
-	if root, err = os.Getwd(); err != nil {
-		return "", nil, err
+// check looks at what the flags say by themselves.
+func (f *compileFlags) check() (*target, error) {
+	oneOf := func(flag, value string, known ...string) error {
+		for _, k := range known {
+			if value == k {
+				return nil
+			}
+		}
+		return usageError{fmt.Errorf("--%s is %q; known are %s", flag, value, strings.Join(known, ", "))}
 	}
-	for _, a := range args {
-		abs, err := filepath.Abs(a)
+	if f.parse {
+		f.flavor = "parsed"
+	}
+	f.odataVersion = strings.TrimPrefix(f.odataVersion, "v")
+	if f.odataVersion == "4" {
+		f.odataVersion = "4.0"
+	}
+	for _, err := range []error{
+		oneOf("flavor", f.flavor, "inferred", "xtended", "parsed"),
+		oneOf("dialect", f.dialect, "sqlite", "postgres"),
+		oneOf("odata-version", f.odataVersion, "4.0", "4.01"),
+		oneOf("openapi:version", strings.TrimSuffix(strings.TrimSuffix(f.openapiVersion, ".3"), ".0"), "3.0", "3.1", "3"),
+	} {
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
-		if _, err := os.Stat(abs); err != nil {
-			return "", nil, &serve.StartError{Code: "no-model", Message: "there is no model " + a, Hint: "name a .cds file or a folder"}
-		}
-		for !within(root, abs) {
-			root = filepath.Dir(root)
-		}
-		files = append(files, abs)
 	}
-	for i, f := range files {
-		rel, err := filepath.Rel(root, f)
-		if err != nil {
-			return "", nil, err
-		}
-		files[i] = filepath.ToSlash(rel)
+	t := findTarget(f.to)
+	if t == nil {
+		return nil, usageError{fmt.Errorf("unknown target %q; known targets: %s", f.to, strings.Join(targetNames(), ", "))}
 	}
-	return root, files, nil
+	if f.service != "" && !t.service && !t.part {
+		return nil, usageError{fmt.Errorf("--service is for targets that describe services, not for %s", f.to)}
+	}
+	if f.flavor != "inferred" && !t.sources {
+		return nil, usageError{fmt.Errorf("--flavor %s is for the targets csn, json and yaml only", f.flavor)}
+	}
+	return t, nil
 }
 
-func within(root, file string) bool {
-	rel, err := filepath.Rel(root, file)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+// An output is one text that a target makes.
+type output struct {
+	name string // of the file it becomes in a folder
+	text []byte
 }
 
-func render(m *csn.Model, to, service string) (string, error) {
-	switch to {
-	case "sql":
-		stmts, err := ddl.Create(m, sqlite.New().Dialect())
-		if err != nil {
-			return "", err
+// write puts outputs into a folder, a file or standard output, where several are told apart by lines with their names.
+func (e *env) write(list []output, f *compileFlags) error {
+	if f.out == "" {
+		for _, o := range list {
+			if len(list) > 1 {
+				fmt.Fprintf(e.out, "-- %s --\n", o.name)
+			}
+			if _, err := e.out.Write(o.text); err != nil {
+				return err
+			}
 		}
-		return strings.Join(stmts, ";\n\n") + ";\n", nil
-	case "edmx":
-		s, err := pickService(m, service)
-		if err != nil {
-			return "", err
-		}
-		return string(edmx.Marshal(m, s, edmx.Options{})), nil
+		return nil
 	}
-	return string(csn.Marshal(m, csn.MarshalOptions{Indent: true, Docs: true})) + "\n", nil
+	st, err := os.Stat(f.out)
+	folder := len(list) > 1 || strings.HasSuffix(f.out, "/") || err == nil && st.IsDir()
+	for _, o := range list {
+		path := f.out
+		if folder {
+			path = filepath.Join(f.out, o.name)
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, o.text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func pickService(m *csn.Model, name string) (*csn.Service, error) {
-	if s := m.Service(name); s != nil {
-		return s, nil
+// severitiesOf reads settings like "code=warning".
+func severitiesOf(list []string, cat diag.Catalogue) (diag.Settings, error) {
+	out := diag.Settings{}
+	for _, s := range list {
+		code, name, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, usageError{fmt.Errorf("--severity is %q; the form is code=error|warning|info|none", s)}
+		}
+		sev, err := diag.ParseSeverity(name)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		out[diag.Code(code)] = sev
 	}
-	var names []string
-	for _, s := range m.Services {
-		names = append(names, s.Name)
+	if err := cat.Check(out); err != nil {
+		return nil, usageError{err}
 	}
-	if name == "" && len(names) == 1 {
-		return m.Services[0], nil
-	}
-	return nil, usageError{fmt.Errorf("--service must name one of the model's services: %s", strings.Join(names, ", "))}
+	return out, nil
+}
+
+// A source is what is to be compiled.
+type source struct {
+	fsys       fs.FS
+	paths      []string
+	texts      map[string]string
+	strict     bool
+	severities diag.Settings
 }

@@ -42,7 +42,11 @@ func (p *project) compile() (*cdl.Result, error) {
 		return nil, err
 	}
 	p.lenient = !cfg.Bool("requires.auth.strict", true)
-	return cdl.CompileProject(os.DirFS(p.dir), cdl.Options{Strict: !p.lenient, Cache: p.cache}), nil
+	severities, err := severitiesOf(configured(cfg), messages())
+	if err != nil {
+		return nil, &serve.StartError{Code: "config-severities", Message: "cdsc.severities: " + err.Error(), Hint: "cds explain CODE tells what a message may be"}
+	}
+	return cdl.CompileProject(os.DirFS(p.dir), cdl.Options{Strict: !p.lenient, Cache: p.cache, Severities: severities}), nil
 }
 
 // app is the application that serves the project's models without Go code.
