@@ -21,6 +21,7 @@ func (l *linker) compose() {
 		}
 		for _, e := range d.elems {
 			l.composeElement(d, e)
+			l.localizedParts(d, l.info[e].texpr, 0)
 		}
 		l.makeTexts(d)
 	}
@@ -84,6 +85,20 @@ func (l *linker) generated(d *def, name string, at token.Span) *csn.Element {
 // isLocalized reports whether an element has translations.
 func isLocalized(e *csn.Element) bool { return e.Localized && !e.Key && !e.Virtual }
 
+// localizedParts warns of localized parts of a structure, which have no translations: texts belong to elements of the entity itself.
+func (l *linker) localizedParts(d *def, t *ast.TypeExpr, depth int) {
+	if t == nil || depth > maxDepth {
+		return
+	}
+	for _, f := range t.Fields {
+		if f.Localized {
+			x := l.diags.Warnf("def-localized-part", f.Name.Span, "“%s” is part of a structure: translations of it are not supported", f.Name.Text)
+			x.Home, x.Hint = home(d, f.Name.Text), "Make it an element of the entity itself."
+		}
+		l.localizedParts(d, f.Type, depth+1)
+	}
+}
+
 // makeTexts makes E.texts if E has localized elements.
 func (l *linker) makeTexts(d *def) {
 	any, keys := false, false
@@ -139,6 +154,20 @@ func (l *linker) textsElements(d, t *def) {
 		l.info[loc].state = done
 		t.elems = append(csn.Elements{loc}, t.elems...)
 	}
+	draft := l.annotated(d, "fiori.draft.enabled").Is("fiori.draft.enabled")
+	unique := &cqn.AnnoValue{Kind: cqn.AnnoArray}
+	if draft { // a draft may have two records with one locale for a while: they are told apart by a key of their own
+		id := l.generated(t, "ID_texts", d.span)
+		id.Key, id.TypeName, id.Type = true, "cds.UUID", &csn.Builtin{Name: "cds.UUID", Kind: csn.UUID}
+		l.info[id].state = done
+		for _, e := range t.elems {
+			if e.Key {
+				e.Key = false
+				unique.Items = append(unique.Items, &cqn.AnnoValue{Kind: cqn.AnnoRef, Text: e.Name})
+			}
+		}
+		t.elems = append(csn.Elements{id}, t.elems...)
+	}
 	for _, e := range d.elems {
 		if !e.Key && !isLocalized(e) || t.elems.Lookup(e.Name) != nil {
 			continue
@@ -149,10 +178,17 @@ func (l *linker) textsElements(d, t *def) {
 		l.info[c].asText = true
 		if e.Key {
 			c.Annotations = csn.Annotations{constant("odata.containment.ignore", true)}
+			if draft {
+				c.Key = false
+				unique.Items = append(unique.Items, &cqn.AnnoValue{Kind: cqn.AnnoRef, Text: e.Name})
+			}
 		} else {
 			c.NotNull = false
 		}
 		t.elems = append(t.elems, c)
+	}
+	if draft {
+		t.annos = append(t.annos, cqn.AnnoField{Name: "assert.unique.locale", Value: unique})
 	}
 }
 

@@ -8,6 +8,7 @@
 //	shape.go     included elements are copied, so that every entity, aspect and type knows the names of its elements
 //	compose.go   compositions of aspects and localized elements get their entities
 //	types.go     elements get types, inherited facets and annotations, on demand
+//	calc.go      calculated elements that depend on themselves are reported
 //	query.go     view bodies are linked: absolute names in FROM, checked references
 //	infer.go     views get elements, in dependency order
 //	expose.go    associations are redirected inside services, their targets exposed
@@ -70,7 +71,7 @@ func Link(sources []Source, opt Options) Result {
 		notes:    map[string]*notes{},
 	}
 	res := Result{}
-	for _, pass := range []func(){l.collect, l.extend, l.services, l.shapeAll, l.compose, l.resolveAll, l.inferAll, l.propagateAll, l.rewriteAll, l.restrictAll} {
+	for _, pass := range []func(){l.collect, l.extend, l.services, l.shapeAll, l.compose, l.resolveAll, l.calculations, l.inferAll, l.propagateAll, l.rewriteAll, l.restrictAll} {
 		pass()
 		if l.over { // walking what has grown too large would take for ever
 			res.Diags = l.diags

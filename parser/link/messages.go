@@ -61,6 +61,8 @@ func elementMessages() diag.Catalogue {
 			"entity E { key ID : Integer; x = frob(ID); }", "entity E { key ID : Integer; x : String = frob(ID); }"),
 		"def-localized-clash": warning("No texts because of a name", "E.texts, and the elements texts and localized, are generated where an entity has localized elements.",
 			"entity E { key ID : Integer; t : localized String; texts : String; }", "entity E { key ID : Integer; t : localized String; text : String; }"),
+		"def-localized-part": warning("Translations of parts are not supported", "Texts belong to elements of the entity itself, not to parts of structures in it.",
+			"entity E { key ID : Integer; s { t : localized String; } }", "entity E { key ID : Integer; t : localized String; }"),
 		"def-localized-no-key": warning("No texts without a key", "Translations belong to a record by its key.", "entity E { t : localized String; }", "entity E { key ID : Integer; t : localized String; }"),
 		"type-ignoring-argument": configurable("A type argument is not known", "String, Binary and Vector take a length, Decimal takes precision and scale.",
 			"entity E { key ID : Integer(5); }", "entity E { key ID : String(5); }"),
