@@ -205,6 +205,8 @@ func (sc *scope) like(x *cqn.Like) (frag, error) {
 			return frag{}, err
 		}
 		sql += " ESCAPE " + e.at(precAdd)
+	} else {
+		sql += sc.t.LikePlain
 	}
 	return frag{sql: sql, prec: precCompare}, nil
 }
@@ -232,13 +234,13 @@ func (sc *scope) in(x *cqn.In) (frag, error) {
 			return frag{sql: head + " IN (" + one.sql + ")", prec: precCompare}, err
 		}
 		n := sc.bindIndex(Bind{Param: *set, Type: f.typ, List: true})
-		return frag{sql: string(sc.d.InList([]byte(head), n, f.typ)), prec: precCompare}, nil
+		return frag{sql: string(sc.d.InList([]byte(f.at(precAdd)), n, f.typ, x.Negated)), prec: precCompare}, nil
 	case *cqn.Lit:
 		if sc.view || set.Value.Kind() != cqn.KindList {
 			return sc.in(&cqn.In{X: x.X, Set: &cqn.Tuple{Items: []cqn.Expr{set}}, Negated: x.Negated})
 		}
 		n := sc.bindIndex(Bind{Param: cqn.Param{Index: -1}, Const: set.Value, Type: f.typ, List: true})
-		return frag{sql: string(sc.d.InList([]byte(head), n, f.typ)), prec: precCompare}, nil
+		return frag{sql: string(sc.d.InList([]byte(f.at(precAdd)), n, f.typ, x.Negated)), prec: precCompare}, nil
 	case *cqn.Subquery:
 		q, err := sc.subquery(&cqn.Subquery{Query: set.Query})
 		return frag{sql: head + " IN " + q.sql, prec: precCompare}, err
@@ -280,7 +282,12 @@ func (sc *scope) inArray(x *cqn.In, ref *cqn.Ref) (frag, error) {
 	if tmpl == "" {
 		return frag{}, &Error{Code: "NOT_SUPPORTED", Message: "conditions on arrays are not supported by this database", Status: 501}
 	}
-	return frag{sql: f.at(precAdd) + negated(x.Negated) + " IN (" + fill(tmpl, []string{set.sql}) + ")", prec: precCompare}, nil
+	t := or(f.hint(), h).typ
+	if t == nil || t.Kind == csn.String || t.Kind == csn.UUID {
+		t = typeText
+	}
+	item, err := TypeSQL(loose(t), sc.d)
+	return frag{sql: f.at(precAdd) + negated(x.Negated) + " IN (" + fill(tmpl, []string{set.sql, item}) + ")", prec: precCompare}, err
 }
 
 // membership compiles the plain forms with a user attribute, which need one list only: a = e, a != e, e in a.
@@ -323,20 +330,21 @@ func (sc *scope) membership(x cqn.Expr) (frag, bool, error) {
 	if err != nil {
 		return frag{}, true, err
 	}
-	n := sc.bindIndex(Bind{Param: *p, Type: attrType(f, e), List: true})
-	in := string(sc.d.InList([]byte(f.at(precAdd)), n, f.typ))
+	t := attrType(f, e)
+	n := sc.bindIndex(Bind{Param: *p, Type: t, List: true})
+	in := string(sc.d.InList([]byte(f.at(precAdd)), n, t, false))
 	switch {
 	case safe:
 		return frag{sql: f.at(precCompare+1) + " IS NOT NULL AND " + in, prec: precAnd}, true, nil
 	case !not:
 		return frag{sql: in, prec: precCompare}, true, nil
 	}
-	in = string(sc.d.InList([]byte(f.at(precAdd)+" NOT"), n, f.typ))
+	in = string(sc.d.InList([]byte(f.at(precAdd)), n, t, true))
 	if !strict {
 		in = "(" + f.at(precCompare+1) + " IS NULL OR " + in + ")"
 	}
 	// Asked of the converted list: values that are none for this type count as absent.
-	return frag{sql: "EXISTS (SELECT 1 FROM " + string(sc.d.ListRows(nil, n, f.typ, "v")) + ") AND " + in, prec: precAnd}, true, nil
+	return frag{sql: "EXISTS (SELECT 1 FROM " + string(sc.d.ListRows(nil, n, t, "v")) + ") AND " + in, prec: precAnd}, true, nil
 }
 
 // attrType is the type that values of a user attribute, which are texts, are converted to: that of the element they are compared with. Results of

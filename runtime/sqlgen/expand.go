@@ -238,7 +238,7 @@ func (s *selection) keyLists(cols []string, els []*csn.Element) {
 		nums[i] = s.bindIndex(Bind{Param: cqn.Param{From: cqn.FromKeys, Name: el.Name, Index: i}, Type: el.Scalar(), List: true})
 	}
 	if len(cols) == 1 {
-		s.and(string(s.d.InList([]byte(cols[0]), nums[0], els[0].Scalar())))
+		s.and(string(s.d.InList([]byte(cols[0]), nums[0], els[0].Scalar(), false)))
 		return
 	}
 	// Several lists are put together by position.

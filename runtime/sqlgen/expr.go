@@ -57,6 +57,7 @@ func builtin(t csn.Type) *csn.Builtin { b, _ := t.(*csn.Builtin); return b }
 // builtins are the types of expressions that no element has.
 var (
 	typeString    = &csn.Builtin{Name: "cds.String", Kind: csn.String}
+	typeText      = &csn.Builtin{Name: "cds.LargeString", Kind: csn.LargeString}
 	typeBool      = &csn.Builtin{Name: "cds.Boolean", Kind: csn.Boolean}
 	typeInt       = &csn.Builtin{Name: "cds.Integer", Kind: csn.Integer}
 	typeInt64     = &csn.Builtin{Name: "cds.Int64", Kind: csn.Int64}
@@ -180,7 +181,7 @@ func (sc *scope) lit(x *cqn.Lit, h hint) (frag, error) {
 		return frag{sql: sc.t.False, typ: typeBool}, nil
 	}
 	if sc.view {
-		s, err := literalSQL(v)
+		s, err := sc.literalSQL(v)
 		f := frag{sql: s, typ: typeOfValue(v)}
 		if strings.HasPrefix(s, "-") {
 			f.prec = precConcat // a second minus before it would begin a comment
@@ -212,7 +213,7 @@ func (sc *scope) enumValue(symbol string, h hint) (cqn.Value, error) {
 }
 
 // literalSQL writes a constant of a model as SQL text, for views only.
-func literalSQL(v cqn.Value) (string, error) {
+func (sc *scope) literalSQL(v cqn.Value) (string, error) {
 	quote := func(s string) (string, error) {
 		if strings.IndexByte(s, 0) >= 0 {
 			return "", &Error{Code: "INVALID_LITERAL", Message: "a constant contains a NUL character"}
@@ -230,7 +231,7 @@ func literalSQL(v cqn.Value) (string, error) {
 		}
 		return v.Str(), nil
 	case cqn.KindBytes:
-		return fmt.Sprintf("X'%X'", v.Str()), nil
+		return fill(sc.t.Bytes, []string{fmt.Sprintf("%X", v.Str())}), nil
 	case cqn.KindString, cqn.KindDate, cqn.KindTime, cqn.KindDateTime, cqn.KindTimestamp:
 		return quote(v.Str())
 	}

@@ -88,8 +88,8 @@ func (c *compiler) selectPlan(q *cqn.Select) (*Plan, error) {
 		return nil, err
 	}
 	s.plan.SQL = s.sql(q.Distinct)
-	if q.Lock == cqn.LockUpdate && s.t.LockUpdate != "" {
-		s.plan.SQL += " " + s.t.LockUpdate
+	if q.Lock == cqn.LockUpdate && s.t.LockUpdate != "" && s.main != nil {
+		s.plan.SQL += " " + fill(s.t.LockUpdate, []string{s.main.alias})
 	}
 	s.plan.Binds = st.binds
 	return s.plan, nil
@@ -349,14 +349,26 @@ func (sc *scope) orderBy(os []cqn.Order) (string, error) {
 		if o.Desc {
 			s += " DESC"
 		}
-		if sc.t.NullsOrder && o.NullsFirst {
+		first, last := o.NullsFirst, o.NullsLast
+		if sc.t.NullsHigh && !first && !last && !neverNull(o.X, f) {
+			first, last = !o.Desc, o.Desc
+		}
+		switch {
+		case !sc.t.NullsOrder:
+		case first:
 			s += " NULLS FIRST"
-		} else if sc.t.NullsOrder && o.NullsLast {
+		case last:
 			s += " NULLS LAST"
 		}
 		parts = append(parts, s)
 	}
 	return strings.Join(parts, ", "), nil
+}
+
+// neverNull reports whether an item to sort by is a key of the row itself, for which no place for nulls has to be named: an index may serve then.
+func neverNull(x cqn.Expr, f frag) bool {
+	ref, ok := x.(*cqn.Ref)
+	return ok && len(ref.Path) == 1 && f.el != nil && f.el.Key
 }
 
 func (sc *scope) orderItem(x cqn.Expr) (frag, error) {

@@ -141,8 +141,8 @@ type Dialect interface {
 	Tables() *Tables
 	// Param appends placeholder number n (from 1) for a value of type t.
 	Param(b []byte, n int, t *csn.Builtin) []byte
-	// InList appends `IN …` for ONE bound list: ` = ANY($n)` or ` IN (SELECT value FROM json_each(?n))`.
-	InList(b []byte, n int, t *csn.Builtin) []byte
+	// InList appends `IN …` for ONE bound list: ` = ANY($n)` or ` IN (SELECT value FROM json_each(?n))`; with not the opposite.
+	InList(b []byte, n int, t *csn.Builtin, not bool) []byte
 	// ListRows appends a FROM item with alias that yields the elements of bound list n in column "value" and their positions in column "key".
 	ListRows(b []byte, n int, t *csn.Builtin, alias string) []byte
 }
@@ -158,12 +158,20 @@ type Tables struct {
 	NullSafeEq, NullSafeNe string
 	True, False            string
 	Concat                 string // template
-	// Elements is the template of a query for the elements of a JSON array; "" if there is none.
+	// Elements is the template of a query for the elements of a JSON array, ?2 being the SQL type they are compared with; "" if there is none.
 	Elements string
 	// Regexp is the template of matchesPattern; "" if there is none.
 	Regexp string
 	// NullsOrder is set if NULLS FIRST/LAST is understood.
 	NullsOrder bool
-	// LockUpdate is appended to SELECT … FOR UPDATE; "" if there are no row locks.
+	// NullsHigh is set if nulls sort after all values where nothing else is said. Elsewhere, and in CAP, they are the least.
+	NullsHigh bool
+	// LockUpdate is appended to SELECT … FOR UPDATE, ?1 being the alias of the rows to lock; "" if there are no row locks.
 	LockUpdate string
+	// Bytes is the template of a constant of bytes, ?1 being its hexadecimal digits.
+	Bytes string
+	// LikePlain is appended to LIKE without ESCAPE where the database would take backslashes for escapes.
+	LikePlain string
+	// MaxName is the most bytes of a name that the database keeps; 0 for any number.
+	MaxName int
 }

@@ -265,7 +265,7 @@ func (sc *scope) setOp(q *cqn.SetOp) (string, []outColumn, error) {
 			return "", nil, sc.fail("INVALID_QUERY", "the queries of a %s have %d and %d columns", q.Op, len(first), len(cols))
 		}
 		if s, ok := a.(*cqn.Select); !ok || len(s.OrderBy) > 0 || s.Limit != nil || s.Offset != nil {
-			sql = "SELECT * FROM (" + sql + ")"
+			sql = "SELECT * FROM (" + sql + ") AS u" + strconv.Itoa(i+1)
 		}
 		parts = append(parts, sql)
 	}
@@ -287,6 +287,9 @@ func (sc *scope) setOp(q *cqn.SetOp) (string, []outColumn, error) {
 		s := Quote(name, sc.d)
 		if o.Desc {
 			s += " DESC"
+		}
+		if sc.t.NullsHigh {
+			s += map[bool]string{false: " NULLS FIRST", true: " NULLS LAST"}[o.Desc]
 		}
 		order = append(order, s)
 	}

@@ -110,7 +110,7 @@ func (c *constants) lit(n *cqn.Lit) (string, error) {
 		}
 		return v.Str(), nil
 	case cqn.KindBytes:
-		return "x'" + hex.EncodeToString([]byte(v.Str())) + "'", nil
+		return fill(c.d.Tables().Bytes, hex.EncodeToString([]byte(v.Str())), ""), nil
 	case cqn.KindString, cqn.KindDate, cqn.KindTime, cqn.KindDateTime, cqn.KindTimestamp:
 		if strings.Contains(v.Str(), "\x00") {
 			return "", errors.New("a text with a null character")

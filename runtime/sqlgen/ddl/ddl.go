@@ -84,6 +84,9 @@ func persisted(e *csn.Entity) bool { return !e.SkipPersistence && !e.Exists }
 // claim notes a name, which must be new. Names differ by more than case, since databases fold it.
 func (g *generator) claim(e *csn.Entity, name string) bool {
 	key := strings.ToLower(name)
+	if n := g.d.Tables().MaxName; n > 0 && len(key) > n {
+		key = key[:n] // what comes after is lost, and with it the difference
+	}
 	if other, taken := g.names[key]; taken {
 		g.fail("DDL_NAME_CLASH", e, nil, "its name in the database, %s, is that of %s as well: dots become underscores and case does not count", name, other)
 		return false

@@ -33,7 +33,7 @@ func TestRecorded(t *testing.T) {
 	if len(files) == 0 {
 		t.Skip("the recorded models are not at hand")
 	}
-	n := 0
+	n, same := 0, 0
 	for _, file := range files {
 		sql, err := os.ReadFile(strings.TrimSuffix(file, ".csn.json") + ".sql")
 		if err != nil || strings.Contains(file, "/invalid/") {
@@ -61,8 +61,12 @@ func TestRecorded(t *testing.T) {
 				}
 				compare(t, want, res.Model)
 			}
+			if !t.Failed() {
+				same++
+			}
 		})
 	}
+	t.Logf("score: SQL for SQLite, run and compared %d of %d", same, n)
 	if n < 50 {
 		t.Errorf("only %d models were compared", n)
 	}

@@ -1,0 +1,243 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"cds/parser/cqn"
+	"cds/runtime/db"
+)
+
+// maxStmts bounds the prepared statements of a connection; the least recently used one goes first.
+const maxStmts = 200
+
+// A conn is one connection with its prepared statements. Only one transaction uses it at a time.
+type conn struct {
+	pg     *pgconn.PgConn
+	stmts  map[string]*entry
+	head   *entry // most recently used; its prev is the least recently used
+	names  int    // of prepared statements given out so far
+	schema int64  // of the pool when the statements were prepared
+	// scratch memory for binds
+	buf     []byte
+	values  [][]byte
+	formats []int16
+}
+
+// An entry is a prepared statement in a ring ordered by use.
+type entry struct {
+	stmt       *pgconn.StatementDescription
+	asked      []uint32 // types that the parameters were prepared with; 0 where the server found out
+	formats    []int16  // of the result columns
+	prev, next *entry
+}
+
+// connKey is where a pgconn keeps our state.
+const connKey = "cds"
+
+// connOf returns our state of a connection, which lives as long as the connection.
+func connOf(pg *pgconn.PgConn) *conn {
+	if c, ok := pg.CustomData()[connKey].(*conn); ok {
+		return c
+	}
+	c := &conn{pg: pg, stmts: map[string]*entry{}}
+	pg.CustomData()[connKey] = c
+	return c
+}
+
+// renew forgets the statements that were prepared before the schema changed.
+func (c *conn) renew(ctx context.Context, schema int64) error {
+	if c.schema == schema {
+		return nil
+	}
+	for e := c.head; e != nil; e = c.head {
+		if err := c.drop(ctx, e); err != nil {
+			return err
+		}
+	}
+	c.schema = schema
+	return nil
+}
+
+const setSession = `SELECT set_config('cap.applicationuser', $1, true), set_config('cap.tenant', $2, true), set_config('cap.locale', $3, true), ` +
+	`set_config('cap.now', $4, true), set_config('cap.valid_from', $5, true), set_config('cap.valid_to', $6, true)`
+
+// begin begins a transaction and tells it who is asking, in one round trip.
+func (c *conn) begin(ctx context.Context, begin string, s db.Session) error {
+	e, err := c.prepare(ctx, setSession, nil)
+	if err != nil {
+		return err
+	}
+	now := s.Now
+	var vals [][]byte
+	for _, v := range [...]string{s.UserID, s.Tenant, s.Locale, now, firstOf(s.ValidFrom, now), firstOf(s.ValidTo, now)} {
+		vals = append(vals, []byte(v))
+	}
+	var b pgconn.Batch
+	b.ExecParams(begin, nil, nil, nil, nil)
+	b.ExecStatement(e.stmt, vals, nil, nil)
+	_, err = c.pg.ExecBatch(ctx, &b).ReadAll()
+	return wrap(err)
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// prepare returns the statement for a text whose parameters have the types of the values. A statement that was prepared for other types is
+// prepared anew.
+func (c *conn) prepare(ctx context.Context, sql string, binds []cqn.Value) (*entry, error) {
+	e := c.stmts[sql]
+	if e != nil {
+		if e.fits(binds) {
+			c.touch(e)
+			return e, nil
+		}
+		if err := c.drop(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.stmts) >= maxStmts {
+		if err := c.drop(ctx, c.head.prev); err != nil {
+			return nil, err
+		}
+	}
+	var asked []uint32
+	for i, v := range binds {
+		if oid := oidOf(v); oid != 0 {
+			if asked == nil {
+				asked = make([]uint32, len(binds))
+			}
+			asked[i] = oid
+		}
+	}
+	c.names++
+	st, err := c.pg.Prepare(ctx, "c"+strconv.Itoa(c.names), sql, asked)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	e = &entry{stmt: st, asked: asked, formats: make([]int16, len(st.Fields))}
+	for i := range st.Fields {
+		e.formats[i] = resultFormat(st.Fields[i].DataTypeOID)
+	}
+	c.stmts[sql] = e
+	c.link(e)
+	return e, nil
+}
+
+// fits reports whether values can be bound to parameters of the types that were asked for: null fits everywhere.
+func (e *entry) fits(binds []cqn.Value) bool {
+	for i, v := range binds {
+		var have uint32
+		if i < len(e.asked) {
+			have = e.asked[i]
+		}
+		if !v.IsNull() && oidOf(v) != have {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *conn) drop(ctx context.Context, e *entry) error {
+	c.unlink(e)
+	delete(c.stmts, e.stmt.SQL)
+	return wrap(c.pg.Deallocate(ctx, e.stmt.Name))
+}
+
+func (c *conn) touch(e *entry) {
+	if c.head != e {
+		c.unlink(e)
+		c.link(e)
+	}
+}
+
+// link puts e at the head of the ring.
+func (c *conn) link(e *entry) {
+	if c.head == nil {
+		e.prev, e.next = e, e
+	} else {
+		e.prev, e.next = c.head.prev, c.head
+		e.prev.next, e.next.prev = e, e
+	}
+	c.head = e
+}
+
+func (c *conn) unlink(e *entry) {
+	if e.next == e {
+		c.head = nil
+		return
+	}
+	e.prev.next, e.next.prev = e.next, e.prev
+	if c.head == e {
+		c.head = e.next
+	}
+}
+
+// exec starts a statement.
+func (c *conn) exec(ctx context.Context, s db.Stmt) (*pgconn.ResultReader, *entry, error) {
+	e, err := c.prepare(ctx, s.SQL, s.Binds)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n := len(e.stmt.ParamOIDs); n != len(s.Binds) {
+		return nil, nil, fmt.Errorf("%w: the statement has %d parameters, %d are given", db.ErrValue, n, len(s.Binds))
+	}
+	if err := c.bind(s.Binds, e.stmt.ParamOIDs); err != nil {
+		return nil, nil, err
+	}
+	return c.pg.ExecStatement(ctx, e.stmt, c.values, c.formats, e.formats), e, nil
+}
+
+// kinds are the error kinds by SQLSTATE, or by its class of two letters.
+var kinds = map[string]error{
+	"23505": db.ErrUnique, "23503": db.ErrForeignKey, "23502": db.ErrNotNull, "23": db.ErrCheck,
+	"22":    db.ErrValue,
+	"42804": db.ErrValue, "42883": db.ErrValue, "42725": db.ErrValue, "42P18": db.ErrValue, // operands of types that do not go together
+	"54001": db.ErrValue, // stack depth: too deeply nested
+	"25006": db.ErrReadOnly,
+	"40001": db.ErrBusy, "40P01": db.ErrBusy, "55P03": db.ErrBusy, "53300": db.ErrBusy, "53200": db.ErrBusy, "57P01": db.ErrBusy, "57P02": db.ErrBusy,
+	"57P03": db.ErrBusy, "08": db.ErrBusy,
+	"53100": db.ErrFull,
+	"57014": db.ErrCanceled,
+}
+
+// wrap turns an error of the library into one of db's kinds, keeping it as cause. What it says may contain data.
+func wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, k := range [...]error{db.ErrCanceled, db.ErrValue, db.ErrClosed, db.ErrBusy} {
+		if errors.Is(err, k) {
+			return err
+		}
+	}
+	var kind error
+	var pe *pgconn.PgError
+	var ne net.Error
+	var ce *pgconn.ConnectError
+	switch {
+	case errors.As(err, &pe):
+		kind = kinds[pe.Code]
+		if kind == nil && len(pe.Code) == 5 {
+			kind = kinds[pe.Code[:2]]
+		}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		kind = db.ErrCanceled
+	case errors.As(err, &ce), errors.As(err, &ne), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		kind = db.ErrBusy
+	}
+	if kind == nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	return fmt.Errorf("%w: %w", kind, err)
+}
