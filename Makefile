@@ -8,7 +8,7 @@ LINT_VER := v2.15.0
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint generate check-generated golden conformance bench fuzz cover check check-all clean
+.PHONY: help build test lint generate check-generated golden conformance language-score messages bench fuzz cover check check-all clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ golden: ## Rewrite golden files from what the code does now; look at the diff
 
 conformance: ## Compare with recorded answers; prints the score by file and fails below the thresholds
 	@scripts/conformance $(SHARED)
+
+language-score: ## Compile the recorded models to each target; prints the score by target
+	@scripts/language-score
+
+messages: ## Rewrite docs/messages.md from the catalogue of messages
+	$(GO) run ./cmd/cds explain --markdown >docs/messages.md.new && mv docs/messages.md.new docs/messages.md
 
 bench: ## Benchmarks: start, reads against the reference server, allocations
 	@scripts/bench $(SHARED)

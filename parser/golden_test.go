@@ -40,7 +40,7 @@ func TestRecordedModels(t *testing.T) {
 		if s.same < floor {
 			t.Errorf("%s: %d of %d definitions are as recorded, want at least %d", name, s.same, s.all, floor)
 		}
-		t.Logf("%s: %d of %d definitions", name, s.same, s.all)
+		t.Logf("score: inferred CSN of %s, definitions %d of %d", name, s.same, s.all)
 	}
 }
 
@@ -71,7 +71,7 @@ func TestRecordedOwn(t *testing.T) {
 		}
 		total.add(s)
 	}
-	t.Logf("%d of %d models, %d of %d definitions", whole, len(files), total.same, total.all)
+	t.Logf("score: inferred CSN of small models %d of %d (%d of %d definitions)", whole, len(files), total.same, total.all)
 }
 
 func compareModels(t *testing.T, name string, r *parser.Result, recorded []byte) score {

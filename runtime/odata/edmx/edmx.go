@@ -248,6 +248,7 @@ func (w *writer) types() {
 	}
 	// What operations refer to comes here too, so they are visited before they are written.
 	w.capture(w.operations)
+	w.namedTypes()
 	for i := 0; i < len(w.pending); i++ { // grows as nested types turn up
 		c := w.pending[i]
 		w.nest("ComplexType", []string{"Name", c.name}, func() {
@@ -257,6 +258,26 @@ func (w *writer) types() {
 				}
 			}
 		})
+	}
+	w.typeDefinitions()
+}
+
+// namedTypes sees to it that all structured types of the service are written, also those that nothing refers to.
+func (w *writer) namedTypes() {
+	for _, t := range w.s.Types {
+		if s, ok := t.Type.Type.(*csn.Struct); ok && !t.Annotations.Is("cds.api.ignore") {
+			w.complexType(t.Name, &csn.Element{TypeName: t.Name}, s)
+		}
+	}
+}
+
+// typeDefinitions writes the scalar types of the service. Properties name the types below them.
+func (w *writer) typeDefinitions() {
+	for _, t := range w.s.Types {
+		if b := t.Type.Scalar(); b != nil && !t.Annotations.Is("cds.api.ignore") {
+			name := strings.ReplaceAll(strings.TrimPrefix(t.Name, w.s.Name+"."), ".", "_")
+			w.empty("TypeDefinition", append([]string{"Name", name, "UnderlyingType", edm.TypeName(b)}, facets(b)...)...)
+		}
 	}
 }
 

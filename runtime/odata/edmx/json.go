@@ -89,6 +89,14 @@ func schemaOf(s *elem) object {
 			out.set("EntityContainer", containerOf(c))
 		case "EntityType", "ComplexType":
 			out.set(c.attr("Name"), typeOf(c))
+		case "TypeDefinition":
+			o := object{{"$Kind", "TypeDefinition"}, {"$UnderlyingType", c.attr("UnderlyingType")}}
+			for _, f := range []string{"MaxLength", "Precision", "Scale"} {
+				if v := c.attr(f); v != "" {
+					o.set("$"+f, scalar(f, v))
+				}
+			}
+			out.set(c.attr("Name"), o)
 		case "Action", "Function":
 			name := c.attr("Name")
 			if overloads[name] == nil {

@@ -45,10 +45,10 @@ func targets() []*target {
 		}},
 		{names: []string{"sql"}, ext: ".sql", help: "tables and views; see --dialect", render: renderSQL},
 		{names: []string{"edmx", "edmx-v4"}, ext: ".xml", service: true, help: "OData metadata as XML; see --odata-version", render: func(m *csn.Model, s *csn.Service, f *compileFlags) ([]byte, error) {
-			return edmx.Marshal(m, s, edmx.Options{Version: f.odataVersion}), nil
+			return edmx.Marshal(m, s, metadataOptions(f)), nil
 		}},
 		{names: []string{"csdl", "edm"}, ext: ".csdl.json", service: true, help: "OData metadata as JSON", render: func(m *csn.Model, s *csn.Service, f *compileFlags) ([]byte, error) {
-			return append(csn.Indent(edmx.JSON(m, s, edmx.Options{Version: f.odataVersion})), '\n'), nil
+			return append(csn.Indent(edmx.JSON(m, s, metadataOptions(f))), '\n'), nil
 		}},
 		{names: []string{"openapi"}, ext: ".openapi3.json", service: true, help: "OpenAPI of the OData interface; see --openapi:version, --openapi:url", render: renderOpenAPI},
 		{names: []string{"asyncapi"}, ext: ".asyncapi.json", part: true, help: "AsyncAPI of the events of a service, or of all", render: func(m *csn.Model, s *csn.Service, _ *compileFlags) ([]byte, error) {
@@ -169,6 +169,11 @@ func pickServices(m *csn.Model, name string, needed bool) ([]*csn.Service, error
 		return m.Services, nil
 	}
 	return nil, usageError{fmt.Errorf("--service must name one of the model's services, or all: %s", strings.Join(names, ", "))}
+}
+
+// metadataOptions are those that metadata documents are served with, so that files and server agree.
+func metadataOptions(f *compileFlags) edmx.Options {
+	return edmx.Options{Version: f.odataVersion, Author: "https://cap.cloud.sap"}
 }
 
 func creator() string { return "cds" }
