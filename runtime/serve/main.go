@@ -54,6 +54,7 @@ func (a *App) Run(ctx context.Context, opt RunOptions) error {
 	if opt.Out == nil {
 		opt.Out = io.Discard
 	}
+	relaxCollector()
 	s, err := a.Build(ctx, opt.Options)
 	if err != nil {
 		return err
