@@ -272,6 +272,8 @@ func untyped(dst []byte, rows db.Rows, i int, t db.ColumnType) []byte {
 		return jsonw.Float(dst, rows.Float(i))
 	case db.TypeBool:
 		return jsonw.Bool(dst, rows.Int(i) != 0)
+	case db.TypeDecimal:
+		return jsonw.Decimal(dst, rows.Text(i), -1, false)
 	case db.TypeBlob:
 		return jsonw.Binary(dst, rows.Bytes(i))
 	case db.TypeNull:

@@ -147,6 +147,8 @@ func keyValue(rows db.Rows, i int) cqn.Value {
 		return cqn.Float(rows.Float(i))
 	case db.TypeBool:
 		return cqn.Bool(rows.Int(i) != 0)
+	case db.TypeDecimal:
+		return cqn.Decimal(string(rows.Text(i)))
 	case db.TypeBlob:
 		return cqn.Bytes(rows.Bytes(i))
 	}
@@ -475,6 +477,14 @@ func decodeRow(rows db.Rows, cols []sqlgen.Column, n int, places *[]place) *Row 
 	return row
 }
 
+// wholeSeconds takes the fraction off a moment: databases with one type for DateTime and Timestamp deliver one.
+func wholeSeconds(s string) string {
+	if len(s) > 20 && s[19] == '.' && s[len(s)-1] == 'Z' {
+		return s[:19] + "Z"
+	}
+	return s
+}
+
 // decodeValue reads a column as a value of its type.
 func decodeValue(rows db.Rows, c *sqlgen.Column) cqn.Value {
 	i := c.Index
@@ -499,7 +509,7 @@ func decodeValue(rows db.Rows, c *sqlgen.Column) cqn.Value {
 	case formTime:
 		return cqn.Text(cqn.KindTime, string(rows.Text(i)))
 	case formDateTime:
-		return cqn.Text(cqn.KindDateTime, string(rows.Text(i)))
+		return cqn.Text(cqn.KindDateTime, wholeSeconds(string(rows.Text(i))))
 	case formTimestamp:
 		return cqn.Text(cqn.KindTimestamp, string(rows.Text(i)))
 	case formBinary, formStream:

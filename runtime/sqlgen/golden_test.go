@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,8 @@ import (
 	"cds/parser/csn"
 	"cds/parser/syntax"
 	"cds/runtime/db"
-	"cds/runtime/db/sqlite"
+	"cds/runtime/db/postgres"
+	"cds/runtime/db/postgres/pgtest"
 	"cds/runtime/sqlgen"
 
 	"github.com/google/go-cmp/cmp"
@@ -39,7 +41,53 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func golden(t *testing.T, file string) {
+// TestGolden_postgres runs the same archives on PostgreSQL: its SQL is another, its rows and errors must be the same.
+func TestGolden_postgres(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no archives", err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txtar"), func(t *testing.T) {
+			eachQuery(t, f, openPostgres(t), func(text, want string, query func(text string) string) {
+				got := query(text)
+				if _, rows, ok := strings.Cut(want, "\n\n"); ok {
+					want = rows
+					_, rows, _ = strings.Cut(got, "\n\n")
+					if !strings.Contains(text, "order by") {
+						want, rows = sorted(want), sorted(rows)
+					}
+					if d := cmp.Diff(want, rows); d != "" {
+						t.Errorf("%s:\n%s\n%s", text, d, got)
+					}
+				} else if want != got {
+					t.Errorf("%s: got %s, want %s", text, got, want)
+				}
+			})
+		})
+	}
+}
+
+// sorted brings rows that come in any order into one.
+func sorted(rows string) string {
+	lines := strings.Split(rows, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+func openPostgres(t testing.TB) db.Pool {
+	t.Helper()
+	p, err := postgres.New().Open(context.Background(), pgtest.Open(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// eachQuery deploys an archive and calls fn for its queries, with the outcome that it has on record and a function that runs it.
+func eachQuery(t *testing.T, file string, p db.Pool, fn func(text, want string, query func(text string) string)) *txtar.Archive {
+	t.Helper()
 	ar, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -52,35 +100,51 @@ func golden(t *testing.T, file string) {
 	if res.Model == nil {
 		t.Fatalf("%v", res.Diags)
 	}
-	p := open(t)
 	exec(t, p, script(t, res.Model, p.Dialect())...)
 	exec(t, p, want["data.sql"])
 	g, u := &guard{}, user{}
-	var out []txtar.File
 	for _, f := range ar.Files {
 		switch name := f.Name; {
 		case name == "guard" || strings.HasPrefix(name, "guard."):
 			g = parseGuard(t, string(f.Data))
 		case name == "user" || strings.HasPrefix(name, "user."):
 			u = parseUser(string(f.Data))
-		case strings.HasSuffix(name, ".out"):
-			continue
 		case strings.HasSuffix(name, ".cql"):
-			got := goldenQuery(t, res.Model, p, g, u, string(f.Data))
-			outName := strings.TrimSuffix(name, ".cql") + ".out"
-			if d := cmp.Diff(want[outName], got); d != "" && os.Getenv("CDS_UPDATE") == "" {
-				t.Errorf("%s:\n%s", name, d)
-			}
-			out = append(out, f, txtar.File{Name: outName, Data: []byte(got)})
+			fn(string(f.Data), want[strings.TrimSuffix(name, ".cql")+".out"], func(text string) string { return goldenQuery(t, res.Model, p, g, u, text) })
+		}
+	}
+	return ar
+}
+
+func golden(t *testing.T, file string) {
+	results := map[string]string{} // by query
+	ar := eachQuery(t, file, open(t), func(text, want string, query func(text string) string) {
+		got := query(text)
+		results[text+want] = got
+		if d := cmp.Diff(want, got); d != "" && os.Getenv("CDS_UPDATE") == "" {
+			t.Errorf("%s:\n%s", text, d)
+		}
+	})
+	if os.Getenv("CDS_UPDATE") == "" {
+		return
+	}
+	var out []txtar.File
+	old := map[string]string{}
+	for _, f := range ar.Files {
+		old[f.Name] = string(f.Data)
+	}
+	for _, f := range ar.Files {
+		if strings.HasSuffix(f.Name, ".out") {
 			continue
 		}
 		out = append(out, f)
-	}
-	if os.Getenv("CDS_UPDATE") != "" {
-		ar.Files = out
-		if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
-			t.Fatal(err)
+		if name, ok := strings.CutSuffix(f.Name, ".cql"); ok {
+			out = append(out, txtar.File{Name: name + ".out", Data: []byte(results[string(f.Data)+old[name+".out"]])})
 		}
+	}
+	ar.Files = out
+	if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -177,5 +241,3 @@ func errorKind(err error) string {
 	}
 	return ""
 }
-
-var _ = sqlite.New

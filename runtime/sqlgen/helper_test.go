@@ -110,7 +110,7 @@ func tableSQL(t testing.TB, e *csn.Entity, d sqlgen.Dialect) string {
 		if el.Assoc() != nil || el.Virtual || el.Value != nil && !el.Stored {
 			continue
 		}
-		typ := "NCLOB"
+		typ := d.Tables().Types["cds.LargeString"]
 		if b := el.Scalar(); b != nil {
 			var err error
 			if typ, err = sqlgen.TypeSQL(b, d); err != nil {

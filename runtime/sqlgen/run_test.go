@@ -139,7 +139,7 @@ func showRow(rows db.Rows, cols []sqlgen.Column) string {
 		default:
 			v := "null"
 			if !rows.IsNull(c.Index) {
-				v = string(rows.Text(c.Index))
+				v = textOf(rows, c.Index)
 			}
 			name := c.Name
 			if c.Hidden {
@@ -149,6 +149,21 @@ func showRow(rows db.Rows, cols []sqlgen.Column) string {
 		}
 	}
 	return strings.Join(parts, " ")
+}
+
+// textOf is a value in the form that SQLite gives it.
+func textOf(rows db.Rows, i int) string {
+	switch rows.Type(i) {
+	case db.TypeBool:
+		return strconv.FormatInt(rows.Int(i), 10)
+	case db.TypeDecimal, db.TypeFloat:
+		s := strconv.FormatFloat(rows.Float(i), 'f', -1, 64)
+		if !strings.Contains(s, ".") {
+			s += ".0"
+		}
+		return s
+	}
+	return string(rows.Text(i))
 }
 
 // showPlan writes the statements of a plan with what their parameters are.
