@@ -15,19 +15,8 @@ import (
 // Diagnostics tell line and column in the JSON within their text, since it is no file of the model. The model is nil if there is an error.
 func Read(data []byte) (*Model, diag.List) {
 	r := &csnReader{}
-	if len(data) > maxJSON {
-		r.diags.Errorf(codeTooLarge, token.Span{}, "the CSN has %d bytes, at most %d are read", len(data), maxJSON)
-		return nil, r.diags
-	}
-	r.text = string(data)
-	root, err := parseJSON(r.text)
-	if err != nil {
-		code := codeJSON
-		if err.tooDeep {
-			code = codeTooDeep
-		}
-		line, col := lineCol(r.text, err.off)
-		r.diags.Errorf(code, token.Span{}, "CSN, line %d, column %d: %s", line, col, err.msg)
+	root := r.document(data)
+	if root == nil {
 		return nil, r.diags
 	}
 	defs := r.definitions(root)
@@ -42,6 +31,36 @@ func Read(data []byte) (*Model, diag.List) {
 		return nil, r.diags
 	}
 	return m, r.diags
+}
+
+// ReadDefinitions reads the definitions of CSN JSON as they stand there: types are not resolved, nothing is computed. It is for who links them.
+func ReadDefinitions(data []byte) ([]Definition, diag.List) {
+	r := &csnReader{}
+	root := r.document(data)
+	if root == nil {
+		return nil, r.diags
+	}
+	return r.definitions(root), r.diags
+}
+
+// document parses the JSON; nil after a fault.
+func (r *csnReader) document(data []byte) *node {
+	if len(data) > maxJSON {
+		r.diags.Errorf(codeTooLarge, token.Span{}, "the CSN has %d bytes, at most %d are read", len(data), maxJSON)
+		return nil
+	}
+	r.text = string(data)
+	root, err := parseJSON(r.text)
+	if err == nil {
+		return root
+	}
+	code := codeJSON
+	if err.tooDeep {
+		code = codeTooDeep
+	}
+	line, col := lineCol(r.text, err.off)
+	r.diags.Errorf(code, token.Span{}, "CSN, line %d, column %d: %s", line, col, err.msg)
+	return nil
 }
 
 type csnReader struct {

@@ -253,7 +253,11 @@ func (l *loader) parse(jobs []job) {
 		go func() {
 			slots <- struct{}{}
 			defer func() { <-slots; wg.Done() }()
-			j.file, j.diag = syntax.ParseFile(j.id, j.name, j.text)
+			if isCSN(j.name) {
+				j.file, j.diag = parseCSN(j.id, j.name, j.text)
+			} else {
+				j.file, j.diag = syntax.ParseFile(j.id, j.name, j.text)
+			}
 		}()
 	}
 	wg.Wait()

@@ -76,8 +76,8 @@ func TestUsingFaults(t *testing.T) {
 		{"c:/x", "file-outside-project", 1, 12},
 		{"no-such-package", "file-unknown-package", 1, 12},
 		{"@sap/cds/nothing", "file-unknown-package", 1, 12},
-		{"./m.csn", "file-unsupported", 1, 12},
-		{"./j", "file-unsupported", 1, 12},
+		{"./m.csn", "csn-shape", 1, 1},
+		{"./j", "csn-shape", 1, 1},
 		{"./text.txt", "file-unsupported", 1, 12},
 		{"..\\..\\x", "file-outside-project", 1, 12},
 	}

@@ -25,7 +25,7 @@ func Messages() diag.Catalogue {
 		codeUnknownPackage: entry("A package is missing", "Packages are looked up in node_modules beside the file and in the folders above it. '@sap/cds/common' is always there.",
 			"using from 'schema';\n-- schema.cds --\nentity E { key ID : Integer; }", "using from './schema';\n-- schema.cds --\nentity E { key ID : Integer; }"),
 		codeUnreadable:  entry("A file can't be read", "It is gone, not permitted, or larger than 16 MB.", "", ""),
-		codeUnsupported: entry("Not a source", "Only .cds files can be used.", "using from './model.xml';\n-- model.cds --\nentity E { key ID : Integer; }\n-- model.xml --\n<model/>", "using from './model';\n-- model.cds --\nentity E { key ID : Integer; }"),
+		codeUnsupported: entry("Not a source", "Only .cds, .csn and .json files can be used.", "using from './model.xml';\n-- model.cds --\nentity E { key ID : Integer; }\n-- model.xml --\n<model/>", "using from './model';\n-- model.cds --\nentity E { key ID : Integer; }"),
 		codeTooMany:     entry("Too many files", "A model has at most 20000 files.", "", ""),
 	}
 }

@@ -69,13 +69,10 @@ func (l *loader) resolve(file string, u *ast.Using) string {
 // usable refuses what is found but can't be read as a source.
 func (l *loader) usable(name string, u *ast.Using) string {
 	switch path.Ext(name) {
-	case ".csn", ".json":
-		l.res.Diags.Errorf(codeUnsupported, u.FromSpan, "‘%s’ leads to %s; models in JSON can't be used from .cds files", u.From, name).Hint = "Use the .cds source instead."
-		return ""
-	case ".cds":
+	case ".cds", ".csn", ".json":
 		return name
 	}
-	l.res.Diags.Errorf(codeUnsupported, u.FromSpan, "‘%s’ is not a .cds file", u.From).Hint = "Only .cds files can be used."
+	l.res.Diags.Errorf(codeUnsupported, u.FromSpan, "‘%s’ is not a model", u.From).Hint = "Only .cds, .csn and .json files can be used."
 	return ""
 }
 
