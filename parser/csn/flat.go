@@ -216,12 +216,33 @@ func (w *flattener) leaves(from *Element, e *Entity, el *Element, at leaf, way *
 	return nil
 }
 
+// keyCycle reports a cycle of associations that are keys, once for all that are part of it, with the chain.
+func (w *flattener) keyCycle(from *Element, way *visit) {
+	var chain []string
+	known := false
+	for v := way; v != nil; v = v.next {
+		if v.el == nil {
+			continue
+		}
+		known = known || w.cyclic[v.el]
+		chain = append([]string{v.e.Name + "." + v.el.Name}, chain...)
+	}
+	for v := way; v != nil; v = v.next {
+		if v.el != nil {
+			w.cyclic[v.el] = true
+		}
+	}
+	if !known {
+		w.errorf(codeCycle, w.e, from, "the foreign keys of %s.%s lead back to themselves: %s", w.e.Name, from.Name, strings.Join(chain, " → "))
+	}
+}
+
 // assocLeaves returns the foreign keys of an association that is itself part of a key.
 func (w *flattener) assocLeaves(from *Element, e *Entity, el *Element, a *Assoc, at leaf, way *visit) []leaf {
 	n := 0
 	for v := way; v != nil; v = v.next {
 		if n++; v.e == e && v.el == el && el != nil || n > maxDepth {
-			w.errorf(codeCycle, w.e, from, "the foreign keys of %s.%s lead back to themselves over %s", w.e.Name, from.Name, e.Name)
+			w.keyCycle(from, way)
 			return nil
 		}
 	}

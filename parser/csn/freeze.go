@@ -21,7 +21,7 @@ const (
 // the definitions over: entities get elements of their own, so that elements and types may be shared on entry.
 // The model is complete even if there are diagnostics; it must not be used if one of them is an error.
 func Freeze(defs []Definition, files *token.FileSet, namespace string) (*Model, diag.List) {
-	f := &freezer{m: &Model{Files: files, Namespace: namespace, byName: make(map[string]Definition, len(defs))}, info: map[*Element]*flatInfo{}, seen: map[*Struct]bool{}}
+	f := &freezer{m: &Model{Files: files, Namespace: namespace, byName: make(map[string]Definition, len(defs))}, info: map[*Element]*flatInfo{}, seen: map[*Struct]bool{}, cyclic: map[*Element]bool{}}
 	f.register(defs)
 	f.services()
 	for _, e := range f.m.Entities {
@@ -50,6 +50,8 @@ type freezer struct {
 	diags diag.List
 	info  map[*Element]*flatInfo // of flat elements
 	seen  map[*Struct]bool       // by signature
+	// cyclic has the associations of which a cycle of foreign keys has been reported.
+	cyclic map[*Element]bool
 }
 
 // register fills the name table and numbers the entities. Definitions without a name and second ones are dropped with a diagnostic.

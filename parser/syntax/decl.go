@@ -48,10 +48,10 @@ type entityDecl struct {
 }
 
 type aspectDecl struct {
-	Name     definedName   `parser:"@@"`
-	Includes *nameList     `parser:"( ':' @@ )?"`
-	Body     *elementBlock `parser:"@@"`
-	Actions  *actionBlock  `parser:"@@?"`
+	Name     definedName  `parser:"@@"`
+	Includes *nameList    `parser:"( ':' @@ )?"`
+	Body     *aspectBody  `parser:"@@"`
+	Actions  *actionBlock `parser:"@@?"`
 }
 
 type typeDecl struct {

@@ -52,6 +52,7 @@ type (
 		at       token.Span
 		elements []*ast.Element
 	}
+	aspectBody  struct{ elementBlock }
 	actionBlock struct {
 		piece
 		actions []*ast.Operation
@@ -213,6 +214,21 @@ func (c *cursor) declList() []ast.Decl {
 	})
 	c.need(c.accept("}"), "a declaration or ‘}’")
 	return out
+}
+
+// Parse reads the body of an aspect, which may be missing: `@readonly aspect Fixed;`.
+func (p *aspectBody) Parse(lex *lexer.PeekingLexer) error {
+	if t := lex.Peek(); t.Type == tPunct && t.Value == ";" {
+		return nil
+	}
+	return p.elementBlock.Parse(lex)
+}
+
+func (p *aspectBody) get() *piece {
+	if p == nil {
+		return nil
+	}
+	return &p.piece
 }
 
 func (p *elementBlock) Parse(lex *lexer.PeekingLexer) error {
