@@ -124,6 +124,8 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert) (*Result, error)
 			ok, err := r.holds(check, row, e)
 			var ne *eval.ErrNotEvaluable
 			switch {
+			case err == nil && !ok && r.Upsert:
+				return nil, r.refused("403") // as for a row that is there and hidden
 			case err == nil && !ok:
 				return nil, r.refused("AUTHZ_DATA")
 			case err == nil:
@@ -137,7 +139,7 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert) (*Result, error)
 			return nil, err
 		}
 		if later {
-			r.state.verifyLater(pendingCheck{e, []*Row{row}, check, parent})
+			r.state.verifyLater(pendingCheck{e, []*Row{row}, check, parent, r.Upsert})
 		}
 		res.Affected += n
 	}
@@ -191,7 +193,7 @@ func (r *RawRequest) update(ctx context.Context, q *cqn.Update) (*Result, error)
 		return nil, err
 	}
 	if check != nil {
-		r.state.verifyLater(pendingCheck{e, keys, check, parent})
+		r.state.verifyLater(pendingCheck{e, keys, check, parent, false})
 	}
 	return &Result{Affected: n, Count: -1}, nil
 }
@@ -202,6 +204,7 @@ type pendingCheck struct {
 	entity        *csn.Entity
 	keys          []*Row
 	check, parent cqn.Expr
+	created       bool // by a PUT, which must not tell hidden rows from missing ones (decision 10)
 }
 
 // verify runs the pending checks. A parent that may not be changed is answered as one that does not exist (decision 6).
@@ -217,6 +220,9 @@ func (r *RawRequest) verify(ctx context.Context) error {
 			continue
 		}
 		r.logDenied(ctx, 403, "condition on new values of "+p.entity.Name)
+		if p.created {
+			return r.refused("403") // as for a row that is there and hidden
+		}
 		if p.parent != nil {
 			if ok, err := r.satisfies(ctx, p.entity, p.keys, p.parent); err == nil && !ok {
 				return &Error{Status: 400, Code: "ASSERT_TARGET", Message: "Target with this key doesn't exist."}

@@ -40,7 +40,7 @@ func (b *builder) rows(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 	return b.and(own, parent), true
 }
 
-// own applies the rules of e itself, of its service if that is another than the request's, and static capabilities for reading.
+// own applies the rules of e itself, of its service if the decision did not ask them for the event yet, and static capabilities for reading.
 func (b *builder) own(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 	g := b.guard
 	if g.s.all {
@@ -54,7 +54,7 @@ func (b *builder) own(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 		}
 	}
 	var x cqn.Expr
-	if e != nil && e.Service != nil && e.Service != g.access.Service {
+	if e != nil && e.Service != nil && (e.Service != g.access.Service || ev == Read && g.access.event() != Read) {
 		m := g.p.serviceRules(e.Service).match(g.s, ev)
 		if !m.ok {
 			return nil, b.refuse(m)

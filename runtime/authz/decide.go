@@ -85,6 +85,9 @@ func (d *decider) decide(a *Access) Decision {
 	if r := g.p.refused(a); r.code != "" {
 		return Decision{Verdict: Deny405, Code: r.code, Message: r.message, Rules: append(d.rules, r.message), Guard: d.closed(r.message)}
 	}
+	if why := g.closedStep(); why != "" {
+		return d.deny(match{names: []string{why}}, false)
+	}
 	for _, e := range a.Path[:len(a.Path)-1] {
 		b := builder{guard: g, dry: true}
 		if _, ok := b.rows(e, Read); !ok {
@@ -92,6 +95,25 @@ func (d *decider) decide(a *Access) Decision {
 		}
 	}
 	return d.onTarget(a, ev)
+}
+
+// closedStep returns an association of the path that the user may not follow, or for writing over a composition not change; "" for none.
+func (g *guard) closedStep() string {
+	if len(g.p.elements) == 0 {
+		return ""
+	}
+	for i, el := range g.access.Via {
+		r := g.p.elements[el]
+		if m := r.match(g.s, Read); !m.ok {
+			return m.names[0]
+		}
+		if i == len(g.access.Via)-1 && composition(el) && writes(g.access.event()) {
+			if m := r.match(g.s, Update); !m.ok {
+				return m.names[0]
+			}
+		}
+	}
+	return ""
 }
 
 // incomprehensible says why an access cannot be decided, "" if it can. Nothing that is not understood may pass.

@@ -64,6 +64,7 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 			p.entities[i].roots = p.findRoots(p.entities[i].entity)
 		}
 	}
+	p.anchor()
 	p.siblings(n, m)
 	p.reach(n)
 	n.diags.Sort()
@@ -189,20 +190,38 @@ func freed(e *csn.Entity) bool {
 	return false
 }
 
-// restrictedSibling returns an entity of the service with a restriction of its own over something that e reads too.
+// restrictedSibling returns an entity of the service with a restriction of its own over something that e reads too. For views that are no
+// projections, which cannot follow a root, parts of its rows count as well.
 func (p *policy) restrictedSibling(s *csn.Service, e *csn.Entity) *csn.Entity {
 	mine := sources(e, true)
 	for _, o := range s.Entities {
 		if o == e || p.of(o).own == nil {
 			continue
 		}
+		seen := map[*csn.Entity]bool{}
 		for src := range sources(o, false) {
-			if mine[src] {
+			if mine[src] || p.readsPart(src, mine, seen, 0) {
 				return o
 			}
 		}
 	}
 	return nil
+}
+
+// readsPart reports whether one of the tables holds parts of a row of e, which follow it (decision 6).
+func (p *policy) readsPart(e *csn.Entity, tables, seen map[*csn.Entity]bool, depth int) bool {
+	if seen[e] || depth > maxDepth {
+		return false
+	}
+	seen[e] = true
+	for _, el := range e.Elements {
+		if a := el.Assoc(); composition(el) && a.Target != nil {
+			if t := a.Target; tables[t] || p.readsPart(t, tables, seen, depth+1) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sources returns the tables at the bottom of an entity, itself if it is one: those whose rows it shows and, with all set, those it

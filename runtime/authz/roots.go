@@ -39,6 +39,32 @@ func (p *policy) findRoots(e *csn.Entity) []root {
 	return p.baseRoots(e)
 }
 
+// anchor gives roots to entities on cycles of compositions, such as folders with files with folders: those that have a restriction are roots
+// themselves, the others follow the parents that are roots or follow some.
+func (p *policy) anchor() {
+	loose := map[*csn.Entity]bool{}
+	for i := range p.entities {
+		if er := &p.entities[i]; er.entity != nil && er.own == nil && len(er.roots) == 0 && !grounded(er.entity, map[*csn.Entity]bool{}, 0) {
+			loose[er.entity] = true
+		}
+	}
+	for more := true; more; {
+		more = false
+		found := map[*csn.Entity][]root{}
+		for e := range loose {
+			for _, r := range rootsOf(e.Parents) {
+				if !loose[r.parent] && p.restricts(r.parent, 0) {
+					found[e] = append(found[e], r)
+				}
+			}
+		}
+		for e, roots := range found { // together, so that none follows another of the same round
+			p.entities[e.ID].roots, more = roots, true
+			delete(loose, e)
+		}
+	}
+}
+
 func rootsOf(parents []*csn.Element) []root {
 	var out []root
 	for _, el := range parents {

@@ -85,6 +85,13 @@ func (h *handlers) parentKeys(ctx context.Context, r *cds.RawRequest) ([]given, 
 
 func notFound() error { return cds.Reject(404, "404", "Not Found") }
 
+func forbidden(r *cds.RawRequest) error {
+	if !r.User.Identified() {
+		return cds.Reject(401, "401", "Unauthorized")
+	}
+	return cds.Reject(403, "403", "Forbidden")
+}
+
 // setParent sets the keys of the parent; a payload that names another one is refused (decision 6).
 func setParent(row *cds.Row, parent []given) error {
 	for _, g := range parent {
@@ -239,15 +246,6 @@ func (h *handlers) createByPut(ctx context.Context, r *cds.RawRequest) (*cds.Res
 	if err := setParent(row, parent); err != nil {
 		return nil, err
 	}
-	if where := cds.KeyFilter(r.Target, row); where != nil {
-		res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(r.Target.Name)}, Columns: one(), Where: where})
-		if err != nil {
-			return nil, err
-		}
-		if len(res.Rows) > 0 {
-			return nil, cds.Reject(403, "403", "Forbidden")
-		}
-	}
 	c, err := r.As(ctx, authz.Create)
 	if err != nil {
 		return nil, err
@@ -261,6 +259,15 @@ func (h *handlers) createByPut(ctx context.Context, r *cds.RawRequest) (*cds.Res
 	}
 	if err := completeKeys(r, row); err != nil {
 		return nil, err
+	}
+	if where := cds.KeyFilter(r.Target, row); where != nil { // last, so that nothing wrong with the payload tells hidden rows from missing ones
+		res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(r.Target.Name)}, Columns: one(), Where: where})
+		if err != nil {
+			return nil, err
+		}
+		if len(res.Rows) > 0 {
+			return nil, forbidden(r)
+		}
 	}
 	if err := (&deep{h: h, r: c}).insert(ctx, r.Target, row, 0); err != nil {
 		return nil, err

@@ -245,6 +245,9 @@ func (in *inputter) expandReference(row *cds.Row, el *csn.Element, v cqn.Value) 
 
 func (in *inputter) composition(row *cds.Row, f cqn.Field, el *csn.Element, path string, depth int) error {
 	a := el.Assoc()
+	if err := in.r.MayWrite(el); err != nil {
+		return err
+	}
 	kids := children(f.Value)
 	if a.Many && f.Value.Kind() == cqn.KindRow || !a.Many && f.Value.Kind() != cqn.KindRow && !f.Value.IsNull() {
 		return notArray(path)
