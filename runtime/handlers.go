@@ -14,8 +14,9 @@ type service struct {
 	on, genericOn         []entry[On]
 	after, genericAfter   []entry[After]
 
-	chains map[chainKey]*chain
-	err    error // the first faulty registration, returned by Start
+	chains   map[chainKey]*chain
+	replaced bool  // the application took the place of a generic handler
+	err      error // the first faulty registration, returned by Start
 }
 
 type entry[H any] struct {
@@ -35,6 +36,7 @@ type chain struct {
 	generic, before []Before
 	on              []On
 	userOn          bool // an on-handler of the application sees the result of those after it
+	plain           bool // only one generic handler sees requests
 	after           []After
 }
 
@@ -70,6 +72,7 @@ func register[H any](s *Service, list *[]entry[H], m Match, h H) {
 	if m.Name != "" && isGeneric(s, list) {
 		if i := slices.IndexFunc(*list, func(o entry[H]) bool { return o.match.Name == m.Name }); i >= 0 {
 			(*list)[i] = e
+			s.inner.replaced = true
 			return
 		}
 	}
@@ -149,7 +152,15 @@ func (in *service) add(k chainKey) {
 	c.userOn = len(c.on) > 0
 	c.on = append(c.on, pick(in.genericOn, k)...)
 	c.after = append(pick(in.genericAfter, k), pick(in.after, k)...)
+	c.plain = len(c.on) == 1 && !c.userOn && !in.replaced && len(c.generic)+len(c.before)+len(c.after) == 0
 	in.chains[k] = c
+}
+
+// Plain reports whether nothing but the one generic handler sees requests for an event on e: no code of the application could change
+// their query in place, so that a door may use it for several requests.
+func (s *Service) Plain(ev Event, e *csn.Entity) bool {
+	c := s.inner.chains[chainKey{ev, e, nil}]
+	return c != nil && c.plain
 }
 
 func pick[H any](list []entry[H], k chainKey) []H {

@@ -69,6 +69,7 @@ type door struct {
 	documents func() *documents // made on first use
 	csdl      func() []byte     // the metadata document as JSON, made on first use
 	memory    sync.Pool         // of *buffers
+	parsed    parsedCache
 }
 
 // buffers are the memory that an answer is put together in. They are kept for further requests.
@@ -153,7 +154,8 @@ type call struct {
 	path   string // below the service, still encoded, without leading slashes
 	format cds.Format
 	buf    *buffers
-	header [4]string // memory for header values
+	known  *uri.Query // what is known of the URL from an earlier request; nil for nothing
+	header [4]string  // memory for header values
 }
 
 // set sets a header to the n-th string of c.header. The name is in canonical form.
@@ -219,6 +221,12 @@ func (c *call) serve() error {
 		c.w.Header().Del("OData-Version")
 		c.w.WriteHeader(http.StatusBadRequest)
 		return nil
+	}
+	if t, ok := c.target(); ok {
+		if p, ok := c.parsed.get(t); ok {
+			c.res, c.known = p.res, p.q
+			return c.read()
+		}
 	}
 	res, err := c.index.Parse(c.path, c.r.URL.RawQuery)
 	if err != nil {

@@ -14,7 +14,10 @@ import (
 // read answers GET on collections, single rows and $count. Rights are decided by Dispatch; where it does not come so far, since the options
 // are wrong, they are asked for before anything is said about these.
 func (c *call) read() error {
-	q, err := c.res.Query(c.mayExpand)
+	q, err := c.known, error(nil)
+	if q == nil {
+		q, err = c.res.Query(c.mayExpand)
+	}
 	if err != nil {
 		if refused := c.allowed(eventRead); refused != nil {
 			return refused
@@ -29,6 +32,9 @@ func (c *call) read() error {
 	}
 	res, err := c.svc.Dispatch(c.ctx, req)
 	c.buf.rows = req.Buffer // it may have grown
+	if err == nil {
+		c.keep(q, req.Target)
+	}
 	if c.res.Kind == uri.Single {
 		return c.readSingle(res, err)
 	}

@@ -48,6 +48,7 @@ entity Items { key ID : UUID; order : Association to Orders; pos : Integer; book
   entity Orders as projection on shop.Orders;
   @restrict: [{ grant: 'READ', to: 'authenticated-user', where: 'stock >= 0' }, { grant: '*', to: 'admin' }]
   entity Books as projection on shop.Books;
+  @requires: 'Auditor' entity Authors as projection on shop.Authors;
 }`
 
 // The requests that the HTTP benchmark sends, and the same ones to services without and with restrictions.
@@ -101,7 +102,10 @@ func speedServer(tb testing.TB) http.Handler {
 	app.Databases(sqlite.New())
 	app.Strategies(strategies.Builtin())
 	s, err := app.Build(ctx, serve.Options{FS: fstest.MapFS{}, Env: []string{}, Pool: pool, Log: quiet, Overrides: config.Section{"requires": map[string]any{
-		"auth": map[string]any{"kind": "basic", "users": map[string]any{"u001": map[string]any{"password": "pw"}}},
+		"auth": map[string]any{"kind": "basic", "users": map[string]any{
+			"u001": map[string]any{"password": "pw"}, "u002": map[string]any{"password": "pw"},
+			"audit": map[string]any{"password": "pw", "roles": []any{"Auditor"}},
+		}},
 	}}})
 	if err != nil {
 		tb.Fatal(err)

@@ -215,3 +215,48 @@ func TestRows_noAllocation(t *testing.T) {
 		t.Errorf("%v allocations a row", allocs)
 	}
 }
+
+// A transaction for one statement runs one, and gives its connection back like any other.
+func TestReadOne(t *testing.T) {
+	p := mustOpen(t, db.Config{URL: ":memory:"})
+	one := p.(db.OneReader)
+	for range 50 { // more often than there are connections
+		tx, err := one.ReadOne(context.Background(), db.Session{UserID: "bob"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := tx.Query(context.Background(), db.Stmt{SQL: "SELECT session_context('$user.id')"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := rows.Next(); !ok || err != nil || string(rows.Text(0)) != "bob" {
+			t.Fatalf("%v %v", ok, err)
+		}
+		if tx.Writable() {
+			t.Error("it is writable")
+		}
+		// Not even its rows are read to their end.
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tx, err := one.ReadOne(context.Background(), db.Session{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	rows, err := tx.Query(context.Background(), db.Stmt{SQL: "SELECT 1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = rows.Close()
+	if _, err := tx.Query(context.Background(), db.Stmt{SQL: "SELECT 1"}); err == nil {
+		t.Error("a second statement ran")
+	}
+	if _, err := tx.Savepoint(context.Background()); err == nil {
+		t.Error("a savepoint was made")
+	}
+	if err := tx.Script(context.Background(), "SELECT 1"); err == nil {
+		t.Error("a script ran")
+	}
+}

@@ -37,6 +37,7 @@ func (x *expander) expands(e *csn.Entity, text string, depth int) ([]cqn.Column,
 		out = append(out, col)
 	}
 	if star {
+		x.asked = true
 		for _, el := range e.Flat {
 			a := el.Assoc()
 			if a == nil || a.Target == nil || a.Target.Service != x.p.r.Service || hasColumn(out, el.Name) {

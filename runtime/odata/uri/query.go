@@ -17,6 +17,8 @@ type Query struct {
 	Top    int64 // $top, -1 for none
 	// Skip is $skip, without the rows that Offset skips because of $skiptoken.
 	Skip int64
+	// Personal tells that MayExpand was asked, so that the query holds for one user only.
+	Personal bool
 }
 
 // MayExpand says whether $expand=* may take an association along: what is forbidden to the user is left out of a *.
@@ -41,13 +43,15 @@ func (r *Resource) Query(star MayExpand) (*Query, error) {
 	if err := x.options(&m.q, &m.sel, r.Entity(), r.options, 0); err != nil {
 		return nil, err
 	}
+	m.q.Personal = x.asked
 	return &m.q, nil
 }
 
 // An expander reads the options of a request and, nested, those of its expands.
 type expander struct {
-	p    *exprParser
-	star MayExpand
+	p     *exprParser
+	star  MayExpand
+	asked bool // a * was expanded
 }
 
 // options fills sel from the options that apply to entity e. depth counts nested expands.
