@@ -34,6 +34,7 @@ func Run(m *csn.Model, opt Options) diag.List {
 	c.siblings()
 	c.keys()
 	c.services()
+	c.outside()
 	c.diags.Sort()
 	return c.diags
 }

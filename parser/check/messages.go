@@ -22,6 +22,7 @@ const (
 	codeNoKey        diag.Code = "entity-without-key"
 	codePathClash    diag.Code = "service-path-clash"
 	codePathForm     diag.Code = "service-path-form"
+	codeOutside      diag.Code = "assoc-outside-service"
 )
 
 func entry(sev diag.Severity, title, explain, wrong, right string) diag.Entry {
@@ -75,6 +76,10 @@ func Messages() diag.Catalogue {
 			"service S { entity E { name : String; } }", "service S { entity E { key ID : UUID; name : String; } }"),
 		codePathClash: entry(diag.Error, "Two services at one path", "Each service needs a path of its own within a protocol.",
 			"@path: '/a' service A { } @path: '/a' service B { }", "@path: '/a' service A { } @path: '/b' service B { }"),
+		codeOutside: entry(diag.Info, "An association leads out of the service",
+			"Its target is in no service, and the service has no projection of it to redirect the association to. Clients see the foreign key, but can't follow the association.",
+			"context db { entity A { key ID : Integer; } entity B { key ID : Integer; a : Association to A; } } service S { entity B as projection on db.B; }",
+			"context db { entity A { key ID : Integer; } entity B { key ID : Integer; a : Association to A; } } service S { entity B as projection on db.B; entity A as projection on db.A; }"),
 		codePathForm: entry(diag.Error, "@path is no path", "@path is a text of path segments without query, fragment, spaces and dot segments.",
 			"@path: '/a?b' service S { }", "@path: '/a/b' service S { }"),
 	}
