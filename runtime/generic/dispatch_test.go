@@ -242,6 +242,26 @@ func TestAuthorizersNarrow(t *testing.T) {
 	a.want(req{path: "Cat.Books(1)/order", user: ed, data: row("n", 1)}, 404)
 }
 
+// TestAuthorizersCheckNewValues: a row can't be changed into one, or created as one, that the Authorizer's condition leaves out.
+func TestAuthorizersCheckNewValues(t *testing.T) {
+	n := narrow(func(a cds.Access) cds.Narrowing {
+		if a.Target == nil || a.Target.LocalName() != "Books" {
+			return cds.Narrowing{}
+		}
+		return cds.Narrowing{Where: eq("stock", 5)}
+	})
+	var j journal
+	a := newPhases(t, &j, cds.AppOptions{Authorizers: []cds.Authorizer{n}}, nil)
+	ed := user("ed", "Editor")
+	a.want(req{event: authz.Update, path: "Cat.Books(1)", user: ed, data: row("title", "x")}, 200)
+	if _, e := a.want(req{event: authz.Update, path: "Cat.Books(1)", user: ed, data: row("stock", 6)}, 403); e.Code != "AUTHZ_DATA" {
+		t.Errorf("%+v", e)
+	}
+	if _, e := a.want(req{event: authz.Create, path: "Cat.Books", user: ed, data: row("ID", 7, "title", "x", "stock", 6)}, 403); e.Code != "AUTHZ_DATA" {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestCollectedErrorsAndMessages(t *testing.T) {
 	a := newApp(t, phases, phasesData, cds.AppOptions{}, func(a *cds.App) {
 		a.Service("Cat").On(cds.Match{Events: []cds.Event{"act"}}, func(ctx context.Context, r *cds.RawRequest, next cds.Next) (*cds.Result, error) {
