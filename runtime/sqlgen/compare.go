@@ -239,8 +239,11 @@ func (sc *scope) in(x *cqn.In) (frag, error) {
 		if sc.view || set.Value.Kind() != cqn.KindList {
 			return sc.in(&cqn.In{X: x.X, Set: &cqn.Tuple{Items: []cqn.Expr{set}}, Negated: x.Negated})
 		}
-		n := sc.bindIndex(Bind{Param: cqn.Param{Index: -1}, Const: set.Value, Type: f.typ, List: true})
-		return frag{sql: string(sc.d.InList([]byte(f.at(precAdd)), n, f.typ, x.Negated)), prec: precCompare}, nil
+		n, t := sc.bindIndex(Bind{Param: cqn.Param{Index: -1}, Const: set.Value, Type: f.typ, List: true}), f.typ
+		if t != nil && numeric(t) {
+			t = typeDecimal // see constType
+		}
+		return frag{sql: string(sc.d.InList([]byte(f.at(precAdd)), n, t, x.Negated)), prec: precCompare}, nil
 	case *cqn.Subquery:
 		q, err := sc.subquery(&cqn.Subquery{Query: set.Query})
 		return frag{sql: head + " IN " + q.sql, prec: precCompare}, err

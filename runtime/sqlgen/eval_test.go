@@ -19,9 +19,13 @@ import (
 // Conditions are evaluated in two places: in memory, on new values and for what depends on the user only, and by the database. Both must
 // let the same rows through, for any condition, row and user (V5).
 func TestEval_agrees(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) { evalAgrees(t, open(t)) })
+	t.Run("postgres", func(t *testing.T) { evalAgrees(t, openPostgres(t)) })
+}
+
+func evalAgrees(t *testing.T, p db.Pool) {
 	m := compile(t, `entity E { key ID : Integer; a : Integer; b : Integer; s : String; u : String; d : Decimal(9,2); f : Boolean; }
 		service S { entity Es as projection on E; }`)
-	p := open(t)
 	exec(t, p, script(t, m, p.Dialect())...)
 	e := m.Entity("S.Es")
 	rows := sampleRows()

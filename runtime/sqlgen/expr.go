@@ -192,11 +192,22 @@ func (sc *scope) lit(x *cqn.Lit, h hint) (frag, error) {
 	if t == nil || t.Kind == csn.Boolean {
 		t = nil
 	}
-	f := frag{sql: sc.bind(Bind{Param: cqn.Param{Index: -1}, Const: v, Type: t}), typ: h.typ}
+	n := sc.bindIndex(Bind{Param: cqn.Param{Index: -1}, Const: v, Type: t})
+	f := frag{sql: string(sc.d.Param(nil, n, constType(v, t))), typ: h.typ}
 	if t == nil {
 		f.typ = typeOfValue(v)
 	}
 	return f, nil
+}
+
+// constType is the type that a constant of the model has in SQL, being compared with one of type t: a number keeps its own, since 1.5 is
+// no integer and must not become one.
+func constType(v cqn.Value, t *csn.Builtin) *csn.Builtin {
+	own := typeOfValue(v)
+	if t == nil || own != nil && numeric(own) && numeric(t) {
+		return own
+	}
+	return t
 }
 
 // enumValue finds the value of #symbol in the type of the other operand.

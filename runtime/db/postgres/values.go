@@ -20,6 +20,7 @@ const (
 	oidInt8        = 20
 	oidInt2        = 21
 	oidInt4        = 23
+	oidText        = 25
 	oidOID         = 26
 	oidFloat4      = 700
 	oidFloat8      = 701
@@ -35,8 +36,8 @@ const (
 	binaryFormat = 1
 )
 
-// oidOf is the type that a parameter has where its surroundings in the statement give it none. Texts have none of their own: the server
-// takes them for what they are compared with.
+// oidOf is the type that a parameter is sent as; a cast in the statement makes another of it. Null and lists have none: the server takes
+// them for what they are compared with.
 func oidOf(v cqn.Value) uint32 {
 	switch v.Kind() {
 	case cqn.KindBool:
@@ -49,6 +50,8 @@ func oidOf(v cqn.Value) uint32 {
 		return oidNumeric
 	case cqn.KindBytes:
 		return oidBytea
+	case cqn.KindString:
+		return oidText
 	case cqn.KindDate:
 		return oidDate
 	case cqn.KindTime:
