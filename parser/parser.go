@@ -6,6 +6,7 @@ package parser
 
 import (
 	"io/fs"
+	"strings"
 
 	"cds/parser/ast"
 	"cds/parser/check"
@@ -68,7 +69,7 @@ func Compile(fsys fs.FS, paths []string, opt Options) *Result {
 
 // A Parsed is what parsing yields: the trees of files, unlinked.
 type Parsed struct {
-	Trees []*ast.File // roots first, then what they use
+	Trees []*ast.File // what is used comes before what uses it
 	Files *token.FileSet
 	Diags diag.List // sorted by place
 }
@@ -79,11 +80,26 @@ func ParseFiles(fsys fs.FS, paths []string, deep bool, opt Options) *Parsed {
 	res := &Parsed{Files: loaded.Files, Diags: loaded.Diags}
 	res.Diags.Apply(opt.Severities)
 	res.Diags.Sort()
-	for _, s := range loaded.Sources {
-		res.Trees = append(res.Trees, s.File)
+	seen := make([]bool, len(loaded.Sources))
+	var visit func(i int)
+	visit = func(i int) { // what is used comes before what uses it, as when linking
+		if seen[i] {
+			return
+		}
+		seen[i] = true
+		for _, u := range loaded.Sources[i].Uses {
+			visit(u)
+		}
+		res.Trees = append(res.Trees, loaded.Sources[i].File)
+	}
+	for i := range loaded.Sources {
+		visit(i)
 	}
 	return res
 }
+
+// IsReuse reports whether a file belongs to the reuse models that come with the compiler.
+func IsReuse(file string) bool { return strings.HasPrefix(file, "@sap/cds/") }
 
 // ProjectRoots returns the model files and folders of a CAP project: those in db, srv and app, and schema.cds and services.cds.
 func ProjectRoots(fsys fs.FS) []string { return load.ProjectRoots(fsys) }

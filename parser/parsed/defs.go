@@ -200,7 +200,7 @@ func (m *member) typ(o *obj, t *ast.TypeExpr, depth int) {
 	case t.Array != nil:
 		items := newObj()
 		m.typ(items, t.Array, depth+1)
-		m.facts(items, t.Array.NotNull, nil)
+		m.facts(items, t.NotNull, nil)
 		o.set("items", items)
 	case t.Assoc != nil:
 		m.assoc(o, t.Assoc, depth)
@@ -364,7 +364,9 @@ func (m *member) operation(n *ast.Operation) *obj {
 		r := newObj()
 		m.w.notes(r, "", n.ReturnsAnnos)
 		m.typ(r, n.Returns, 0)
-		m.facts(r, n.Returns.NotNull, nil)
+		if n.Returns.Array == nil { // else it is said of the items
+			m.facts(r, n.Returns.NotNull, nil)
+		}
 		o.set("returns", r)
 	}
 	return o

@@ -20,17 +20,21 @@ type Options struct {
 	Indent   bool // one property per line
 	Docs     bool // with doc comments
 	Creator  string
+	// Leave names files whose content is left out but which are named in `requires`: reuse models.
+	Leave func(file string) bool
 }
 
 // maxDepth limits nesting; the parser's own limit is the same.
 const maxDepth = 200
 
-// Marshal returns the CSN of files as JSON. Files that others use should come after these, as package load orders them.
+// Marshal returns the CSN of files as JSON. Files that others use come before these, so that extensions apply in that order.
 func Marshal(files []*ast.File, opt Options) []byte {
 	w := &writer{opt: opt, defs: newObj()}
 	w.scanAll(files)
 	for i, f := range files {
-		w.file(f, w.tops[i])
+		if opt.Leave == nil || !opt.Leave(f.Name) {
+			w.file(f, w.tops[i])
+		}
 	}
 	root := newObj()
 	if len(files) > 0 && files[0].Namespace != nil {
@@ -101,7 +105,7 @@ func (w *writer) scanAll(files []*ast.File) {
 	for _, f := range files {
 		global := &scope{names: map[string]string{}}
 		for _, u := range f.Usings {
-			if u.From != "" && !slices.Contains(w.requires, u.From) {
+			if u.From != "" && !slices.Contains(w.requires, u.From) && (w.opt.Leave == nil || w.opt.Leave(u.From+".cds")) {
 				w.requires = append(w.requires, u.From)
 			}
 			for _, it := range u.Items {

@@ -7,10 +7,12 @@ import (
 
 	"cds/codegen"
 	"cds/codegen/asyncapi"
+	printer "cds/codegen/cdl"
 	"cds/codegen/mermaid"
 	"cds/codegen/openapi"
 	"cds/codegen/xssecurity"
 	cdl "cds/parser"
+	"cds/parser/ast"
 	"cds/parser/csn"
 	"cds/parser/diag"
 	"cds/parser/parsed"
@@ -31,6 +33,7 @@ type target struct {
 	service bool // it describes one service
 	part    bool // it describes one service or the whole model
 	render  func(m *csn.Model, s *csn.Service, f *compileFlags) ([]byte, error)
+	text    func(trees []*ast.File, f *compileFlags) ([]byte, error) // instead of render, for what is made of unlinked sources
 }
 
 func targets() []*target {
@@ -43,6 +46,7 @@ func targets() []*target {
 			}
 			return codegen.YAML(b)
 		}},
+		{names: []string{"cdl", "cds"}, ext: ".cds", help: "the sources as one text of CDL", text: renderCDL},
 		{names: []string{"sql"}, ext: ".sql", help: "tables and views; see --dialect", render: renderSQL},
 		{names: []string{"edmx", "edmx-v4"}, ext: ".xml", service: true, help: "OData metadata as XML; see --odata-version", render: func(m *csn.Model, s *csn.Service, f *compileFlags) ([]byte, error) {
 			return edmx.Marshal(m, s, metadataOptions(f)), nil
@@ -101,6 +105,11 @@ func (t *target) run(src *source, f *compileFlags) ([]output, *token.FileSet, di
 	res := src.compile()
 	if res.Model == nil {
 		return nil, res.Files, res.Diags, nil
+	}
+	if t.text != nil {
+		p := cdl.ParseFiles(src.fsys, src.paths, true, src.options())
+		text, err := t.text(p.Trees, f)
+		return []output{{"model" + t.ext, text}}, res.Files, res.Diags, err
 	}
 	services := []*csn.Service{nil}
 	if t.service || t.part {
@@ -180,6 +189,10 @@ func creator() string { return "cds" }
 
 func renderCSN(m *csn.Model, _ *csn.Service, f *compileFlags) ([]byte, error) {
 	return append(csn.Marshal(m, csn.MarshalOptions{Indent: true, Docs: f.docs}), '\n'), nil
+}
+
+func renderCDL(trees []*ast.File, f *compileFlags) ([]byte, error) {
+	return printer.Generate(parsed.Marshal(trees, parsed.Options{Docs: f.docs, Leave: cdl.IsReuse}))
 }
 
 func renderSQL(m *csn.Model, _ *csn.Service, f *compileFlags) ([]byte, error) {
