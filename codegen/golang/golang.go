@@ -42,10 +42,10 @@ const (
 var Catalogue = diag.Catalogue{
 	codeClash: {Severity: diag.Error, Title: "Two names of the model become the same Go name",
 		Explain: "Go names are made from CDS names: the first letter becomes a capital, underscores go away, rows of Books are called Book. Two names that become one need an annotation.",
-		Wrong:   "entity E { author_ID : String; authorID : String; }", Right: "entity E { author_ID : String; @go.name: 'WriterID' authorID : String; }"},
+		Wrong:   "service S { entity E { key ID : Integer; author_ID : String; authorID : String; } }", Right: "service S { entity E { key ID : Integer; author_ID : String; @go.name: 'WriterID' authorID : String; } }"},
 	codePackage: {Severity: diag.Error, Title: "Two services become the same Go package",
 		Explain: "The package of a service is the last part of its name in small letters, without the word service.",
-		Wrong:   "service CatalogService {} service Catalog {}", Right: "@go.package: 'catalog2' service Catalog {}"},
+		Wrong:   "service CatalogService { } service my.Catalog @(path: 'other') { }", Right: "service CatalogService { } service my.Catalog @(path: 'other', go.package: 'catalog2') { }"},
 	codeModule:      {Severity: diag.Error, Title: "The import path of the project is not known", Explain: "Generated packages import one another by it."},
 	codeUnsupported: {Severity: diag.Info, Title: "Something in the model has no typed form in Go", Explain: "It is served and guarded as usual; handlers reach it through the untyped request."},
 	codeFormat:      {Severity: diag.Error, Title: "Generated code is no valid Go", Explain: "A fault of the generator: please report it with the model."},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"cds/codegen/golang"
 	"cds/parser"
 	"cds/parser/diag"
 	"cds/runtime/authz"
@@ -86,6 +87,30 @@ func TestMessages_PolicyExamples(t *testing.T) {
 		}
 		if right[code] != 0 {
 			t.Errorf("%s: the right example reports it", code)
+		}
+	}
+}
+
+// The same for the generator of Go code.
+func TestMessages_GoExamples(t *testing.T) {
+	for code, e := range golang.Catalogue {
+		if e.Wrong == "" {
+			continue
+		}
+		for text, want := range map[string]bool{e.Wrong: true, e.Right: false} {
+			r := parser.CompileString("m.cds", text)
+			if r.Model == nil {
+				t.Errorf("%s does not compile: %v", text, r.Diags)
+				continue
+			}
+			_, diags := golang.Generate(r.Model, golang.Options{Module: "example.com/x"})
+			found := false
+			for _, d := range diags {
+				found = found || d.Code == code
+			}
+			if found != want {
+				t.Errorf("%s: %v for %s, which reports %v", code, found, text, diags)
+			}
 		}
 	}
 }
