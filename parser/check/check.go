@@ -35,6 +35,7 @@ func Run(m *csn.Model, opt Options) diag.List {
 	c.keys()
 	c.services()
 	c.outside()
+	c.unsupportedAnnotations()
 	c.diags.Sort()
 	return c.diags
 }

@@ -23,6 +23,7 @@ const (
 	codePathClash    diag.Code = "service-path-clash"
 	codePathForm     diag.Code = "service-path-form"
 	codeOutside      diag.Code = "assoc-outside-service"
+	codeUnsupported  diag.Code = "anno-unsupported"
 )
 
 func entry(sev diag.Severity, title, explain, wrong, right string) diag.Entry {
@@ -76,6 +77,8 @@ func Messages() diag.Catalogue {
 			"service S { entity E { name : String; } }", "service S { entity E { key ID : UUID; name : String; } }"),
 		codePathClash: entry(diag.Error, "Two services at one path", "Each service needs a path of its own within a protocol.",
 			"@path: '/a' service A { } @path: '/a' service B { }", "@path: '/a' service A { } @path: '/b' service B { }"),
+		codeUnsupported: entry(diag.Warning, "An annotation that has no effect", "The annotation means something elsewhere in CAP, but is not supported here.",
+			"@sql.append: 'WITHOUT ROWID' entity E { key ID : Integer; }", "entity E { key ID : Integer; }"),
 		codeOutside: entry(diag.Info, "An association leads out of the service",
 			"Its target is in no service, and the service has no projection of it to redirect the association to. Clients see the foreign key, but can't follow the association.",
 			"context db { entity A { key ID : Integer; } entity B { key ID : Integer; a : Association to A; } } service S { entity B as projection on db.B; }",

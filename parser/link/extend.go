@@ -2,6 +2,7 @@ package link
 
 import (
 	"slices"
+	"strconv"
 
 	"cds/parser/ast"
 	"cds/parser/csn"
@@ -222,6 +223,12 @@ func (l *linker) extendArgs(t *ast.TypeExpr, n *ast.Extend) {
 		}
 		for len(args) <= i {
 			args = append(args, "")
+		}
+		if old, err := strconv.Atoi(args[i]); err == nil {
+			if now, err := strconv.Atoi(v); err == nil && now < old {
+				l.diags.Errorf("extend-smaller", n.Name.Span, "The %s %d is less than %d, which it was", k, now, old).Hint = "Extensions can enlarge an element only: what is stored must still fit."
+				continue
+			}
 		}
 		args[i] = v
 	}

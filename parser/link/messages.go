@@ -154,6 +154,8 @@ func extensionMessages() diag.Catalogue {
 		"extend-unexpected-def":     entry("Definitions go into services and contexts", "Only a service or a context can be extended with definitions.", "entity E { key ID : Integer; } extend service E with { entity F { key ID : Integer; } };", "service E { } extend service E with { entity F { key ID : Integer; } };"),
 		"extend-unexpected-element": entry("No place for elements", "Entities, aspects, types and events have elements.", "service S { } extend S with { x : Integer; };", "entity S { key ID : Integer; } extend S with { x : Integer; };"),
 		"extend-unsupported":        entry("Only direct elements can be extended", "The extension of an element inside a structure is not supported: extend the structure's type.", "entity E { key ID : Integer; s { x : String(1); } } extend E:s.x with (length: 5);", "entity E { key ID : Integer; x : String(1); } extend E:x with (length: 5);"),
-		"extend-unknown-arg":        configurable("Unknown type argument", "An element's type can be extended by length, precision, scale and srid.", "entity E { key ID : Integer; x : String(1); } extend E:x with (lenth: 5);", "entity E { key ID : Integer; x : String(1); } extend E:x with (length: 5);"),
+		"extend-smaller": entry("An extension makes an element smaller", "What is stored must still fit, so extensions can enlarge lengths and precisions only.",
+			"entity E { key ID : Integer; x : String(5); } extend E:x with (length: 3);", "entity E { key ID : Integer; x : String(5); } extend E:x with (length: 8);"),
+		"extend-unknown-arg": configurable("Unknown type argument", "An element's type can be extended by length, precision, scale and srid.", "entity E { key ID : Integer; x : String(1); } extend E:x with (lenth: 5);", "entity E { key ID : Integer; x : String(1); } extend E:x with (length: 5);"),
 	}
 }

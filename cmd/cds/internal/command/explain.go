@@ -8,6 +8,7 @@ import (
 
 	"cds/codegen/golang"
 	"cds/parser/diag"
+	"cds/parser/format"
 	"cds/parser/lint"
 	"cds/runtime/authz"
 
@@ -16,7 +17,7 @@ import (
 
 // catalogues are the messages of packages other than the compiler's.
 func catalogues() []diag.Catalogue {
-	return []diag.Catalogue{authz.Messages(), golang.Catalogue, lint.Messages()}
+	return []diag.Catalogue{authz.Messages(), golang.Catalogue, lint.Messages(), format.Messages()}
 }
 
 func (e *env) explain() *cobra.Command {
