@@ -19,6 +19,9 @@ import (
 
 // readBody reads a whole body of at most limit bytes.
 func (c *call) readBody(limit int64) ([]byte, error) {
+	if e := c.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return nil, cds.Reject(415, "415", "Unsupported Content-Encoding") // packed bodies would have no limit of size
+	}
 	tooLarge := cds.Reject(413, "413", "Request body is larger than %d bytes", limit)
 	if c.r.ContentLength > limit {
 		return nil, tooLarge

@@ -82,6 +82,16 @@ func (u unauthorized) WriteHeader(status int) {
 	u.ResponseWriter.WriteHeader(status)
 }
 
+// maxMessage bounds the texts of errors, which may quote what the client sent.
+const maxMessage = 1000
+
+func clipped(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
+}
+
 // appendError appends an error or one of its details. depth bounds details of details.
 func appendError(b []byte, e *cds.Error, depth int) []byte {
 	code := e.Code
@@ -89,12 +99,12 @@ func appendError(b []byte, e *cds.Error, depth int) []byte {
 		code = strconv.Itoa(e.Status)
 	}
 	b = append(b, `{"message":`...)
-	b = edm.AppendString(b, e.Message)
+	b = edm.AppendString(b, clipped(e.Message))
 	b = append(b, `,"code":`...)
 	b = edm.AppendString(b, code)
 	if e.Target != "" {
 		b = append(b, `,"target":`...)
-		b = edm.AppendString(b, e.Target)
+		b = edm.AppendString(b, clipped(e.Target))
 	}
 	if len(e.Details) > 0 && depth < 2 {
 		b = append(b, `,"details":[`...)

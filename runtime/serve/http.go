@@ -25,6 +25,7 @@ type router struct {
 	server     *Server
 	mounts     []mount
 	production bool
+	limit      time.Duration // for one request; its statements are interrupted then
 	ready      atomic.Bool
 }
 
@@ -37,7 +38,7 @@ type mount struct {
 
 // newRouter mounts a door for every endpoint of every service. An endpoint whose protocol has no door is noted, not ignored.
 func newRouter(s *Server, production bool) (*router, error) {
-	r := &router{server: s, production: production}
+	r := &router{server: s, production: production, limit: time.Duration(s.Config.Int("server.request_timeout", 30)) * time.Second}
 	taken := map[string]string{}
 	for _, svc := range s.CDS.Services() {
 		for _, ep := range cds.Endpoints(svc.Model) {
@@ -137,7 +138,13 @@ func (r *router) serveService(w http.ResponseWriter, req *http.Request, m *mount
 		w.Header()["Cache-Control"] = v[2:3:3]
 	}
 	w.Header()["Vary"] = v[3:4:4]
-	ctx := cds.NewContext(req.Context(), user, locale(req, user, r.server.CDS.Options.DefaultLocale))
+	ctx := req.Context()
+	if r.limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.limit)
+		defer cancel()
+	}
+	ctx = cds.NewContext(ctx, user, locale(req, user, r.server.CDS.Options.DefaultLocale))
 	m.handler.ServeHTTP(w, req.WithContext(ctx))
 }
 
