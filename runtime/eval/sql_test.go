@@ -17,6 +17,8 @@ import (
 	cds "cds/runtime"
 	"cds/runtime/auth"
 	"cds/runtime/db"
+	"cds/runtime/db/postgres"
+	"cds/runtime/db/postgres/pgtest"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/deploy"
 	"cds/runtime/eval"
@@ -40,7 +42,7 @@ type world struct {
 	rows []*cqn.Row
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, driver db.Driver, cfg db.Config) *world {
 	t.Helper()
 	res := parser.CompileString("v5.cds", sqlModel)
 	if res.Model == nil {
@@ -51,7 +53,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(diags)
 	}
 	generic.Install(app)
-	pool, err := sqlite.New().Open(t.Context(), db.Config{URL: ":memory:"})
+	pool, err := driver.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +241,11 @@ func (m maker) cond(depth int) cqn.Expr {
 }
 
 func TestAgreesWithSQL(t *testing.T) {
-	w := newWorld(t)
+	t.Run("sqlite", func(t *testing.T) { agreesWithSQL(t, newWorld(t, sqlite.New(), db.Config{URL: ":memory:"})) })
+	t.Run("postgres", func(t *testing.T) { agreesWithSQL(t, newWorld(t, postgres.New(), pgtest.Open(t))) })
+}
+
+func agreesWithSQL(t *testing.T, w *world) {
 	n, seed := 2000, uint64(time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC).Unix())
 	if testing.Short() {
 		n = 300

@@ -446,7 +446,7 @@ func (sc *scope) someValue(x cqn.Expr, p *cqn.Param) (frag, error) {
 	return frag{sql: some}, nil
 }
 
-// otherType guesses the type of what a user attribute is compared with: that of the first element in the comparison.
+// otherType guesses the type of what a user attribute is compared with: that of the first element in the comparison, text where texts are joined.
 func (sc *scope) otherType(x cqn.Expr) *csn.Builtin {
 	var t *csn.Builtin
 	cqn.Walk(x, func(n any) bool {
@@ -462,6 +462,20 @@ func (sc *scope) otherType(x cqn.Expr) *csn.Builtin {
 			if t == nil {
 				t = typeOfValue(n.Value)
 			}
+		case *cqn.Binary:
+			if n.Op == cqn.Concat && t == nil {
+				t = typeString
+			}
+		case *cqn.Case: // its conditions say nothing of its type
+			for _, w := range n.Whens {
+				if t == nil {
+					t = sc.otherType(w.Then)
+				}
+			}
+			if t == nil && n.Else != nil {
+				t = sc.otherType(n.Else)
+			}
+			return false
 		case *cqn.Subquery, *cqn.Exists:
 			return false
 		}
