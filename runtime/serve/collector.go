@@ -9,7 +9,7 @@ import (
 
 // roomyHeap is how far the heap of a small server may grow before garbage is collected. Go's default collects whenever the heap has
 // doubled, which for the few megabytes of a small model means hundreds of times a second under load.
-const roomyHeap = 32 << 20
+const roomyHeap = 24 << 20
 
 // relaxCollector sets the collector's pace after each collection: small heaps may grow to roomyHeap, large ones keep Go's default. Who sets
 // GOGC or GOMEMLIMIT knows better.
