@@ -15,7 +15,7 @@ import (
 // compileFlags are the flags of compile.
 type compileFlags struct {
 	to, flavor, service, out, dialect, odataVersion string
-	openapiVersion, openapiURL, profile             string
+	openapiVersion, openapiURL, profile, outside    string
 	parse, json, docs, lenient                      bool
 	severities                                      []string
 }
@@ -53,6 +53,7 @@ Targets:
 	fl.BoolVar(&f.docs, "docs", true, "keep doc comments")
 	fl.BoolVar(&f.json, "json", false, "print diagnostics as JSON on standard output; the target is written with --out only")
 	fl.StringArrayVar(&f.severities, "severity", nil, "severity of a message, as code=error|warning|info|none; may be repeated")
+	fl.StringVar(&f.outside, "allow-outside", "", "folder above the project whose files may be imported, too")
 	fl.StringVar(&f.profile, "profile", "", "configuration profiles, separated by commas")
 	return cmd
 }

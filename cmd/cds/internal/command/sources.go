@@ -29,7 +29,11 @@ func (e *env) sources(args []string, f *compileFlags) (*source, error) {
 		args = []string{"."}
 	}
 	if st, err := os.Stat(args[0]); err == nil && st.IsDir() && len(args) == 1 {
-		return projectSource(args[0], f)
+		src, err := projectSource(args[0], f)
+		if err != nil {
+			return nil, err
+		}
+		return src, src.widen(args[0], f.outside)
 	}
 	src := &source{strict: true, texts: map[string]string{}}
 	var err error
@@ -48,7 +52,37 @@ func (e *env) sources(args []string, f *compileFlags) (*source, error) {
 			}
 		}
 	}
-	return src, nil
+	return src, src.widen(root, f.outside)
+}
+
+// widen lets the sources use files in dir, a folder above root, too. Without dir they can use those below root only.
+func (s *source) widen(root, dir string) error {
+	if dir == "" {
+		return nil
+	}
+	root, err := filepath.Abs(root)
+	if err == nil {
+		dir, err = filepath.Abs(dir)
+	}
+	if err != nil {
+		return err
+	}
+	if !within(dir, root) {
+		return usageError{fmt.Errorf("--allow-outside must name a folder above %s, which %s is not", root, dir)}
+	}
+	rel, err := filepath.Rel(dir, root)
+	if err != nil {
+		return err
+	}
+	texts := map[string]string{}
+	for name, text := range s.texts {
+		texts[path.Join(filepath.ToSlash(rel), name)] = text
+	}
+	s.fsys, s.texts = os.DirFS(dir), texts
+	for i, p := range s.paths {
+		s.paths[i] = path.Join(filepath.ToSlash(rel), p)
+	}
+	return nil
 }
 
 func (e *env) stdin() (string, error) {
