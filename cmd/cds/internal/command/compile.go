@@ -16,7 +16,7 @@ import (
 type compileFlags struct {
 	to, flavor, service, out, dialect, odataVersion string
 	openapiVersion, openapiURL, profile, outside    string
-	parse, json, docs, lenient                      bool
+	parse, json, docs                               bool
 	severities                                      []string
 }
 
