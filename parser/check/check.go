@@ -34,7 +34,6 @@ func Run(m *csn.Model, opt Options) diag.List {
 	c.siblings()
 	c.keys()
 	c.services()
-	c.outside()
 	c.unsupportedAnnotations()
 	c.diags.Sort()
 	return c.diags

@@ -22,7 +22,6 @@ const (
 	codeNoKey        diag.Code = "entity-without-key"
 	codePathClash    diag.Code = "service-path-clash"
 	codePathForm     diag.Code = "service-path-form"
-	codeOutside      diag.Code = "assoc-outside-service"
 	codeUnsupported  diag.Code = "anno-unsupported"
 )
 
@@ -79,10 +78,6 @@ func Messages() diag.Catalogue {
 			"@path: '/a' service A { } @path: '/a' service B { }", "@path: '/a' service A { } @path: '/b' service B { }"),
 		codeUnsupported: entry(diag.Warning, "An annotation that has no effect", "The annotation means something elsewhere in CAP, but is not supported here.",
 			"@sql.append: 'WITHOUT ROWID' entity E { key ID : Integer; }", "entity E { key ID : Integer; }"),
-		codeOutside: entry(diag.Info, "An association leads out of the service",
-			"Its target is in no service, and the service has no projection of it to redirect the association to. Clients see the foreign key, but can't follow the association.",
-			"context db { entity A { key ID : Integer; } entity B { key ID : Integer; a : Association to A; } } service S { entity B as projection on db.B; }",
-			"context db { entity A { key ID : Integer; } entity B { key ID : Integer; a : Association to A; } } service S { entity B as projection on db.B; entity A as projection on db.A; }"),
 		codePathForm: entry(diag.Error, "@path is no path", "@path is a text of path segments without query, fragment, spaces and dot segments.",
 			"@path: '/a?b' service S { }", "@path: '/a/b' service S { }"),
 	}

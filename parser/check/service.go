@@ -9,30 +9,6 @@ import (
 	"cds/parser/token"
 )
 
-// outside tells of associations in services that lead to entities outside of all services: clients can't follow them.
-func (c *checker) outside() {
-	for _, s := range c.model.Services {
-		for _, e := range s.Entities {
-			if e.Exposure != csn.Exposed {
-				continue
-			}
-			for _, el := range e.Elements {
-				a := el.Assoc()
-				if a == nil || a.Target == nil || a.Target.Service != nil {
-					continue
-				}
-				at := el.Span
-				if !at.Valid() {
-					at = e.Span
-				}
-				d := c.diags.Add(diag.Info, codeOutside, at, "Association target “%s” is outside any service", a.Target.Name)
-				d.Home = home("entity", e.Name) + "/" + home("element", el.Name)
-				d.Hint = "Expose the target in " + s.Name + ", or leave the association out."
-			}
-		}
-	}
-}
-
 // services checks where services are served.
 func (c *checker) services() {
 	at := map[string]*csn.Service{}

@@ -46,6 +46,27 @@ func (l *linter) access() {
 			d.Hint = "Write @requires: 'authenticated-user', the name of a role, or 'any' for everybody."
 		}
 		l.wideWrites(s.Annotations, s.Span, s.Name)
+		l.outside(s)
+	}
+}
+
+// outside reports associations that lead to entities outside of all services: clients can't follow them.
+func (l *linter) outside(s *csn.Service) {
+	for _, e := range s.Entities {
+		if e.Exposure != csn.Exposed {
+			continue
+		}
+		for _, el := range e.Elements {
+			a := el.Assoc()
+			if a == nil || a.Target == nil || a.Target.Service != nil {
+				continue
+			}
+			at := el.Span
+			if !at.Valid() {
+				at = e.Span
+			}
+			l.add(codeOutside, at, "Association target “%s” is outside any service", a.Target.Name).Hint = "Expose the target in " + s.Name + ", or leave the association out."
+		}
 	}
 }
 

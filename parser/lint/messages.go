@@ -14,6 +14,7 @@ const (
 	codeNoKey          diag.Code = "lint-no-key"
 	codeServiceOpen    diag.Code = "lint-service-open"
 	codeOpenWrite      diag.Code = "lint-open-write"
+	codeOutside        diag.Code = "lint-assoc-outside"
 )
 
 // Messages documents the rules. Wrong and Right are whole models.
@@ -41,6 +42,10 @@ func Messages() diag.Catalogue {
 		codeServiceOpen: entry(diag.Warning, "Nothing says who may use a service",
 			"A service without @requires leaves the decision to the configuration: in production logged-in users are let in, under development everybody. `@requires: 'any'` is an answer too.",
 			"service Shop { entity Books { key ID : UUID; } }", "@requires: 'authenticated-user' service Shop { entity Books { key ID : UUID; } }"),
+		codeOutside: entry(diag.Info, "An association leads out of the service",
+			"Its target is in no service, and the service has no projection of it to redirect the association to. Clients see the foreign key, but can't follow the association.",
+			"context db { entity A { key ID : Integer; } entity B { key ID : Integer; a : Association to A; } } service S { entity B as projection on db.B; }",
+			"context db { entity A { key ID : Integer; } entity B { key ID : Integer; a : Association to A; } } service S { entity B as projection on db.B; entity A as projection on db.A; }"),
 		codeOpenWrite: entry(diag.Warning, "Everybody may write", "A privilege without `to` is for everybody, one without `where` for all rows.",
 			"service Shop { @restrict: [{ grant: 'WRITE' }] entity Books { key ID : UUID; } }", "service Shop { @restrict: [{ grant: 'WRITE', to: 'admin' }] entity Books { key ID : UUID; } }"),
 	}

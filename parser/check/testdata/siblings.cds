@@ -17,7 +17,7 @@ service S {
   @requires: null entity Removed as projection on Customers { ID }; // error: restrict-open-sibling
 }
 service Children {
-  @requires: 'admin' @cds.redirection.target entity Orders as projection on db.Orders; // info: assoc-outside-service
+  @requires: 'admin' @cds.redirection.target entity Orders as projection on db.Orders;
   entity Items as projection on db.Items;
 }
 service Open {
