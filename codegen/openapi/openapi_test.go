@@ -114,6 +114,14 @@ func TestGenerate_Paths(t *testing.T) {
 	}
 }
 
+func TestGenerate_OddNames(t *testing.T) {
+	doc := generate(t, "service S { entity ![my entity] { key ID : Integer; t : ![a/b]; } type ![a/b] { x : String; } }", "S", "")
+	valid(t, "odd names", doc, "3.0")
+	if at(doc, "components", "schemas", "S.my_entity", "properties", "t", "$ref") != nil {
+		t.Error("structured elements are flat in entities")
+	}
+}
+
 func TestGenerate_Nullable(t *testing.T) {
 	if at(generate(t, shop, "Shop", "3.0"), "components", "schemas", "Shop.Books", "properties", "stock", "nullable") != true {
 		t.Error("3.0: nullable is missing")

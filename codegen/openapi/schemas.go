@@ -13,7 +13,19 @@ import (
 // maxDepth bounds nested types.
 const maxDepth = 50
 
-func (g *generator) schemaName(e *csn.Entity) string { return g.s.Name + "." + edmx.SetName(e) }
+func (g *generator) schemaName(e *csn.Entity) string {
+	return component(g.s.Name + "." + edmx.SetName(e))
+}
+
+// component makes a name of what the names of components may have; a delimited name of CDS may have any character.
+func component(name string) string {
+	return strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-' {
+			return c
+		}
+		return '_'
+	}, name)
+}
 
 // entitySchemas writes the schemas of an entity: as read, for creation, for changes.
 func (g *generator) entitySchemas(e *csn.Entity) {
@@ -157,7 +169,7 @@ func (g *generator) typed(el *csn.Element, depth int) any {
 			return ref("schemas", g.schemaName(e))
 		}
 		if local, ok := strings.CutPrefix(el.TypeName, g.s.Name+"."); ok {
-			name := g.s.Name + "." + strings.ReplaceAll(local, ".", "_")
+			name := component(g.s.Name + "." + strings.ReplaceAll(local, ".", "_"))
 			if !g.schemas.Has(name) {
 				g.schemas.Set(name, codegen.NewObject()) // types may contain one another
 				g.schemas.Set(name, g.parts(t.Elements, depth))
