@@ -99,3 +99,18 @@ func TestUsingRecordedCSN(t *testing.T) {
 		t.Errorf("only %d of %d are the same", same, len(files))
 	}
 }
+
+// Any JSON at all as a source: no panic, findings inside the file.
+func FuzzCSNSource(f *testing.F) {
+	f.Add(`{"definitions": {"E": {"kind": "entity", "elements": {"ID": {"key": true, "type": "cds.UUID"}, "a": {"type": "cds.Association", "target": "E"}}}}}`)
+	f.Add(`{"definitions": {"S": {"kind": "service"}, "S.V": {"kind": "entity", "query": {"SELECT": {"from": {"ref": ["E"]}, "columns": [{"ref": ["x"], "as": "y"}, "*"]}}, "elements": {"y": {"@a": 1}}}}}`)
+	f.Add(`{"definitions": {"t": {"kind": "type", "items": {"elements": {"x": {"enum": {"a": {"val": 1}}, "type": "cds.Decimal", "precision": 9}}}}, "f": {"kind": "function", "params": {"p": {"type": {"ref": ["E", "x"]}}}, "returns": {"type": "t"}}}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		res := parser.Compile(fstest.MapFS{"m.csn": {Data: []byte(text)}}, []string{"m.csn"}, parser.Options{Strict: true})
+		for _, d := range res.Diags {
+			if d.Span.Valid() && int(d.Span.End) > len(text) && res.Files.File(d.Span.File).Name == "m.csn" {
+				t.Fatalf("%s: %v lies outside of the text", d.Code, d.Span)
+			}
+		}
+	})
+}
