@@ -206,7 +206,7 @@ func positive(x cqn.Expr) (cqn.Expr, bool) {
 	return x, false
 }
 
-// otherType is the type that an attribute in a comparison is converted to: that of the first element or constant.
+// otherType is the type that an attribute in a comparison is converted to: that of the first element or constant, text where texts are joined.
 func (m *machine) otherType(x cqn.Expr) *csn.Builtin {
 	var t *csn.Builtin
 	cqn.Walk(x, func(n any) bool {
@@ -220,6 +220,20 @@ func (m *machine) otherType(x cqn.Expr) *csn.Builtin {
 			if t == nil {
 				t = m.typeOf(n, n.Value)
 			}
+		case *cqn.Binary:
+			if n.Op == cqn.Concat && t == nil {
+				t = stringType
+			}
+		case *cqn.Case: // its conditions say nothing of its type
+			for _, w := range n.Whens {
+				if t == nil {
+					t = m.otherType(w.Then)
+				}
+			}
+			if t == nil && n.Else != nil {
+				t = m.otherType(n.Else)
+			}
+			return false
 		case *cqn.Subquery, *cqn.Exists:
 			return false
 		}
@@ -392,6 +406,7 @@ func (m *machine) convertAll(texts []string, x cqn.Expr, v cqn.Value) []cqn.Valu
 
 // Types for operands that are no elements.
 var (
+	stringType    = &csn.Builtin{Name: "cds.String", Kind: csn.String}
 	int64Type     = &csn.Builtin{Name: "cds.Int64", Kind: csn.Int64}
 	doubleType    = &csn.Builtin{Name: "cds.Double", Kind: csn.Double}
 	decimalType   = &csn.Builtin{Name: "cds.Decimal", Kind: csn.Decimal}
@@ -406,8 +421,13 @@ func (m *machine) typeOf(x cqn.Expr, v cqn.Value) *csn.Builtin {
 	if el := m.element(x); el != nil {
 		return el.Scalar()
 	}
-	_, arithmetic := x.(*cqn.Binary)
+	b, arithmetic := x.(*cqn.Binary)
+	arithmetic = arithmetic && b.Op >= cqn.Add && b.Op <= cqn.Mod
 	switch v.Kind() {
+	case cqn.KindNull:
+		if arithmetic { // what of it is null does not make a text of it
+			return decimalType
+		}
 	case cqn.KindInt:
 		if arithmetic {
 			return decimalType
