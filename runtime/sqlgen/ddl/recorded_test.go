@@ -59,7 +59,7 @@ func recorded(t *testing.T, ext string, different map[string]string, d sqlgen.Di
 	if len(files) == 0 {
 		t.Skip("the recorded models are not at hand")
 	}
-	n := 0
+	n, same := 0, 0
 	for _, file := range files {
 		sql, err := os.ReadFile(strings.TrimSuffix(file, ".csn.json") + ext)
 		if err != nil || strings.Contains(file, "/invalid/") {
@@ -87,8 +87,12 @@ func recorded(t *testing.T, ext string, different map[string]string, d sqlgen.Di
 				}
 				compare(t, want, res.Model, d, schema)
 			}
+			if !t.Failed() {
+				same++
+			}
 		})
 	}
+	t.Logf("score: SQL, run and compared, from *%s %d of %d", ext, same, n)
 	if n < 50 {
 		t.Errorf("only %d models were compared", n)
 	}
