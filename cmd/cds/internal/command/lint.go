@@ -2,8 +2,6 @@ package command
 
 import (
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 
 	cdl "cds/parser"
@@ -17,6 +15,7 @@ import (
 
 func (e *env) lint() *cobra.Command {
 	var off []string
+	var profile string
 	var asJSON, list bool
 	worst := "warning"
 	cmd := &cobra.Command{
@@ -42,11 +41,11 @@ func (e *env) lint() *cobra.Command {
 				}
 				codes = append(codes, diag.Code(o))
 			}
-			fsys, roots, err := lintRoots(args)
+			src, err := e.sources(args, &compileFlags{profile: profile})
 			if err != nil {
 				return err
 			}
-			findings, res := lintModel(fsys, roots, codes)
+			findings, res := lintModel(src, codes)
 			if asJSON {
 				err = diag.RenderJSON(e.out, findings, res.Files)
 			} else {
@@ -60,16 +59,22 @@ func (e *env) lint() *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&off, "off", nil, "rules to switch off")
 	cmd.Flags().StringVar(&worst, "max-severity", worst, "fail for findings of this severity or worse: error, warning, info")
+	cmd.Flags().StringVar(&profile, "profile", "", "configuration profiles, separated by commas")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&list, "rules", false, "list the rules")
 	return cmd
 }
 
 // lintModel compiles and lints. What makes compiling fail comes first; rules about single files run nevertheless.
-func lintModel(fsys fs.FS, roots []string, off []diag.Code) (diag.List, *cdl.Result) {
-	cache := load.NewCache()
-	loaded := load.Load(fsys, roots, load.Options{Cache: cache})
-	res := cdl.Compile(fsys, roots, cdl.Options{Strict: true, Cache: cache})
+func lintModel(src *source, off []diag.Code) (diag.List, *cdl.Result) {
+	opt := src.options()
+	opt.Cache = load.NewCache()
+	loaded := load.Load(src.fsys, src.paths, load.Options{Cache: opt.Cache, Texts: opt.Texts})
+	if len(src.paths) == 0 {
+		res := src.compile() // which says that there is nothing
+		return res.Diags, res
+	}
+	res := cdl.Compile(src.fsys, src.paths, opt)
 	var files []*ast.File
 	for _, s := range loaded.Sources {
 		files = append(files, s.File)
@@ -78,22 +83,6 @@ func lintModel(fsys fs.FS, roots []string, off []diag.Code) (diag.List, *cdl.Res
 	out = append(out, lint.Run(files, res.Files, res.Model, lint.Options{Off: off})...)
 	out.Sort()
 	return out, res
-}
-
-// lintRoots returns the sources of a project, or the named files.
-func lintRoots(args []string) (fs.FS, []string, error) {
-	if len(args) == 0 {
-		args = []string{"."}
-	}
-	if st, err := os.Stat(args[0]); err == nil && st.IsDir() && len(args) == 1 {
-		fsys := os.DirFS(args[0])
-		if roots := load.ProjectRoots(fsys); len(roots) > 0 {
-			return fsys, roots, nil
-		}
-		return fsys, []string{"."}, nil
-	}
-	root, files, err := fileArgs(args)
-	return os.DirFS(root), files, err
 }
 
 func (e *env) lintRules() error {
