@@ -140,9 +140,9 @@ func (r *router) serveService(w http.ResponseWriter, req *http.Request, m *mount
 	w.Header()["Vary"] = v[3:4:4]
 	ctx := req.Context()
 	if r.limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, r.limit)
-		defer cancel()
+		l := &limited{Context: ctx, deadline: time.Now().Add(r.limit)}
+		defer l.end()
+		ctx = l
 	}
 	ctx = cds.NewContext(ctx, user, locale(req, user, r.server.CDS.Options.DefaultLocale))
 	m.handler.ServeHTTP(w, req.WithContext(ctx))

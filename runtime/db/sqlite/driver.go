@@ -166,21 +166,31 @@ func (p *pool) acquire(ctx context.Context, from chan *conn, write bool) (*conn,
 	default:
 	}
 	select {
+	case c := <-from: // without a look at ctx.Done, which may have to set a timer first
+		return p.opened(c, from, write)
+	default:
+	}
+	select {
 	case c := <-from:
-		if c != nil {
-			return c, nil
-		}
-		c, err := p.open(write)
-		if err != nil {
-			from <- nil
-			return nil, err
-		}
-		return c, nil
+		return p.opened(c, from, write)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w while waiting for a connection: %w", db.ErrCanceled, context.Cause(ctx))
 	case <-p.done:
 		return nil, db.ErrClosed
 	}
+}
+
+// opened returns a connection that was taken out of a channel, opening it if it has not been yet.
+func (p *pool) opened(c *conn, from chan *conn, write bool) (*conn, error) {
+	if c != nil {
+		return c, nil
+	}
+	c, err := p.open(write)
+	if err != nil {
+		from <- nil
+		return nil, err
+	}
+	return c, nil
 }
 
 // release gives a connection back.
