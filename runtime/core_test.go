@@ -85,7 +85,7 @@ func TestFaultsShowNothingOfTheDriver(t *testing.T) {
 		{sqlgen.ErrNotUpdatable, 405}, {&sqlgen.Forbidden{}, 403}, {&sqlgen.Forbidden{Anonymous: true}, 401},
 	} {
 		e := clientError(fmt.Errorf("secret driver text: %w", tt.err))
-		if e.Status != tt.status || cmp.Diff(e.Cause, nil, cmp.Comparer(func(a, b error) bool { return a == b })) == "" {
+		if e.Status != tt.status || e.Cause == nil {
 			t.Errorf("%v: %d, cause %v", tt.err, e.Status, e.Cause)
 		}
 		if e.Message == "" || e.Code == "" || len(e.Message) > 100 || errorsMention(e, "secret") {

@@ -16,7 +16,6 @@ type notes struct {
 	actions map[string]*notes
 	params  map[string]*notes
 	returns *notes
-	order   []string // of elems
 	used    bool
 }
 

@@ -150,14 +150,13 @@ type def struct {
 	inferred state
 	noted    bool // annotations of annotate are merged, inheritance is done
 
-	parent     *def           // generated entity: the entity it belongs to (E of E.texts, E.items)
-	exposes    *def           // auto-exposed: the entity behind
-	aspect     *def           // entity of a composition: the aspect it was made from
-	made       []*def         // entities generated for this one: texts, compositions of aspects
-	element    *csn.Element   // type definitions: the type as an element
-	texts      *def           // the entity with translations
-	out        csn.Definition // what becomes of it
-	linked     cqn.Query      // body of a view
+	parent     *def         // generated entity: the entity it belongs to (E of E.texts, E.items)
+	exposes    *def         // auto-exposed: the entity behind
+	aspect     *def         // entity of a composition: the aspect it was made from
+	made       []*def       // entities generated for this one: texts, compositions of aspects
+	element    *csn.Element // type definitions: the type as an element
+	texts      *def         // the entity with translations
+	linked     cqn.Query    // body of a view
 	propagated bool
 	broken     bool // a source of the view is not known
 	cyclic     bool // a cycle was reported
@@ -173,7 +172,6 @@ type member struct {
 type action struct {
 	op    *ast.Operation
 	scope *scope
-	from  *csn.Operation // copied from an include
 }
 
 type state uint8

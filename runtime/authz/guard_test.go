@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -333,7 +334,8 @@ func TestElements(t *testing.T) {
 		if (err == nil) != c.ok {
 			t.Errorf("%s by %s, use %d: %v", c.element, c.user.ID, c.use, err)
 		}
-		if f, ok := err.(*sqlgen.Forbidden); err != nil && (!ok || f.Element != c.element || f.Anonymous != (c.user == auth.Anonymous)) {
+		var f *sqlgen.Forbidden
+		if ok := errors.As(err, &f); err != nil && (!ok || f.Element != c.element || f.Anonymous != (c.user == auth.Anonymous)) {
 			t.Errorf("%s: %#v", c.element, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -91,7 +92,8 @@ func access(t testing.TB, m *csn.Model, text string) Access {
 func condition(g *Guard, e *csn.Entity, use sqlgen.Use) string {
 	c, err := g.Condition(e, use)
 	if err != nil {
-		f, ok := err.(*sqlgen.Forbidden)
+		var f *sqlgen.Forbidden
+		ok := errors.As(err, &f)
 		switch {
 		case !ok:
 			return "fault: " + err.Error()

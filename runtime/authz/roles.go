@@ -9,8 +9,6 @@ import (
 // A roleSet is a set of interned role names, one bit each.
 type roleSet []uint64
 
-func (s roleSet) has(n int) bool { return n/64 < len(s) && s[n/64]&(1<<(n%64)) != 0 }
-
 // add returns the set with role n, grown if needed.
 func (s roleSet) add(n int) roleSet {
 	for n/64 >= len(s) {

@@ -170,8 +170,7 @@ func transferable(x cqn.Expr, sp, b *csn.Entity) bool {
 		return false
 	}
 	ok := true
-	var visit func(n any) bool
-	visit = func(n any) bool {
+	visit := func(n any) bool {
 		switch n := n.(type) {
 		case *cqn.Exists, *cqn.Subquery:
 			ok = false // has scopes of its own

@@ -12,6 +12,7 @@ package cdstest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -179,11 +180,11 @@ func New(t testing.TB, cfg Config) *App {
 // explain shows all diagnostics of an error that has some.
 func explain(err error) string {
 	var list diag.List
-	switch e := err.(type) {
-	case *serve.ModelError:
-		list = e.Diags
-	case diag.List:
-		list = e
+	var model *serve.ModelError
+	switch {
+	case errors.As(err, &model):
+		list = model.Diags
+	case errors.As(err, &list):
 	default:
 		return err.Error()
 	}

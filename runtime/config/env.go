@@ -43,7 +43,7 @@ func envSection(source string, env []string) (Section, error) {
 		if path == nil {
 			continue
 		}
-		var v any = parseValue(val)
+		v := parseValue(val)
 		for _, key := range slices.Backward(path) {
 			v = map[string]any{key: v}
 		}

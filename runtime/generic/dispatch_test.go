@@ -131,9 +131,7 @@ func TestPanicRollsBackAndTheServerGoesOn(t *testing.T) {
 	var j journal
 	a := newPhases(t, &j, cds.AppOptions{}, func(a *cds.App) {
 		a.Service("Cat").After(cds.Match{Events: []cds.Event{authz.Update}}, func(ctx context.Context, r *cds.RawRequest, res *cds.Result) error {
-			var m map[string]int
-			m["boom"] = 1
-			return nil
+			panic("boom")
 		})
 	})
 	ed := user("ed", "Editor")

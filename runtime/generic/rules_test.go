@@ -2,6 +2,7 @@ package generic_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -154,7 +155,8 @@ func TestPayloadRules(t *testing.T) {
 	for i, tt := range tests {
 		tt.data.Set("ID", cqn.Int(int64(100+i)))
 		res, err := a.do(req{event: authz.Create, path: "Val.Things", user: bob, data: tt.data})
-		e, _ := err.(*cds.Error)
+		var e *cds.Error
+		errors.As(err, &e)
 		if got := brief(e); got != tt.want {
 			t.Errorf("%s: %s (%v), want %s", tt.name, got, err, tt.want)
 			continue

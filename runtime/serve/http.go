@@ -83,7 +83,7 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	h["X-Correlation-Id"], h["X-Content-Type-Options"] = v[0:1:1], v[1:2:2]
 	defer func() {
 		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p)
 			}
 			r.server.Log.Error("panic", "correlation", id, "panic", fmt.Sprint(p), "stack", stack())

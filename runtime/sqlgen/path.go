@@ -422,20 +422,20 @@ func (sc *scope) exists(x *cqn.Exists) (frag, error) {
 }
 
 // existsPred finishes an exists with its predicate. in is the scope of the subquery, outer the one around it.
-func (in *scope) existsPred(outer *scope, last *source, x *cqn.Exists, tables, conds []string) (frag, error) {
+func (sc *scope) existsPred(outer *scope, last *source, x *cqn.Exists, tables, conds []string) (frag, error) {
 	if x.Pred != nil {
 		if x.Var == "" {
-			in.sources = []*source{last}
+			sc.sources = []*source{last}
 		} else {
-			in.parent, in.vars, in.self = outer, map[string]*source{x.Var: last}, outer.self
+			sc.parent, sc.vars, sc.self = outer, map[string]*source{x.Var: last}, outer.self
 		}
-		f, err := in.cond(x.Pred)
+		f, err := sc.cond(x.Pred)
 		if err != nil {
 			return frag{}, err
 		}
 		conds = append(conds, f.at(precAnd))
 	}
-	return frag{sql: "EXISTS (SELECT 1 FROM " + in.from(strings.Join(tables, " JOIN ")) + " WHERE " + strings.Join(conds, " AND ") + ")"}, nil
+	return frag{sql: "EXISTS (SELECT 1 FROM " + sc.from(strings.Join(tables, " JOIN ")) + " WHERE " + strings.Join(conds, " AND ") + ")"}, nil
 }
 
 // inverse compiles an exists against the direction of an association.

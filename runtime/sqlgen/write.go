@@ -74,7 +74,6 @@ func (sc *scope) payload(target *source, f cqn.Field, use Use) (string, Bind, er
 
 // A change is an UPDATE or DELETE being built.
 type change struct {
-	e     *csn.Entity
 	path  *cqn.Ref
 	where cqn.Expr
 	use   Use

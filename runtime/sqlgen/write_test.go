@@ -335,7 +335,7 @@ func TestCompile_refuses(t *testing.T) {
 }
 
 // denyNothing is a faulty guard: its conditions are the zero value.
-type denyNothing struct{ guard }
+type denyNothing struct{}
 
 func (denyNothing) Condition(*csn.Entity, sqlgen.Use) (sqlgen.Condition, error) {
 	return sqlgen.Condition{}, nil

@@ -1,6 +1,7 @@
 package uri
 
 import (
+	"errors"
 	"strings"
 
 	"cds/parser/csn"
@@ -103,7 +104,7 @@ func (p *pathParser) first() error {
 		p.r.Depth = 1
 		if has {
 			keys, err := p.keys(e, nil, args)
-			if err == errPositional {
+			if errors.Is(err, errPositional) {
 				return p.notFound(seg)
 			}
 			if err != nil {
@@ -211,7 +212,7 @@ func (p *pathParser) navigate(el *csn.Element, args string, has bool) error {
 			return p.notFound(el.Name + "(" + args + ")")
 		}
 		keys, err := p.keys(a.Target, el, args)
-		if err == errPositional {
+		if errors.Is(err, errPositional) {
 			return p.notFound(el.Name + "(" + args + ")")
 		}
 		if err != nil {
