@@ -49,7 +49,7 @@ bench: ## Benchmarks: start, reads against the reference server, allocations
 	@scripts/bench $(SHARED)
 
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
-	@scripts/fuzz $(or $(FUZZTIME),10s)
+	@scripts/fuzz $(or $(FUZZTIME),10s) $(LANGUAGE_FUZZTIME)
 
 cover: ## Test coverage by package
 	$(GO) test -cover ./... | grep -v 'no test files'
@@ -58,6 +58,7 @@ check: test lint check-generated conformance ## What CI runs
 
 check-all: check ## More, for before an issue is called done: race detector and longer fuzzing
 	CGO_ENABLED=1 $(GO) test -race ./...
+	CDS_DIFF=2000 $(GO) test ./runtime/internal/difftest
 	@scripts/fuzz $(or $(FUZZTIME),60s)
 
 clean: ## Remove what was built
