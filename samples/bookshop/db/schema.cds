@@ -7,45 +7,45 @@ type Price : Decimal(9, 2);
 
 /** Books on offer. */
 entity Books : managed {
-  key ID       : Integer;
-      title    : localized String(111) @mandatory;
-      descr    : localized String(1111);
-      author   : Association to Authors @mandatory;
-      genre    : Association to Genres;
-      stock    : Integer default 0 @assert.range: [0, 10000];
-      price    : Price @assert.range: [0, 9999];
-      currency : Currency;
-      reviews  : Association to many Reviews on reviews.book = $self;
+  key ID   : Integer;
+  title    : localized String(111) @mandatory;
+  descr    : localized String(1111);
+  author   : Association to Authors @mandatory;
+  genre    : Association to Genres;
+  stock    : Integer default 0 @assert.range: [0, 10000];
+  price    : Price @assert.range: [0, 9999];
+  currency : Currency;
+  reviews  : Association to many Reviews on reviews.book = $self;
 }
 
 /** People who write books. */
 entity Authors : managed {
-  key ID    : Integer;
-      name  : String(111) @mandatory;
-      born  : Date;
-      died  : Date;
-      books : Association to many Books on books.author = $self;
+  key ID : Integer;
+  name   : String(111) @mandatory;
+  born   : Date;
+  died   : Date;
+  books  : Association to many Books on books.author = $self;
 }
 
 /** Genres are a tree: Poetry is Fiction. */
 entity Genres : CodeList {
-  key ID       : Integer;
-      parent   : Association to Genres;
-      children : Composition of many Genres on children.parent = $self;
+  key ID   : Integer;
+  parent   : Association to Genres;
+  children : Composition of many Genres on children.parent = $self;
 }
 
 /** An order belongs to the customer who created it. */
 entity Orders : cuid, managed {
-  status    : OrderStatus default 'open' @assert.range;
+  status : OrderStatus default 'open' @assert.range;
   /** Where to ship it. */
-  country   : Country @mandatory;
-  total     : Price @Core.Computed;
-  currency  : Currency;
-  items     : Composition of many OrderItems on items.order = $self;
+  country  : Country @mandatory;
+  total    : Price @Core.Computed;
+  currency : Currency;
+  items    : Composition of many OrderItems on items.order = $self;
   /** Colleagues who were asked to look at this order. */
   reviewers : Composition of many {
     key user : User;
-        note : String(200);
+    note     : String(200);
   };
 }
 

@@ -2,7 +2,6 @@ using { bookshop as my } from '../db/schema';
 
 /** The shop window: open to everybody; ordering and reviewing need a login. */
 service CatalogService {
-
   /** Books as customers see them. */
   @readonly
   entity Books as projection on my.Books {

@@ -3,7 +3,6 @@ using { bookshop as my } from '../db/schema';
 /** Customers and the people who help them. Nobody sees an order that is not theirs to see. */
 @requires: 'authenticated-user'
 service OrderService {
-
   @restrict: [
     // customers: their own orders
     { grant: ['READ', 'WRITE', 'cancel'], where: 'createdBy = $user' },
