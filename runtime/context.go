@@ -11,6 +11,7 @@ type scope struct {
 	locale     string
 	unit       *unit // nil outside requests
 	privileged bool
+	envelope   bool // of App.Tx: what is dispatched in it is a request of its own
 }
 
 func scopeOf(ctx context.Context) *scope {

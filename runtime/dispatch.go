@@ -26,6 +26,9 @@ func (s *Service) Dispatch(ctx context.Context, r *RawRequest) (*Result, error) 
 	}
 	sc := scopeOf(ctx)
 	if sc != nil && sc.unit != nil && sc.app == s.App && !sc.unit.isEnded() {
+		if sc.envelope {
+			return s.enveloped(ctx, sc, r)
+		}
 		return s.nested(ctx, sc, r)
 	}
 	return s.outermost(ctx, sc, r)
@@ -59,33 +62,22 @@ func (s *Service) outermost(ctx context.Context, sc *scope, r *RawRequest) (res 
 	ctx = &m.ctx
 	defer func() {
 		if p := recover(); p != nil {
-			s.App.Options.Log.ErrorContext(ctx, "panic in a handler", "panic", fmt.Sprint(p), "service", s.Model.Name,
-				"event", string(r.Event), "target", entityName(r.Target), "stack", string(debug.Stack()))
-			_ = u.finish(false) // the answer is 500 already
-			res, err = nil, s.conceal(&Error{Status: 500, Code: "500", Message: "Internal Server Error"})
+			s.logPanic(ctx, r, p)
+			e := s.conceal(panicked(p))
+			_ = u.end(ctx, e) // the answer is 500 already
+			res, err = nil, e
 		}
 	}()
 	res, err = s.run(ctx, inner, r, &m.state)
-	if ferr := u.finish(err == nil); ferr != nil && err == nil {
-		err = ferr
-	}
-	if err != nil {
+	if err = u.end(ctx, err); err != nil {
 		return nil, s.report(ctx, r, err)
-	}
-	for _, fn := range u.succeeded {
-		s.succeed(ctx, fn)
 	}
 	return res, nil
 }
 
-// succeed runs a hook after the commit. Nothing it does can change the answer any more.
-func (s *Service) succeed(ctx context.Context, fn func(context.Context)) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.App.Options.Log.ErrorContext(ctx, "panic in a succeeded hook", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		}
-	}()
-	fn(ctx)
+func (s *Service) logPanic(ctx context.Context, r *RawRequest, p any) {
+	s.App.Options.Log.ErrorContext(ctx, "panic in a handler", "panic", fmt.Sprint(p), "service", s.Model.Name,
+		"event", string(r.Event), "target", entityName(r.Target), "stack", string(debug.Stack()))
 }
 
 func (s *Service) nested(ctx context.Context, sc *scope, r *RawRequest) (*Result, error) {
@@ -97,6 +89,11 @@ func (s *Service) nested(ctx context.Context, sc *scope, r *RawRequest) (*Result
 		res, err := s.run(ctx, sc, r, &state{})
 		return res, nestedError(err)
 	}
+	return s.underSavepoint(ctx, sc, r)
+}
+
+// underSavepoint runs a request so that it can be undone alone.
+func (s *Service) underSavepoint(ctx context.Context, sc *scope, r *RawRequest) (*Result, error) {
 	end, err := sc.unit.savepoint(ctx)
 	if err != nil {
 		return nil, clientError(err)
@@ -208,9 +205,14 @@ func (s *Service) complete(r *RawRequest, res *Result) *Result {
 // report logs a failure of the server and hides what is not for the client.
 func (s *Service) report(ctx context.Context, r *RawRequest, err error) *Error {
 	e := clientError(err)
-	if e.Status >= 500 {
+	if e.Status >= 500 && !e.logged {
 		s.App.Options.Log.ErrorContext(ctx, "request failed", "service", s.Model.Name, "event", string(r.Event),
 			"target", entityName(r.Target), "status", e.Status, "err", err.Error(), "cause", causeOf(e))
+	}
+	if e.Status >= 500 && !e.logged {
+		c := *e
+		c.logged = true
+		e = &c
 	}
 	return s.conceal(e)
 }
@@ -222,16 +224,18 @@ func causeOf(e *Error) string {
 	return e.Cause.Error()
 }
 
+func (s *Service) conceal(e *Error) *Error { return s.App.conceal(e) }
+
 // conceal gives failures of the server a constant text in production.
-func (s *Service) conceal(e *Error) *Error {
-	if e.Status < 500 || !s.App.Options.Production {
+func (a *App) conceal(e *Error) *Error {
+	if e.Status < 500 || !a.Options.Production {
 		return e
 	}
 	text := http.StatusText(e.Status)
 	if text == "" || e.Status > 599 {
 		text = http.StatusText(500)
 	}
-	return &Error{Status: e.Status, Code: strconv.Itoa(e.Status), Message: text, Cause: e.Cause}
+	return &Error{Status: e.Status, Code: strconv.Itoa(e.Status), Message: text, Cause: e.Cause, logged: true}
 }
 
 // Call calls an operation of the service from code. Parameters are checked and handlers run as for a request.

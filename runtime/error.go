@@ -15,6 +15,8 @@ type Error struct {
 	Details []*Error
 	Hint    string
 	Cause   error // for the log only
+
+	logged bool
 }
 
 func (e *Error) Error() string {

@@ -30,9 +30,9 @@ type unit struct {
 	first   *RawRequest // the outermost request
 
 	mu        sync.Mutex // handlers may start goroutines; a db.Tx serves one at a time
-	tx        db.Tx
-	ended     bool
-	succeeded []func(context.Context)
+	tx    db.Tx
+	ended bool
+	hooks *hooks // nil as long as nobody asked for any
 }
 
 // nowForm is the form of $now: a Timestamp.
@@ -102,9 +102,13 @@ func (t *unit) savepoint(ctx context.Context) (end func(keep bool) error, err er
 	if err != nil {
 		return nil, err
 	}
+	m := t.marked()
 	return func(keep bool) error {
 		t.mu.Lock()
 		defer t.mu.Unlock()
+		if !keep {
+			t.forget(m)
+		}
 		return sp(keep)
 	}, nil
 }
@@ -123,20 +127,4 @@ func (t *unit) finish(ok bool) error {
 		return tx.Rollback()
 	}
 	return tx.Commit()
-}
-
-// Succeeded has fn called after the transaction of the request that ctx belongs to was committed; not at all if it fails. fn is for
-// effects that can't be undone, such as sending a message. Its context is that of the request, whose transaction has ended.
-func Succeeded(ctx context.Context, fn func(context.Context)) error {
-	s := scopeOf(ctx)
-	if s == nil || s.unit == nil {
-		return errOutside
-	}
-	s.unit.mu.Lock()
-	defer s.unit.mu.Unlock()
-	if s.unit.ended {
-		return errEnded
-	}
-	s.unit.succeeded = append(s.unit.succeeded, fn)
-	return nil
 }

@@ -63,6 +63,11 @@ type Tx interface {
 	Writable() bool
 }
 
+// A SessionSetter is a Tx whose session can change while it runs: several requests, each with its user or locale, share a transaction.
+type SessionSetter interface {
+	SetSession(ctx context.Context, s Session) error
+}
+
 // A Stmt is SQL text with its binds. Prepared statements are cached per connection by text.
 type Stmt struct {
 	SQL   string

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ import (
 	"cds/runtime/auth"
 	"cds/runtime/authz"
 	"cds/runtime/db"
+	"cds/runtime/db/postgres"
+	"cds/runtime/db/postgres/pgtest"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/generic"
 	"cds/runtime/sqlgen/ddl"
@@ -54,11 +57,7 @@ func newApp(t *testing.T, model, data string, opt cds.AppOptions, register func(
 		register(core)
 	}
 	ctx := context.Background()
-	pool, err := sqlite.New().Open(ctx, db.Config{URL: ":memory:"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = pool.Close() })
+	pool := openPool(t)
 	script, err := ddl.Create(res.Model, pool.Dialect())
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +77,45 @@ func newApp(t *testing.T, model, data string, opt cds.AppOptions, register func(
 		t.Fatal(err)
 	}
 	return a
+}
+
+// onPostgres makes newApp use PostgreSQL: set by TestOnPostgres, or by CDS_TEST_DB=postgres for all tests.
+var onPostgres = os.Getenv("CDS_TEST_DB") == "postgres"
+
+// openPool returns an empty database, which goes with the test.
+func openPool(t *testing.T) db.Pool {
+	t.Helper()
+	driver, cfg := db.Driver(sqlite.New()), db.Config{URL: ":memory:"}
+	if onPostgres {
+		driver, cfg = postgres.New(), pgtest.Open(t)
+	}
+	pool, err := driver.Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pool.Close() })
+	return pool
+}
+
+// TestOnPostgres runs the tests whose subject reaches the database on PostgreSQL too.
+func TestOnPostgres(t *testing.T) {
+	if onPostgres {
+		t.Skip("all tests run on PostgreSQL")
+	}
+	onPostgres = true
+	defer func() { onPostgres = false }()
+	for _, tt := range bothDatabases {
+		t.Run(tt.name, tt.run)
+	}
+}
+
+// bothDatabases are the tests for TestOnPostgres.
+var bothDatabases = []struct {
+	name string
+	run  func(*testing.T)
+}{
+	{"transactions and nested calls", TestTransactionsAndNestedCalls},
+	{"tx", TestTx},
 }
 
 func user(id string, roles ...string) *auth.User {

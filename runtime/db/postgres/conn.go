@@ -74,9 +74,8 @@ func (c *conn) begin(ctx context.Context, begin string, s db.Session) error {
 	if err != nil {
 		return err
 	}
-	now := s.Now
 	var vals [][]byte
-	for _, v := range [...]string{s.UserID, s.Tenant, s.Locale, now, firstOf(s.ValidFrom, now), firstOf(s.ValidTo, now)} {
+	for _, v := range sessionValues(s) {
 		vals = append(vals, []byte(v))
 	}
 	var b pgconn.Batch
@@ -84,6 +83,11 @@ func (c *conn) begin(ctx context.Context, begin string, s db.Session) error {
 	b.ExecStatement(e.stmt, vals, nil, nil)
 	_, err = c.pg.ExecBatch(ctx, &b).ReadAll()
 	return wrap(err)
+}
+
+// sessionValues are the parameters of setSession.
+func sessionValues(s db.Session) [6]string {
+	return [...]string{s.UserID, s.Tenant, s.Locale, s.Now, firstOf(s.ValidFrom, s.Now), firstOf(s.ValidTo, s.Now)}
 }
 
 func firstOf(a, b string) string {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"cds/parser/cqn"
 	"cds/runtime/db"
 )
 
@@ -109,6 +110,19 @@ func (t *tx) Script(ctx context.Context, sql string) error {
 	defer stop()
 	t.script = true
 	return t.run(ctx, sql)
+}
+
+// SetSession changes what views are told about who is asking.
+func (t *tx) SetSession(ctx context.Context, s db.Session) error {
+	binds := make([]cqn.Value, 0, 6)
+	for _, v := range sessionValues(s) {
+		binds = append(binds, cqn.String(v))
+	}
+	rows, err := t.Query(ctx, db.Stmt{SQL: setSession, Binds: binds})
+	if err != nil {
+		return err
+	}
+	return rows.Close()
 }
 
 func (t *tx) run(ctx context.Context, sql string) error {

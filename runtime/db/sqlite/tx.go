@@ -30,6 +30,15 @@ var _ db.Tx = (*tx)(nil)
 
 func (t *tx) Writable() bool { return t.c != nil && t.c.write }
 
+// SetSession changes what views are told about who is asking.
+func (t *tx) SetSession(_ context.Context, s db.Session) error {
+	if t.c == nil {
+		return errDone
+	}
+	t.c.session = s
+	return nil
+}
+
 // stmt prepares and binds.
 func (t *tx) stmt(ctx context.Context, s db.Stmt) (*sqlite.Stmt, error) {
 	if t.c == nil {
