@@ -8,6 +8,7 @@ type Query interface{ query() }
 // A Select reads rows.
 type Select struct {
 	From     Source   // nil inside an Expand: the association's target
+	Mixins   []Mixin  // associations that the columns and conditions may follow; in bodies of views only
 	Columns  []Column // none means all scalar elements, as `*`
 	Exclude  []string
 	Where    Expr
@@ -24,6 +25,16 @@ type Select struct {
 	Span     token.Span
 	// Localized asks for texts in the user's locale where the source has translations.
 	Localized bool
+}
+
+// A Mixin is an association that exists within one query only, unless a column publishes it. On sees the mixin by its name, the sources of
+// the query, and its result as $projection.
+type Mixin struct {
+	Name          string
+	Target        string // absolute name of an entity
+	Composition   bool
+	Src, Min, Max string // cardinality, as in CSN
+	On            Expr
 }
 
 // Lock asks for row locks, which hold until the transaction ends.
@@ -98,10 +109,19 @@ type Column struct {
 	Exclude []string // for Inline with a Star
 	Cast    *TypeName
 	Key     bool
+	Virtual bool // in bodies of views only
 	// Count asks for the number of all nested rows beside an Expand, as OData's $count inside $expand.
 	Count bool
-	Span  token.Span
+	// Out is where the value stands in the answer, if not under its name: {"genre":{"name": …}} for genre, name.
+	Out []string
+	// Variants says in which rows the column is there at all, where rows of several forms are answered together: bit n stands for rows whose
+	// VariantColumn is n. 0 is all rows.
+	Variants uint64
+	Span     token.Span
 }
+
+// VariantColumn is the name of the output column that says which form a row has. It is not answered itself.
+const VariantColumn = "#variant"
 
 // An Order is one item of ORDER BY.
 type Order struct {

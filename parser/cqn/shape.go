@@ -259,7 +259,12 @@ func (s *shaper) columns(cs []Column) {
 	s.num(len(cs))
 	for i := range cs {
 		c := &cs[i]
-		s.flag(c.Star, c.Expand != nil, c.Inline != nil, c.Cast != nil, c.Key, c.Count)
+		shaped := len(c.Out) > 0 || c.Variants != 0
+		s.flag(c.Star, c.Expand != nil, c.Inline != nil, c.Cast != nil, c.Key, c.Count, shaped)
+		if shaped {
+			s.strs(c.Out)
+			s.key = binary.AppendUvarint(s.key, c.Variants)
+		}
 		s.str(c.As)
 		s.expr(c.X)
 		if c.Expand != nil {
@@ -282,6 +287,16 @@ func (s *shaper) strs(vs []string) {
 	}
 }
 
+func (s *shaper) mixins(ms []Mixin) {
+	s.num(len(ms))
+	for i := range ms {
+		m := &ms[i]
+		s.strs([]string{m.Name, m.Target, m.Src, m.Min, m.Max})
+		s.flag(m.Composition)
+		s.expr(m.On)
+	}
+}
+
 func (s *shaper) query(q Query) {
 	switch q := q.(type) {
 	case *Select:
@@ -293,6 +308,7 @@ func (s *shaper) query(q Query) {
 		s.flag(q.Distinct, q.One, q.Localized)
 		s.tag(byte(q.Lock))
 		s.source(q.From)
+		s.mixins(q.Mixins)
 		s.columns(q.Columns)
 		s.strs(q.Exclude)
 		s.expr(q.Where)
