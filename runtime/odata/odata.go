@@ -40,6 +40,11 @@ type Options struct {
 	// Text returns the text for a key of {i18n>key} in titles and descriptions of the metadata document; nil, or false, leaves it to
 	// the texts of the reuse model.
 	Text func(key string) (string, bool)
+	// Plain serves the REST protocol: the URLs, query options and rights are the same, answers are rows without a wrapper and without control
+	// information, collections take arrays, and there is neither $metadata nor $batch.
+	Plain bool
+	// Documents are served beside the resources, by their path below the service.
+	Documents map[string]Document
 }
 
 // Mount returns the door of a service.
@@ -171,8 +176,10 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		path = rest
 	}
 	c := &call{door: d, ctx: r.Context(), w: w, r: r, path: strings.TrimLeft(path, "/")}
-	c.set(0, "Odata-Version", "4.0")
-	c.format = cds.Format{OData: true, DecimalStrings: !ieee754False(r.Header.Get("Accept"))}
+	if !d.opt.Plain {
+		c.set(0, "Odata-Version", "4.0")
+	}
+	c.format = cds.Format{OData: !d.opt.Plain, DecimalStrings: !ieee754False(r.Header.Get("Accept"))}
 	c.buf, _ = d.memory.Get().(*buffers)
 	if c.buf == nil {
 		c.buf = &buffers{rows: make([]byte, 0, 4<<10), body: make([]byte, 0, 4<<10)}
@@ -228,6 +235,9 @@ func (c *call) serve() error {
 			return c.read()
 		}
 	}
+	if err, ok := c.extra(); ok {
+		return err
+	}
 	res, err := c.index.Parse(c.path, c.r.URL.RawQuery)
 	if err != nil {
 		return c.behindGate(err)
@@ -271,6 +281,9 @@ func (c *call) serve() error {
 
 // method refuses methods that a kind of resource does not have.
 func (c *call) method() error {
+	if c.opt.Plain {
+		return c.plainMethod()
+	}
 	m := c.r.Method
 	no := func(text string) error { return cds.Reject(405, "405", "%s", text) }
 	switch c.res.Kind {
@@ -383,6 +396,9 @@ func tags(values []string) []string {
 
 // document answers the service root and $metadata.
 func (c *call) document() error {
+	if c.opt.Plain {
+		return c.plainRoot()
+	}
 	if err := c.gate(); err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func (c *call) operation() error {
 	if req.Target != nil {
 		req.Query = &cqn.Select{From: &cqn.From{Path: c.res.Ref()}, One: !op.Collection}
 	}
-	format := cds.Format{OData: true} // numbers stay numbers in results of operations
+	format := cds.Format{OData: !c.opt.Plain} // numbers stay numbers in results of operations
 	req.Format = &format
 	res, err := c.svc.Dispatch(c.ctx, req)
 	if err != nil {
@@ -97,6 +97,9 @@ func (c *call) result(op *csn.Operation, res *cds.Result) error {
 	if !ok {
 		return c.noContent()
 	}
+	if c.opt.Plain {
+		return c.plainValue(v, op.Returns)
+	}
 	typ := edmx.ReturnType(c.svc.Model, op)
 	if many {
 		typ = "Collection(" + typ + ")"
@@ -124,7 +127,7 @@ func resultValue(res *cds.Result, many bool) (cqn.Value, bool) {
 }
 
 func (c *call) entityResult(res *cds.Result, e *csn.Entity, many bool) error {
-	f := cds.Format{OData: true}
+	f := cds.Format{OData: !c.opt.Plain}
 	if res.Value != nil && res.JSON == nil && len(res.Rows) == 0 {
 		res.Rows = rowsOf(*res.Value)
 		res.N = len(res.Rows)
@@ -138,7 +141,13 @@ func (c *call) entityResult(res *cds.Result, e *csn.Entity, many bool) error {
 		if res.N > 1 {
 			return cds.Reject(500, "500", "The operation answered %d rows in place of one", res.N)
 		}
+		if c.opt.Plain {
+			return c.plainRow(http.StatusOK, rows)
+		}
 		return c.sendJSON(http.StatusOK, object(c.context(name+"/$entity"), rows))
+	}
+	if c.opt.Plain {
+		return c.plainCollection(http.StatusOK, rows, -1, "")
 	}
 	b := append(c.context(name), `,"value":[`...)
 	b = append(b, rows...)

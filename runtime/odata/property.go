@@ -31,6 +31,9 @@ func (c *call) readProperty() error {
 	}
 	v := row.Value(el.Name)
 	c.headers(res)
+	if c.opt.Plain && !c.res.Value && !isStream(el) {
+		return c.plainProperty(row)
+	}
 	if v.IsNull() {
 		return c.noContent()
 	}
@@ -64,12 +67,16 @@ func (c *call) property(row *cqn.Row, v cqn.Value) error {
 		fragment += keyPredicate(e, row, last.Keys)
 	}
 	b := append(c.context(fragment+"/"+el.Name), `,"value":`...)
-	if _, array := el.Type.(*csn.Array); array && v.Kind() == cqn.KindString && json.Valid([]byte(v.Str())) {
-		b = append(b, v.Str()...) // arrays are stored as JSON
-	} else {
-		b = appendAny(b, v, el, c.format.DecimalStrings)
-	}
+	b = appendStored(b, v, el, c.format.DecimalStrings)
 	return c.sendJSON(http.StatusOK, append(b, '}'))
+}
+
+// appendStored appends the value of an element as it was read: arrays are stored as JSON.
+func appendStored(b []byte, v cqn.Value, el *csn.Element, exact bool) []byte {
+	if _, array := el.Type.(*csn.Array); array && v.Kind() == cqn.KindString && json.Valid([]byte(v.Str())) {
+		return append(b, v.Str()...)
+	}
+	return appendAny(b, v, el, exact)
 }
 
 // readElements reads the row with an element, its keys, and the element with its media type if there is one. The row is nil if there is none.

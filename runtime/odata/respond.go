@@ -50,7 +50,7 @@ func (c *call) fail(err error) {
 			h.Del("OData-Version")
 		}
 		if e.Status == http.StatusUnauthorized {
-			c.opt.Unauthorized(unauthorized{c.w, inside}, c.r)
+			c.opt.Unauthorized(unauthorized{c.w, inside && !c.opt.Plain}, c.r)
 			return
 		}
 	case http.StatusRequestEntityTooLarge:
@@ -65,7 +65,13 @@ func (c *call) fail(err error) {
 		c.w.WriteHeader(status)
 		return
 	}
-	b := appendError([]byte(`{"error":`), e, 0)
+	suffix := `,"@Common.numericSeverity":4`
+	if c.opt.Plain {
+		if suffix = ""; status == http.StatusForbidden {
+			suffix = `,"internal":null` // as CAP's clients know it
+		}
+	}
+	b := appendError([]byte(`{"error":`), e, suffix, 0)
 	_ = c.sendJSON(status, append(b, '}'))
 }
 
@@ -92,8 +98,8 @@ func clipped(s string) string {
 	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
 }
 
-// appendError appends an error or one of its details. depth bounds details of details.
-func appendError(b []byte, e *cds.Error, depth int) []byte {
+// appendError appends an error or one of its details, each with the members of suffix. depth bounds details of details.
+func appendError(b []byte, e *cds.Error, suffix string, depth int) []byte {
 	code := e.Code
 	if code == "" {
 		code = strconv.Itoa(e.Status)
@@ -112,11 +118,11 @@ func appendError(b []byte, e *cds.Error, depth int) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendError(b, d, depth+1)
+			b = appendError(b, d, suffix, depth+1)
 		}
 		b = append(b, ']')
 	}
-	return append(b, `,"@Common.numericSeverity":4}`...)
+	return append(append(b, suffix...), '}')
 }
 
 // context begins a JSON object with the context URL for fragment: {"@odata.context":"../$metadata#fragment"
@@ -215,6 +221,10 @@ func (c *call) rowsJSON(res *cds.Result, e *csn.Entity, f cds.Format) []byte {
 // collection writes rows with count and next link.
 func (c *call) collection(res *cds.Result, e *csn.Entity, next string) error {
 	rows := c.rowsJSON(res, e, c.format)
+	if c.opt.Plain {
+		c.headers(res)
+		return c.plainCollection(http.StatusOK, rows, res.Count, next)
+	}
 	b := c.appendContext(slices.Grow(c.buf.body[:0], len(rows)+256), uri.SetName(e), "")
 	if res.Count >= 0 {
 		b = append(b, `,"@odata.count":`...)
@@ -235,6 +245,10 @@ func (c *call) collection(res *cds.Result, e *csn.Entity, next string) error {
 func (c *call) single(status int, res *cds.Result, e *csn.Entity) error {
 	if res.N > 1 {
 		return cds.Reject(500, "500", "The service answered %d rows in place of one", res.N)
+	}
+	if c.opt.Plain {
+		c.headers(res)
+		return c.plainRow(status, c.rowsJSON(res, e, c.format))
 	}
 	suffix := "/$entity"
 	if uri.IsSingleton(e) {

@@ -30,15 +30,27 @@ func (c *call) prefer() cds.Return {
 
 // create answers POST on a collection.
 func (c *call) create() error {
-	e := c.res.Entity()
-	row, err := c.entityBody(e)
+	if c.opt.Plain {
+		return c.plainCreate()
+	}
+	row, err := c.entityBody(c.res.Entity())
 	if err != nil {
 		return err
 	}
-	c.fromParent(row)
+	return c.createRow(row)
+}
+
+// creation returns the request that creates a row.
+func (c *call) creation(row *cqn.Row) *cds.RawRequest {
 	req := c.request(eventCreate)
-	req.Data, req.Query = row, &cqn.Insert{Into: e.Name, Rows: []*cqn.Row{row}}
+	req.Data, req.Query = row, &cqn.Insert{Into: c.res.Entity().Name, Rows: []*cqn.Row{row}}
 	req.Format = &c.format
+	return req
+}
+
+func (c *call) createRow(row *cqn.Row) error {
+	c.fromParent(row)
+	req := c.creation(row)
 	req.Return = c.prefer()
 	res, err := c.svc.Dispatch(c.ctx, req)
 	if err != nil {
@@ -70,8 +82,11 @@ func (c *call) fromParent(row *cqn.Row) {
 func (c *call) created(req *cds.RawRequest, res *cds.Result) error {
 	loc := location(req, res)
 	c.w.Header().Set("Location", loc)
+	c.echo(req, res)
 	if res.N == 0 || req.Return == cds.ReturnNothing {
-		c.w.Header().Set("OData-EntityId", loc)
+		if !c.opt.Plain {
+			c.w.Header().Set("OData-EntityId", loc)
+		}
 		c.headers(res)
 		return c.noContent()
 	}
@@ -139,11 +154,33 @@ func escapeKey(s string) []byte {
 
 // update answers PATCH and PUT on single rows.
 func (c *call) update() error {
-	e := c.res.Entity()
-	row, err := c.entityBody(e)
+	if c.res.Kind == uri.Collection {
+		return c.plainBulk()
+	}
+	row, err := c.entityBody(c.res.Entity())
 	if err != nil {
 		return err
 	}
+	req := c.change(row)
+	req.Return = c.prefer()
+	res, err := c.svc.Dispatch(c.ctx, req)
+	switch {
+	case err != nil:
+		c.w.Header().Del("Preference-Applied")
+		return err
+	case res.Created:
+		return c.created(req, res)
+	case res.N == 0 || req.Return == cds.ReturnNothing:
+		c.headers(res)
+		return c.noContent()
+	}
+	c.echo(req, res)
+	return c.single(http.StatusOK, res, req.Target)
+}
+
+// change returns the request that changes the addressed row.
+func (c *call) change(row *cqn.Row) *cds.RawRequest {
+	e := c.res.Entity()
 	last := c.res.Segments[len(c.res.Segments)-1]
 	for _, k := range e.Keys { // the path says which row, never the body
 		if v, ok := last.Keys.Get(k.Name); ok {
@@ -158,29 +195,25 @@ func (c *call) update() error {
 	req.Upsert = c.r.Method == http.MethodPut && (last.Keys != nil || uri.IsSingleton(e))
 	req.MustExist = !req.Upsert
 	req.Format = &c.format
-	req.Return = c.prefer()
-	res, err := c.svc.Dispatch(c.ctx, req)
-	switch {
-	case err != nil:
-		c.w.Header().Del("Preference-Applied")
-		return err
-	case res.Created:
-		return c.created(req, res)
-	case res.N == 0 || req.Return == cds.ReturnNothing:
-		c.headers(res)
-		return c.noContent()
-	}
-	return c.single(http.StatusOK, res, e)
+	return req
 }
 
 // delete answers DELETE on single rows.
 func (c *call) delete() error {
-	req := c.request(eventDelete)
-	req.Query = &cqn.Delete{From: c.res.Ref()}
-	res, err := c.svc.Dispatch(c.ctx, req)
+	if c.res.Kind == uri.Collection {
+		return c.plainBulk()
+	}
+	res, err := c.svc.Dispatch(c.ctx, c.deletion())
 	if err != nil {
 		return err
 	}
 	c.messages(res)
 	return c.noContent()
+}
+
+// deletion returns the request that deletes the addressed row.
+func (c *call) deletion() *cds.RawRequest {
+	req := c.request(eventDelete)
+	req.Query = &cqn.Delete{From: c.res.Ref()}
+	return req
 }
