@@ -1,4 +1,4 @@
-// Package openapi describes the OData interface of a service as an OpenAPI 3.0 or 3.1 document, after OASIS' "OData to OpenAPI Mapping".
+// Package openapi describes the OData or REST interface of a service as an OpenAPI 3.0 or 3.1 document, after OASIS' "OData to OpenAPI Mapping".
 // Resources appear as far as the model lets them be used: @readonly, @insertonly and the Capabilities vocabulary take operations away.
 package openapi
 
@@ -15,6 +15,9 @@ import (
 type Options struct {
 	Version string   // of OpenAPI: "3.0", which "" stands for, or "3.1"
 	Servers []string // base URLs; none: the path that the service is served at
+	// REST describes the REST interface: keys as path segments, answers without OData's wrappers. A service that has no OData
+	// interface is described so anyway.
+	REST bool
 	// Text returns the text for a key of {i18n>key}; nil leaves the references as they are.
 	Text func(key string) (string, bool)
 }
@@ -25,6 +28,9 @@ func Versions() []string { return []string{"3.0", "3.1"} }
 // Generate returns the document of service s of model m as indented JSON.
 func Generate(m *csn.Model, s *csn.Service, opt Options) ([]byte, error) {
 	g := &generator{m: m, s: s, opt: opt, schemas: codegen.NewObject(), paths: codegen.NewObject(), v31: opt.Version == "3.1"}
+	if !opt.REST && g.endpoint("odata") == "" {
+		g.opt.REST = g.endpoint("rest") != ""
+	}
 	doc := codegen.NewObject()
 	if g.v31 {
 		doc.Set("openapi", "3.1.0")
@@ -47,6 +53,9 @@ func Generate(m *csn.Model, s *csn.Service, opt Options) ([]byte, error) {
 	}
 	return codegen.JSON(doc)
 }
+
+// REST is Generate for the REST interface, with the options of a server that describes itself: see serve.App.OpenAPI.
+func REST(m *csn.Model, s *csn.Service) ([]byte, error) { return Generate(m, s, Options{REST: true}) }
 
 type generator struct {
 	m       *csn.Model
@@ -84,7 +93,7 @@ func (g *generator) info() *codegen.Object {
 		"description", g.label(d, d.Doc, "Core.LongDescription", "description"),
 		"version", g.label(d, "1.0.0", "Core.SchemaVersion", "version"))
 	if info.Get("description") == "" {
-		info.Set("description", "The OData interface of "+g.s.Name)
+		info.Set("description", "The "+g.interfaceName()+" interface of "+g.s.Name)
 	}
 	return info
 }
@@ -95,7 +104,7 @@ func (g *generator) servers() []any {
 		out = append(out, codegen.NewObject("url", u))
 	}
 	for _, e := range cds.Endpoints(g.s) {
-		if e.Protocol == "odata" && len(g.opt.Servers) == 0 {
+		if e.Protocol == g.protocol() && len(g.opt.Servers) == 0 {
 			out = append(out, codegen.NewObject("url", e.Path))
 		}
 	}
@@ -103,6 +112,31 @@ func (g *generator) servers() []any {
 		out = []any{codegen.NewObject("url", "/")}
 	}
 	return out
+}
+
+// protocol names the interface as @protocol does.
+func (g *generator) protocol() string {
+	if g.opt.REST {
+		return "rest"
+	}
+	return "odata"
+}
+
+func (g *generator) interfaceName() string {
+	if g.opt.REST {
+		return "REST"
+	}
+	return "OData"
+}
+
+// endpoint returns the path that the service is served at by a protocol, "" for none.
+func (g *generator) endpoint(protocol string) string {
+	for _, e := range cds.Endpoints(g.s) {
+		if e.Protocol == protocol {
+			return e.Path
+		}
+	}
+	return ""
 }
 
 func (g *generator) tagList() []any {
@@ -175,8 +209,11 @@ func restricted(d *csn.Def) bool {
 	return d.Annotations.Get("requires") != nil || d.Annotations.Get("restrict") != nil
 }
 
-// itemPath is the path of one row: /Books({ID}), /Texts(locale='{locale}',ID={ID}).
+// itemPath is the path of one row: /Books({ID}), /Texts(locale='{locale}',ID={ID}), by REST /Books/{ID}.
 func (g *generator) itemPath(e *csn.Entity) string {
+	if g.opt.REST && len(e.Keys) == 1 {
+		return "/" + edmx.SetName(e) + "/{" + e.Keys[0].Name + "}"
+	}
 	var keys []string
 	for _, k := range e.Keys {
 		p := "{" + k.Name + "}"

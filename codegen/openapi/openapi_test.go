@@ -287,3 +287,35 @@ func references(v any, fn func(string)) {
 		}
 	}
 }
+
+// A service that only REST serves is described as such: keys as segments, arrays, functions with query options, texts as they are.
+func TestGenerate_REST(t *testing.T) {
+	doc := generate(t, "@protocol: 'rest' "+strings.TrimSpace(shop)[len("@requires: 'authenticated-user'"):], "Shop", "")
+	paths := at(doc, "paths").(map[string]any)
+	for _, path := range []string{"/Books", "/Books/{ID}", "/Books/{ID}/author", "/Books/{ID}/order", "/Books/{ID}/rest", "/Books/clear", "/sum"} {
+		if paths[path] == nil {
+			t.Errorf("no path %s", path)
+		}
+	}
+	for path := range paths {
+		if strings.ContainsAny(path, "(='") && !strings.HasPrefix(path, "/Notes(") {
+			t.Errorf("path %s is OData's", path)
+		}
+	}
+	if got := at(doc, "servers").([]any)[0].(map[string]any)["url"]; got != "/rest/shop" {
+		t.Errorf("server %v", got)
+	}
+	get := at(paths, "/Books", "get", "responses", "200")
+	if got := at(get, "content", "application/json", "schema", "type"); got != "array" {
+		t.Errorf("a list is %v", got)
+	}
+	if at(get, "headers", "X-Total-Count") == nil || at(get, "headers", "Link") == nil {
+		t.Error("paging is not described")
+	}
+	if got := at(paths, "/Books", "post", "requestBody", "content", "application/json", "schema", "oneOf"); len(got.([]any)) != 2 {
+		t.Errorf("POST takes %v", got)
+	}
+	if got := at(paths, "/Books/{ID}/rest", "get", "parameters").([]any); len(got) != 2 || at(got[0], "in") != "query" {
+		t.Errorf("parameters of a function: %v", got)
+	}
+}

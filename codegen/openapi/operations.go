@@ -76,6 +76,12 @@ func (g *generator) list(e *csn.Entity, summary string) *codegen.Object {
 		ref("parameters", "count"),
 		names("$orderby", "Order items by property values", order),
 	}
+	if g.opt.REST {
+		return g.op(e, summary, append(params, g.selection(e)...), "200", codegen.NewObject("description", "Retrieved entities",
+			"headers", codegen.NewObject("X-Total-Count", codegen.NewObject("description", "The number of entities, if $count asks for it", "schema", codegen.NewObject("type", "integer")),
+				"Link", codegen.NewObject("description", "The next page, if there is one", "schema", codegen.NewObject("type", "string"))),
+			"content", content(g.array(ref("schemas", g.schemaName(e))))))
+	}
 	schema := codegen.NewObject("type", "object", "title", "Collection of "+edmx.SetName(e), "properties", codegen.NewObject(
 		"@odata.count", ref("schemas", "count"),
 		"value", codegen.NewObject("type", "array", "items", ref("schemas", g.schemaName(e)))))
@@ -87,8 +93,20 @@ func (g *generator) read(e *csn.Entity, summary string) *codegen.Object {
 }
 
 func (g *generator) create(e *csn.Entity, summary string) *codegen.Object {
-	o := g.op(e, summary, nil, "201", codegen.NewObject("description", "Created entity", "content", content(ref("schemas", g.schemaName(e)))))
-	return o.Set("requestBody", codegen.NewObject("description", "New entity", "required", true, "content", content(ref("schemas", g.schemaName(e)+"-create"))))
+	created, body := ref("schemas", g.schemaName(e)), ref("schemas", g.schemaName(e)+"-create")
+	if g.opt.REST { // an array of rows too
+		created, body = g.oneOrMany(created), g.oneOrMany(body)
+	}
+	o := g.op(e, summary, nil, "201", codegen.NewObject("description", "Created entity", "content", content(created)))
+	return o.Set("requestBody", codegen.NewObject("description", "New entity", "required", true, "content", content(body)))
+}
+
+func (g *generator) array(items any) *codegen.Object {
+	return codegen.NewObject("type", "array", "items", items)
+}
+
+func (g *generator) oneOrMany(schema *codegen.Object) *codegen.Object {
+	return codegen.NewObject("oneOf", []any{schema, g.array(schema)})
 }
 
 func (g *generator) update(e *csn.Entity, summary string) *codegen.Object {
@@ -104,7 +122,9 @@ func (g *generator) operation(o *csn.Operation, e *csn.Entity, path string, keys
 	g.guarded = g.guarded || restricted(&g.s.Def) || restricted(&o.Def)
 	name := o.LocalName()
 	if e != nil {
-		name = g.s.Name + "." + name
+		if !g.opt.REST {
+			name = g.s.Name + "." + name
+		}
 	} else if !contains(g.tags, "Service Operations") {
 		g.tags = append(g.tags, "Service Operations")
 	}
@@ -114,7 +134,7 @@ func (g *generator) operation(o *csn.Operation, e *csn.Entity, path string, keys
 	}
 	status, answer := "204", codegen.NewObject("description", "Success")
 	if o.Returns != nil {
-		status, answer = "200", codegen.NewObject("description", "Success", "content", content(g.result(o.Returns)))
+		status, answer = "200", codegen.NewObject("description", "Success", "content", g.returned(o.Returns))
 	}
 	kind := "Invokes action "
 	if o.Function {
@@ -139,6 +159,10 @@ func (g *generator) operation(o *csn.Operation, e *csn.Entity, path string, keys
 
 // functionParameters puts the parameters of a function into its URL: fn(a={a},b='{b}').
 func (g *generator) functionParameters(op *codegen.Object, o *csn.Operation, name *string) {
+	if g.opt.REST {
+		g.queryParameters(op, o)
+		return
+	}
 	var url []string
 	var list []any
 	for _, p := range o.Params {
@@ -155,6 +179,17 @@ func (g *generator) functionParameters(op *codegen.Object, o *csn.Operation, nam
 	}
 }
 
+// queryParameters are those of a function of the REST interface: fn?a=1.
+func (g *generator) queryParameters(op *codegen.Object, o *csn.Operation) {
+	var list []any
+	for _, p := range o.Params {
+		list = append(list, codegen.NewObject("name", p.Name, "in", "query", "required", p.NotNull, "schema", g.scalar(p)))
+	}
+	if list != nil {
+		op.Set("parameters", list)
+	}
+}
+
 func contains(list []string, s string) bool {
 	for _, x := range list {
 		if x == s {
@@ -164,12 +199,23 @@ func contains(list []string, s string) bool {
 	return false
 }
 
+// returned is the content of what an operation answers: texts are plain by REST.
+func (g *generator) returned(el *csn.Element) *codegen.Object {
+	if b := el.Scalar(); g.opt.REST && b != nil && (b.Kind == csn.String || b.Kind == csn.LargeString || b.Kind == csn.UUID) {
+		return codegen.NewObject("text/plain", codegen.NewObject("schema", g.schema(el)))
+	}
+	return content(g.result(el))
+}
+
 // result is the schema of what an operation returns: rows and values of simple types are wrapped by OData.
 func (g *generator) result(el *csn.Element) any {
 	switch el.Type.(type) {
 	case *csn.Struct:
 		return g.schema(el)
 	case *csn.Assoc:
+		return g.schema(el)
+	}
+	if g.opt.REST {
 		return g.schema(el)
 	}
 	return codegen.NewObject("type", "object", "properties", codegen.NewObject("value", g.schema(el)))
