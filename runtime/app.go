@@ -21,6 +21,7 @@ type app struct {
 	order   []*Service
 	plans   *planCache
 	started atomic.Bool
+	streams atomic.Int32 // answers that flow while they are read
 }
 
 // NewApp compiles the policy of a model and makes an App without handlers. The list has what the policy compiler found; with errors

@@ -30,8 +30,9 @@ func (t *unit) read(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User,
 }
 
 // readJSON runs a query and appends its rows to dst as JSON objects separated by commas. alone tells that the request reads nothing
-// before or after, so that its one statement needs no snapshot to share.
-func (t *unit) readJSON(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User, f Format, limit int64, alone bool, dst []byte) (out []byte, n int, more bool, err error) {
+// before or after, so that its one statement needs no snapshot to share. Without expands of many rows, long answers go to the writer,
+// if it is not nil.
+func (t *unit) readJSON(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User, f Format, limit int64, alone bool, to RowWriter, dst []byte) (out []byte, n int, more bool, err error) {
 	buf := bufferPool.Get().(*buffers)
 	defer buf.release()
 	p, err := t.app.plan(q, g, buf)
@@ -46,6 +47,10 @@ func (t *unit) readJSON(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *U
 	}
 	rd := t.reader(ctx, tx, u, buf)
 	rd.limit = limit
+	if to != nil && len(p.Children) == 0 {
+		rd.to, rd.streams = to, &t.app.inner.streams
+		defer rd.endStream()
+	}
 	out, n, more, err = rd.json(p.encoder(f), dst)
 	if own {
 		if cerr := tx.Commit(); err == nil {

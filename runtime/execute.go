@@ -336,7 +336,11 @@ func (r *RawRequest) Page(ctx context.Context, q cqn.Query, limit int64) (*Resul
 			dst = make([]byte, 0, 1024)
 		}
 		alone := st.unit.first == r && !r.Count
-		res.JSON, res.N, res.More, err = st.unit.readJSON(ctx, q, st.guard, r.User, *r.Format, limit, alone, dst[:0])
+		to := r.Stream
+		if res.One || st.unit.first != r || len(st.messages) > 0 {
+			to = nil
+		}
+		res.JSON, res.N, res.More, err = st.unit.readJSON(ctx, q, st.guard, r.User, *r.Format, limit, alone, to, dst[:0])
 		if r.Buffer != nil && err == nil {
 			r.Buffer = res.JSON[:0]
 		}

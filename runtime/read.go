@@ -3,6 +3,7 @@ package cds
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 
 	"cds/parser/cqn"
 	"cds/runtime/db"
@@ -52,6 +53,47 @@ type reader struct {
 	binds bindings
 	limit int64 // most rows of the outermost level, 0 for all; one more row tells that there are more
 	buf   *buffers
+	to    RowWriter // where long answers go; nil keeps the rows in one piece
+	sent  bool      // some went there
+	// streams counts the answers of the app that flow.
+	streams *atomic.Int32
+}
+
+// Rows are handed over when there are this many bytes of them: up to the first bound an answer leaves the database before the client
+// gets any of it, so that a slow client holds no connection; what is longer flows in pieces. One answer of an app flows at a time, so that
+// slow clients leave connections to others (a small machine has two readers); further ones are put together in memory, bounded by the page's size.
+const (
+	firstFlush = 256 << 10
+	nextFlush  = 64 << 10
+	maxStreams = 1
+)
+
+// flushed hands over what dst has of a long answer and returns what is left of it.
+func (rd *reader) flushed(dst []byte) ([]byte, error) {
+	if len(dst) < nextFlush || !rd.sent && len(dst) < firstFlush {
+		return dst, nil
+	}
+	if !rd.sent && !rd.stream() {
+		rd.to = nil
+		return dst, nil
+	}
+	return dst[:0], rd.to.WriteRows(dst)
+}
+
+// stream begins to hand over rows if not too many answers flow already. endStream ends it.
+func (rd *reader) stream() bool {
+	if rd.streams.Add(1) > maxStreams {
+		rd.streams.Add(-1)
+		return false
+	}
+	rd.sent = true
+	return true
+}
+
+func (rd *reader) endStream() {
+	if rd.sent {
+		rd.streams.Add(-1)
+	}
 }
 
 // maxChildren bounds the rows of one to-many expand of a page: a small request must not make a huge answer.
@@ -202,6 +244,12 @@ func (rd *reader) json(e *encoder, dst []byte) (out []byte, n int, more bool, er
 			gs[i].add(rows, e.plan.Children[i].ParentKeys)
 		}
 		n++
+		if rd.to != nil {
+			if dst, err = rd.flushed(dst); err != nil {
+				_ = rows.Close() // the error of the client's connection says more
+				return dst, 0, false, err
+			}
+		}
 	}
 	if err := rows.Close(); err != nil {
 		return dst, 0, false, err
@@ -453,14 +501,14 @@ func decodeRow(rows db.Rows, cols []sqlgen.Column, n int, places *[]place) *Row 
 	for i := range cols {
 		c := &cols[i]
 		switch {
-		case c.Hidden:
+		case c.Hidden, c.Variants != 0 && !inVariant(rows, c.Variant, c.Variants):
 			continue
 		case c.Child > 0:
 			*places = append(*places, place{nil, n, c.Name, c.Child - 1})
 			fields = append(fields, cqn.Field{Name: c.Name})
 		case c.Nested != nil:
 			f := cqn.Field{Name: c.Name}
-			if !rows.IsNull(c.Present) {
+			if c.Present < 0 || !rows.IsNull(c.Present) {
 				f.Value = cqn.OfRow(decodeRow(rows, c.Nested, n, places))
 			}
 			fields = append(fields, f)

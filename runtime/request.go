@@ -42,6 +42,9 @@ type RawRequest struct {
 	// Buffer, if not nil, is memory of the caller for the JSON of a READ. Page replaces it when it has to grow. Result.JSON may lie in it,
 	// so that is valid only until the caller uses the memory again.
 	Buffer []byte
+	// Stream, if not nil, takes the first rows of a READ with Format whose answer is long (256 kB), while further ones are read. Result.JSON is
+	// what follows them. Messages are for headers: a request that has some by then is not streamed.
+	Stream RowWriter
 	// IfMatch and IfNoneMatch are the entity tags sent by the client; nil for none.
 	IfMatch, IfNoneMatch []string
 	// MustExist makes an UPDATE of a missing row 404; without it PUT creates.
@@ -52,6 +55,12 @@ type RawRequest struct {
 	Return Return
 
 	state *state // guard, transaction, collected errors and messages: set by Dispatch
+}
+
+// A RowWriter sends rows: JSON objects and the commas between them, as they are to stand in the answer. The memory is used again after the
+// call. An error ends the READ.
+type RowWriter interface {
+	WriteRows(rows []byte) error
 }
 
 // Return says what a write answers.
