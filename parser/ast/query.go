@@ -43,7 +43,7 @@ func columns(cols []*Column) []cqn.Column {
 
 // CQN returns the column as data.
 func (c *Column) CQN() cqn.Column {
-	out := cqn.Column{Star: c.Star, X: c.X, Key: c.Key, Span: c.Span}
+	out := cqn.Column{Star: c.Star, X: c.X, Key: c.Key, Virtual: c.Virtual, Span: c.Span}
 	if c.As != nil {
 		out.As = c.As.Text
 	}

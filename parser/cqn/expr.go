@@ -128,8 +128,9 @@ const (
 // A Unary is an operator with one operand.
 type Unary struct {
 	At
-	Op UnaryOp
-	X  Expr
+	Op    UnaryOp
+	Paren bool // see Parens
+	X     Expr
 }
 
 // BinaryOp is an operator with two operands.
@@ -159,8 +160,9 @@ const (
 // A Binary is an operator with two operands.
 type Binary struct {
 	At
-	Op   BinaryOp
-	L, R Expr
+	Op    BinaryOp
+	Paren bool // see Parens
+	L, R  Expr
 }
 
 // A Between is `x between lo and hi`.
@@ -168,6 +170,7 @@ type Between struct {
 	At
 	X, Lo, Hi Expr
 	Negated   bool
+	Paren     bool // see Parens
 }
 
 // A Like is `x like pattern escape e`.
@@ -175,6 +178,7 @@ type Like struct {
 	At
 	X, Pattern, Escape Expr // Escape may be nil
 	Negated            bool
+	Paren              bool // see Parens
 }
 
 // An In is `x in (a, b)`, `x in $user.attr`, `x in (select …)`: Set is a *Tuple, *Param, *Ref (array element) or *Subquery.
@@ -182,6 +186,7 @@ type In struct {
 	At
 	X, Set  Expr
 	Negated bool
+	Paren   bool // see Parens
 }
 
 // A Case is `case when … then … else … end`, also the ternary operator. With X it is the simple form.
@@ -190,6 +195,7 @@ type Case struct {
 	X     Expr
 	Whens []When
 	Else  Expr
+	Paren bool // see Parens
 }
 
 // A When is one branch of a Case.
@@ -237,4 +243,55 @@ type Cast struct {
 type TypeName struct {
 	Name                     string
 	Length, Precision, Scale int // 0 is "not given"
+}
+
+// Parens returns x with the note that it stands in parentheses, if it is an expression with operators. They mean nothing, the tree has the
+// structure; but they are written in CSN and CDL as the author set them.
+func Parens(x Expr) Expr {
+	switch x := x.(type) {
+	case *Unary:
+		c := *x
+		c.Paren = true
+		return &c
+	case *Binary:
+		c := *x
+		c.Paren = true
+		return &c
+	case *Between:
+		c := *x
+		c.Paren = true
+		return &c
+	case *Like:
+		c := *x
+		c.Paren = true
+		return &c
+	case *In:
+		c := *x
+		c.Paren = true
+		return &c
+	case *Case:
+		c := *x
+		c.Paren = true
+		return &c
+	}
+	return x
+}
+
+// InParens reports whether an expression was written in parentheses, see Parens.
+func InParens(x Expr) bool {
+	switch x := x.(type) {
+	case *Unary:
+		return x.Paren
+	case *Binary:
+		return x.Paren
+	case *Between:
+		return x.Paren
+	case *Like:
+		return x.Paren
+	case *In:
+		return x.Paren
+	case *Case:
+		return x.Paren
+	}
+	return false
 }

@@ -262,6 +262,12 @@ func (r rewriter) selection(n *Select) Query {
 		n = r.sel(n)
 	}
 	from := r.source(n.From)
+	mixins, ch5 := rewriteSlice(n.Mixins, func(m Mixin) (Mixin, bool) {
+		on := r.opt(m.On)
+		ch := on != m.On
+		m.On = on
+		return m, ch
+	})
 	cols, ch1 := r.columns(n.Columns)
 	where := r.opt(n.Where)
 	group, ch2 := r.exprs(n.GroupBy)
@@ -269,12 +275,12 @@ func (r rewriter) selection(n *Select) Query {
 	ord, ch3 := r.orders(n.OrderBy)
 	lim, off := r.opt(n.Limit), r.opt(n.Offset)
 	terms, ch4 := r.exprs(n.Terms)
-	if n == orig && !ch1 && !ch2 && !ch3 && !ch4 && from == n.From && where == n.Where && having == n.Having && lim == n.Limit && off == n.Offset {
+	if n == orig && !ch1 && !ch2 && !ch3 && !ch4 && !ch5 && from == n.From && where == n.Where && having == n.Having && lim == n.Limit && off == n.Offset {
 		return n
 	}
 	c := *n
 	c.From, c.Columns, c.Where, c.GroupBy, c.Having, c.OrderBy, c.Limit, c.Offset = from, cols, where, group, having, ord, lim, off
-	c.Terms = terms
+	c.Terms, c.Mixins = terms, mixins
 	return &c
 }
 

@@ -260,7 +260,7 @@ func (s *shaper) columns(cs []Column) {
 	for i := range cs {
 		c := &cs[i]
 		shaped := len(c.Out) > 0 || c.Variants != 0
-		s.flag(c.Star, c.Expand != nil, c.Inline != nil, c.Cast != nil, c.Key, c.Count, shaped)
+		s.flag(c.Star, c.Expand != nil, c.Inline != nil, c.Cast != nil, c.Key, c.Virtual, c.Count, shaped)
 		if shaped {
 			s.strs(c.Out)
 			s.key = binary.AppendUvarint(s.key, c.Variants)

@@ -108,6 +108,9 @@ func (w walker) query(q Query) {
 	switch q := q.(type) {
 	case *Select:
 		w.walk(q.From)
+		for i := range q.Mixins {
+			w.walk(q.Mixins[i].On)
+		}
 		w.columns(q.Columns)
 		w.walk(q.Where)
 		w.exprs(q.GroupBy)

@@ -207,7 +207,7 @@ func mutate(t *testing.T, zero, root any, v reflect.Value, name string) {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
-			if f.Name == "At" || f.Name == "Span" || !v.Field(i).CanSet() {
+			if f.Name == "At" || f.Name == "Span" || f.Name == "Paren" || !v.Field(i).CanSet() {
 				continue
 			}
 			mutate(t, zero, root, v.Field(i), name+"."+f.Name)

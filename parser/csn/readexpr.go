@@ -261,6 +261,9 @@ func (p *tokenParser) primary(depth int) cqn.Expr {
 		return nil
 	}
 	x := p.operand(p.list.items[p.i])
+	if p.list.items[p.i].has("xpr") {
+		x = cqn.Parens(x)
+	}
 	p.i++
 	if p.terms++; p.terms > maxTerms {
 		p.fail("a condition has too many operands")

@@ -67,6 +67,7 @@ func (r *csnReader) selectBody(n *node) *cqn.Select {
 	}
 	s := &cqn.Select{
 		From:     r.source(n.get("from")),
+		Mixins:   r.mixins(n.get("mixin")),
 		Columns:  r.columns(n.get("columns")),
 		Exclude:  r.strings(n.get("excluding"), "excluding"),
 		Distinct: r.bool(n.get("distinct"), "distinct"),
@@ -92,6 +93,26 @@ func (r *csnReader) selectBody(n *node) *cqn.Select {
 	s.OrderBy = r.orderBy(n.get("orderBy"))
 	s.Limit, s.Offset = r.limit(n.get("limit"))
 	return s
+}
+
+// mixins reads the associations of a query.
+func (r *csnReader) mixins(n *node) []cqn.Mixin {
+	if !r.want(n, 'o', "mixin") {
+		return nil
+	}
+	var out []cqn.Mixin
+	for i, x := range n.items {
+		if !r.want(x, 'o', "an association") {
+			continue
+		}
+		a := r.assoc(&Element{TypeName: x.get("type").str()}, x)
+		if a.TargetName == "" || a.On == nil {
+			r.bad(codeQuery, x, "the mixin %q needs a target and an ON condition", n.keys[i])
+			continue
+		}
+		out = append(out, cqn.Mixin{Name: n.keys[i], Target: a.TargetName, Composition: a.Composition, Src: a.Src, Min: a.Min, Max: a.Max, On: a.On})
+	}
+	return out
 }
 
 func (r *csnReader) limit(n *node) (rows, offset cqn.Expr) {
@@ -207,7 +228,7 @@ func (r *csnReader) columns(n *node) []cqn.Column {
 }
 
 func (r *csnReader) column(n *node) cqn.Column {
-	c := cqn.Column{As: n.get("as").str(), Key: r.bool(n.get("key"), "key"), Exclude: r.strings(n.get("excluding"), "excluding")}
+	c := cqn.Column{As: n.get("as").str(), Key: r.bool(n.get("key"), "key"), Virtual: r.bool(n.get("virtual"), "virtual"), Exclude: r.strings(n.get("excluding"), "excluding")}
 	// A cast to an association is a redirection, which the linked element tells.
 	if t := n.get("cast"); t != nil && !t.has("target") {
 		c.Cast = r.typeName(t)

@@ -28,6 +28,7 @@ type reader struct {
 type readScope struct {
 	aliases map[string]Elements
 	sources []Elements
+	mixins  Elements
 	outer   *readScope
 }
 
@@ -48,6 +49,9 @@ func (r *reader) query(q cqn.Query, outer *readScope, depth int) Elements {
 	case *cqn.Select:
 		sc := &readScope{aliases: map[string]Elements{}, outer: outer}
 		r.source(q.From, sc, depth)
+		for i := range q.Mixins {
+			sc.mixins = append(sc.mixins, &Element{Def: Def{Name: q.Mixins[i].Name}, Type: &Assoc{Target: r.m.Entity(q.Mixins[i].Target)}})
+		}
 		r.columns(q.Columns, sc, depth)
 		r.exprs(sc, depth, q.Where, q.Having, q.Limit, q.Offset)
 		r.exprs(sc, depth, q.GroupBy...)
@@ -108,7 +112,7 @@ func (r *reader) scope(ref *cqn.Ref, sc *readScope) Elements {
 	if els, ok := sc.aliases[head]; ok && els != nil && len(rest) > 0 {
 		return below(els, rest[:len(rest)-1])
 	}
-	for _, els := range sc.sources {
+	for _, els := range append([]Elements{sc.mixins}, sc.sources...) {
 		if els.Lookup(head) != nil {
 			return below(els, ref.Path[:len(ref.Path)-1])
 		}
@@ -232,6 +236,9 @@ func (r *reader) ref(ref *cqn.Ref, sc *readScope, all bool, depth int) Elements 
 		return r.steps(r.e.Elements, ref.Path[1:], all, depth)
 	}
 	for s := sc; s != nil; s = s.outer {
+		if s.mixins.Lookup(head) != nil {
+			return r.steps(s.mixins, ref.Path, all, depth)
+		}
 		if els, ok := s.aliases[head]; ok && els != nil {
 			return r.steps(els, ref.Path[1:], all, depth)
 		}

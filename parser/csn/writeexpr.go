@@ -54,24 +54,29 @@ func precedence(x cqn.Expr) int {
 func (w *csnWriter) tokens(x cqn.Expr) {
 	w.open('[')
 	if x != nil {
-		w.list(x, precOr)
+		w.operators(x)
 	}
 	w.close(']')
 }
 
-// list appends the tokens of x to the current list, in an xpr of their own if x binds more loosely than min.
+// list appends the tokens of x to the current list, in an xpr of their own if x binds more loosely than min or was written in parentheses.
 func (w *csnWriter) list(x cqn.Expr, min int) {
 	if x == nil {
 		w.raw(`{"val":null}`)
 		return
 	}
-	if precedence(x) < min {
+	if precedence(x) < min || cqn.InParens(x) {
 		w.open('{')
 		w.key("xpr")
 		w.tokens(x)
 		w.close('}')
 		return
 	}
+	w.operators(x)
+}
+
+// operators appends the tokens of x to the current list.
+func (w *csnWriter) operators(x cqn.Expr) {
 	switch n := x.(type) {
 	case *cqn.Binary:
 		op := binaryTokens[n.Op]

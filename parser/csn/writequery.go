@@ -36,6 +36,7 @@ func (w *csnWriter) selectBody(s *cqn.Select) {
 	w.flag("distinct", s.Distinct)
 	w.key("from")
 	w.source(s.From)
+	w.mixins(s.Mixins)
 	if s.Columns != nil {
 		w.columns("columns", s.Columns)
 	}
@@ -61,6 +62,23 @@ func (w *csnWriter) selectBody(s *cqn.Select) {
 	}
 	w.orderBy(s.OrderBy)
 	w.limit(s.Limit, s.Offset)
+	w.close('}')
+}
+
+func (w *csnWriter) mixins(list []cqn.Mixin) {
+	if len(list) == 0 {
+		return
+	}
+	w.key("mixin")
+	w.open('{')
+	for i := range list {
+		m := &list[i]
+		w.key(m.Name)
+		w.open('{')
+		w.prop("type", map[bool]string{false: "cds.Association", true: "cds.Composition"}[m.Composition])
+		w.assoc(nil, &Assoc{TargetName: m.Target, Src: m.Src, Min: m.Min, Max: m.Max, On: m.On})
+		w.close('}')
+	}
 	w.close('}')
 }
 
@@ -156,6 +174,7 @@ func (w *csnWriter) columns(key string, cols []cqn.Column) {
 
 func (w *csnWriter) column(c *cqn.Column) {
 	w.flag("key", c.Key)
+	w.flag("virtual", c.Virtual)
 	_, cast := c.X.(*cqn.Cast)
 	switch {
 	case c.X == nil:

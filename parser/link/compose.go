@@ -21,7 +21,7 @@ func (l *linker) compose() {
 		}
 		for _, e := range d.elems {
 			l.composeElement(d, e)
-			l.localizedParts(d, l.info[e].texpr, 0)
+			l.localizedParts(d, l.info(e).texpr(), 0)
 		}
 		l.makeTexts(d)
 	}
@@ -29,11 +29,12 @@ func (l *linker) compose() {
 
 // composeElement makes the target of a composition of an aspect, named or not.
 func (l *linker) composeElement(d *def, e *csn.Element) {
-	inf := l.info[e]
-	if inf.texpr == nil || inf.texpr.Assoc == nil || !inf.texpr.Assoc.Composition {
+	inf := l.info(e)
+	texpr := inf.texpr()
+	if texpr == nil || texpr.Assoc == nil || !texpr.Assoc.Composition {
 		return
 	}
-	a := inf.texpr.Assoc
+	a := texpr.Assoc
 	var aspect *def
 	switch {
 	case a.HasInline:
@@ -52,10 +53,11 @@ func (l *linker) composeElement(d *def, e *csn.Element) {
 	}
 	t.span, t.service, t.parent = e.Span, d.service, d
 	d.made = append(d.made, t)
-	inf.target, inf.aspect = t, aspect
+	inf.target = t
+	inf.setAspect(aspect)
 	up := l.generated(t, "up_", e.Span)
 	up.Key, up.NotNull = true, true
-	l.info[up].target = d
+	l.info(up).target = d
 	up.Type = &csn.Assoc{TargetName: d.name, Min: "1", Max: "1"}
 	t.elems = csn.Elements{up}
 	if aspect != nil {
@@ -78,7 +80,7 @@ func (l *linker) composeElement(d *def, e *csn.Element) {
 func (l *linker) generated(d *def, name string, at token.Span) *csn.Element {
 	e := &csn.Element{}
 	e.Name, e.Span = name, at
-	l.info[e] = &elemInfo{owner: d, scope: d.scope}
+	l.know(e, elemInfo{owner: d, scope: d.scope})
 	return e
 }
 
@@ -151,7 +153,7 @@ func (l *linker) textsElements(d, t *def) {
 		loc := l.generated(t, "locale", d.span)
 		loc.Key = true
 		loc.TypeName, loc.Type = "cds.String", &csn.Builtin{Name: "cds.String", Kind: csn.String, Length: 14}
-		l.info[loc].state = done
+		l.info(loc).state = done
 		t.elems = append(csn.Elements{loc}, t.elems...)
 	}
 	draft := l.annotated(d, "fiori.draft.enabled").Is("fiori.draft.enabled")
@@ -159,7 +161,7 @@ func (l *linker) textsElements(d, t *def) {
 	if draft { // a draft may have two records with one locale for a while: they are told apart by a key of their own
 		id := l.generated(t, "ID_texts", d.span)
 		id.Key, id.TypeName, id.Type = true, "cds.UUID", &csn.Builtin{Name: "cds.UUID", Kind: csn.UUID}
-		l.info[id].state = done
+		l.info(id).state = done
 		for _, e := range t.elems {
 			if e.Key {
 				e.Key = false
@@ -175,7 +177,7 @@ func (l *linker) textsElements(d, t *def) {
 		c := l.copyElement(t, e)
 		c.Localized = false
 		c.Default, c.Value = nil, nil
-		l.info[c].asText = true
+		l.info(c).asText = true
 		if e.Key {
 			c.Annotations = csn.Annotations{constant("odata.containment.ignore", true)}
 			if draft {
@@ -208,7 +210,7 @@ func (l *linker) textsAssocs(d, t *def) {
 	loc.Type = &csn.Assoc{TargetName: t.name, On: onLoc}
 	loc.TypeName = "cds.Association"
 	for _, e := range []*csn.Element{texts, loc} {
-		inf := l.info[e]
+		inf := l.info(e)
 		inf.state, inf.target, inf.inferredTarget = done, t, true
 		d.elems = append(d.elems, e)
 	}
@@ -230,6 +232,9 @@ func cardinality(a *csn.Assoc, x *ast.AssocExpr) {
 	a.Many = x.Many
 	if x.Many {
 		a.Max = "*"
+	}
+	if x.One {
+		a.Max = "1"
 	}
 	if c := x.Card; c != nil {
 		a.Src, a.Min = c.Src, c.Min

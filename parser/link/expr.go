@@ -52,15 +52,15 @@ func (l *linker) below(el *csn.Element) (csn.Elements, *def) {
 	case *csn.Struct:
 		return t.Elements, nil
 	case *csn.Assoc:
-		inf := l.info[el]
+		inf := l.info(el)
 		if inf != nil && inf.target != nil {
 			return l.elementsOf(inf.target), inf.target
 		}
 		if d := l.byName[t.TargetName]; d != nil {
 			return l.elementsOf(d), d
 		}
-		if inf != nil && inf.aspect != nil {
-			return l.elementsOf(inf.aspect), inf.aspect
+		if asp := inf.aspect(); asp != nil {
+			return l.elementsOf(asp), asp
 		}
 	case *csn.Array:
 		if s, ok := t.Items.Type.(*csn.Struct); ok {
@@ -118,9 +118,9 @@ func (s *escope) path(r *cqn.Ref) (*cqn.Ref, target, bool) {
 	if !ok {
 		return out, t, false
 	}
-	if t.mixin && len(r.Path) > 1 && !s.silent {
-		s.l.diags.Errorf("mixin-unsupported", r.Where, "The mixin “%s” is used in its own query, which is not supported", r.Path[0].Name).Hint =
-			"Project the mixin and use it in a view on this one, or write a join."
+	if t.mixin && len(r.Path) > 1 && !s.silent && wholeRow(t.el.Assoc().On) {
+		s.l.diags.Errorf("mixin-unsupported", r.Where, "The mixin “%s”, whose condition compares with the whole row of the view, is used in the view's own query", r.Path[0].Name).Hint =
+			"Compare keys instead of $self, or use the mixin in a view on this one."
 	}
 	for ; i < len(r.Path); i++ {
 		st := r.Path[i]
@@ -145,6 +145,18 @@ func (s *escope) path(r *cqn.Ref) (*cqn.Ref, target, bool) {
 		out.Path[i] = s.filter(st, t.el)
 	}
 	return out, t, true
+}
+
+// wholeRow reports whether a condition compares with $self itself: the row of a view, which does not exist yet within its query.
+func wholeRow(on cqn.Expr) bool {
+	found := false
+	cqn.Walk(on, func(n any) bool {
+		if r, ok := n.(*cqn.Ref); ok && len(r.Path) == 1 && (r.Path[0].Name == "$self" || r.Path[0].Name == "$projection") {
+			found = true
+		}
+		return !found
+	})
+	return found
 }
 
 // head resolves the beginning of a path. It returns the index of the next step and the elements to look it up in.

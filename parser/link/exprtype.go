@@ -143,7 +143,7 @@ func (l *linker) filteredAssoc(e, of *csn.Element, filter cqn.Expr) {
 		return
 	}
 	if a.On == nil {
-		inf := l.info[of]
+		inf := l.info(of)
 		if inf == nil || inf.target == nil {
 			return
 		}
@@ -153,7 +153,7 @@ func (l *linker) filteredAssoc(e, of *csn.Element, filter cqn.Expr) {
 		}
 		a.Keys = nil
 	}
-	a.On = and(a.On, prefixRefs(filter, e.Name))
+	a.On = and(cqn.Parens(a.On), cqn.Parens(prefixRefs(filter, e.Name)))
 }
 
 // prefixRefs puts a step before all references of a condition that stand in the scope of a filter.
@@ -169,8 +169,10 @@ func prefixRefs(x cqn.Expr, name string) cqn.Expr {
 // elementScope is the scope of expressions inside an element: its siblings.
 func (l *linker) elementScope(inf *elemInfo) *escope {
 	s := &escope{l: l, names: inf.scope, owner: inf.owner, direct: true}
-	elems := inf.in
-	if elems == nil && inf.owner != nil {
+	var elems csn.Elements
+	if inf.decl != nil && inf.decl.in != nil {
+		elems = *inf.decl.in
+	} else if inf.owner != nil {
 		elems = inf.owner.elems
 	}
 	s.sources = []source{{def: inf.owner, elems: elems}}

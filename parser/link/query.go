@@ -159,7 +159,7 @@ func (l *linker) linkSelect(q *cqn.Select, specs []colSpec, has bool, mixin []*a
 	s.self = func(name string) *csn.Element {
 		for i := range sig.cols {
 			if sig.cols[i].name == name {
-				return sig.cols[i].el
+				return l.resultElement(&sig.cols[i])
 			}
 		}
 		return nil
@@ -176,6 +176,7 @@ func (l *linker) linkSelect(q *cqn.Select, specs []colSpec, has bool, mixin []*a
 	}
 	sig.markKeys()
 	l.excluded(q, s)
+	out.Mixins = l.linkMixins(mixin, s)
 	out.Where, out.Having, out.GroupBy = s.expr(q.Where), s.expr(q.Having), s.exprs(q.GroupBy)
 	if len(q.OrderBy) > 0 { // columns of the result come before elements of the sources
 		ord := s.inner()
@@ -348,7 +349,7 @@ func (l *linker) entityPrefix(s *scope, name string) (*def, []string) {
 func (l *linker) mixins(ms []*ast.Element, s *escope) {
 	for _, m := range ms {
 		e := l.newElement(s.owner, m, s.names)
-		inf := l.info[e]
+		inf := l.info(e)
 		inf.notes = &notes{used: true}
 		l.resolve(e)
 		if a := e.Assoc(); a == nil || a.On == nil {
@@ -357,6 +358,35 @@ func (l *linker) mixins(ms []*ast.Element, s *escope) {
 		}
 		s.extra = append(s.extra, e)
 	}
+}
+
+// linkMixins links the conditions of the mixins. It comes after the columns, which the conditions may name by $projection.
+func (l *linker) linkMixins(ms []*ast.Element, s *escope) []cqn.Mixin {
+	var out []cqn.Mixin
+	for _, m := range ms {
+		e := s.extra.Lookup(m.Name.Text)
+		if e == nil {
+			continue // reported
+		}
+		a, inf := e.Assoc(), l.info(e)
+		if inf.target == nil {
+			continue // reported as well
+		}
+		x := cqn.Mixin{Name: e.Name, Target: inf.target.name, Composition: a.Composition, Src: a.Src, Min: a.Min, Max: a.Max, On: s.expr(a.On)}
+		out = append(out, x)
+	}
+	return out
+}
+
+// resultElement returns the element that a column takes over, or one that stands for its expression.
+func (l *linker) resultElement(c *outCol) *csn.Element {
+	if c.el != nil || c.sub != nil {
+		return c.el
+	}
+	if es := l.columnElements([]outCol{*c}); len(es) == 1 {
+		return es[0]
+	}
+	return nil
 }
 
 // columnElements makes elements of result columns, for the scope of an enclosing query.
@@ -369,13 +399,12 @@ func (l *linker) columnElements(cols []outCol) csn.Elements {
 		}
 		e := &csn.Element{}
 		e.Name, e.Span = c.name, c.span
-		inf := &elemInfo{state: done, source: c.el, path: c.path, filter: c.filter, cast: c.cast != nil, derived: true}
+		inf := elemInfo{state: done, source: c.el, col: newColumnPath(c.path, c.filter), cast: c.cast != nil, derived: true}
 		if c.el != nil {
-			if si := l.info[c.el]; si != nil && si.derived && len(c.path) == 0 && c.filter == nil {
-				inf.source, inf.path, inf.filter, inf.cast = si.source, si.path, si.filter, si.cast || inf.cast
+			if si := l.info(c.el); si != nil && si.derived && len(c.path) == 0 && c.filter == nil {
+				inf.source, inf.col, inf.cast = si.source, si.col, si.cast || inf.cast
 			}
 		}
-		l.info[e] = inf
 		switch {
 		case c.cast != nil:
 			e.Type, e.TypeName, e.Enum = c.cast.Type, c.cast.TypeName, c.cast.Enum
@@ -385,12 +414,13 @@ func (l *linker) columnElements(cols []outCol) csn.Elements {
 			*e = *c.el
 			e.Name, e.Span, e.Value = name, c.span, nil
 			e.Key = c.isKey
-			if old := l.info[c.el]; old != nil {
+			if old := l.info(c.el); old != nil {
 				inf.target = old.target
 			}
 		default:
 			l.exprType(e, c.x)
 		}
+		l.know(e, inf)
 		if e.Type == nil {
 			l.fallback(e)
 		}

@@ -320,6 +320,17 @@ func (c *fromCSN) query(q cqn.Query, depth int) *ast.Query {
 		out.Limit, out.Offset, out.Distinct = q.Limit, q.Offset, q.Distinct
 		out.Columns, out.HasColumns = c.columns(q.Columns, depth+1), len(q.Columns) > 0
 		out.Excluding = c.idents(q.Exclude)
+		out.Mixin = c.mixins(q.Mixins)
+	}
+	return out
+}
+
+func (c *fromCSN) mixins(list []cqn.Mixin) []*ast.Element {
+	var out []*ast.Element
+	for i := range list {
+		m := &list[i]
+		a := &csn.Assoc{TargetName: m.Target, Composition: m.Composition, Src: m.Src, Min: m.Min, Max: m.Max, On: m.On, Many: m.Max != "" && m.Max != "1"}
+		out = append(out, &ast.Element{Head: c.head(&csn.Def{Name: m.Name}), Type: &ast.TypeExpr{Span: c.at, Assoc: c.assoc(a, 0)}})
 	}
 	return out
 }

@@ -181,7 +181,7 @@ func (c *cursor) parens(list bool) cqn.Expr {
 	}
 	c.expect(")")
 	if len(items) == 1 && !list && !comma {
-		return items[0]
+		return cqn.Parens(items[0])
 	}
 	return &cqn.Tuple{At: cqn.At{Where: c.since(at)}, Items: items}
 }

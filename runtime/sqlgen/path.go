@@ -262,6 +262,7 @@ func (sc *scope) firstOnly(src, next *source, el *csn.Element, step cqn.Step, us
 	if err != nil {
 		return "", err
 	}
+	inner.outer = true
 	on, err := sc.stepCond(src, inner, el, step)
 	if err != nil {
 		return "", err
@@ -309,7 +310,12 @@ func (sc *scope) stepCond(src, next *source, el *csn.Element, step cqn.Step) (st
 	if err != nil {
 		return "", err
 	}
-	parts := []string{on}
+	var parts []string
+	if next.outer && next.inner != nil {
+		next.inner = append(next.inner, on)
+	} else {
+		parts = append(parts, on)
+	}
 	if next.guard != "" {
 		parts = append(parts, next.guard)
 	}
@@ -320,11 +326,17 @@ func (sc *scope) stepCond(src, next *source, el *csn.Element, step cqn.Step) (st
 		}
 		parts = append(parts, f.at(precAnd))
 	}
+	if len(parts) == 0 {
+		return sc.t.True, nil
+	}
 	return strings.Join(parts, " AND "), nil
 }
 
 // joinCond is the association's own condition.
 func (sc *scope) joinCond(src, next *source, el *csn.Element) (string, error) {
+	if src.mixins != nil {
+		return sc.mixinCond(src, next, el)
+	}
 	a := el.Assoc()
 	if a.Join == nil {
 		return "", sc.fail("INVALID_PATH", "association %s cannot be followed in the database", el.Name)
@@ -344,7 +356,7 @@ func (sc *scope) scalar(src *source, el *csn.Element, step cqn.Step, rest []cqn.
 	if err != nil {
 		return frag{}, err
 	}
-	in.sources = []*source{next}
+	in.sources, next.outer = []*source{next}, true
 	on, err := sc.stepCond(src, next, el, step)
 	if err != nil {
 		return frag{}, err
@@ -372,41 +384,47 @@ func (sc *scope) from(first string) string {
 
 // exists compiles `exists path[filter]` and any().
 func (sc *scope) exists(x *cqn.Exists) (frag, error) {
-	if err := sc.enter(); err != nil {
-		return frag{}, err
-	}
-	defer sc.leave()
 	if x.Inverse != "" {
 		return sc.inverse(x)
 	}
+	f, err := sc.related(x, func(*scope) (string, error) { return "1", nil })
+	return frag{sql: "EXISTS " + f}, err
+}
+
+// related compiles the rows that an exists is about as a subquery in parentheses that selects what value gives in its scope.
+func (sc *scope) related(x *cqn.Exists, value func(in *scope) (string, error)) (string, error) {
+	if err := sc.enter(); err != nil {
+		return "", err
+	}
+	defer sc.leave()
 	if x.Path == nil {
-		return frag{}, sc.fail("INVALID_PATH", "exists without a path")
+		return "", sc.fail("INVALID_PATH", "exists without a path")
 	}
 	src, path, err := sc.base(x.Path)
 	if err != nil {
-		return frag{}, err
+		return "", err
 	}
 	in := sc.sub()
 	var tables, conds []string
 	for first := true; len(path) > 0; first = false {
 		if src.entity == nil {
-			return frag{}, sc.unknown(x.Path)
+			return "", sc.unknown(x.Path)
 		}
 		el, n := flat(src.entity, path)
 		if el == nil || el.Assoc() == nil {
-			return frag{}, sc.fail("INVALID_PATH", "exists needs an association: %q is none", pathText(x.Path))
+			return "", sc.fail("INVALID_PATH", "exists needs an association: %q is none", pathText(x.Path))
 		}
 		if err := sc.allowed(el, Exists); err != nil {
-			return frag{}, err
+			return "", err
 		}
 		next, err := in.newSource(el.Assoc().Target, Exists)
 		if err != nil {
-			return frag{}, err
+			return "", err
 		}
-		next.scope = in
+		next.scope, next.outer = in, first
 		cond, err := sc.stepCond(src, next, el, path[n-1])
 		if err != nil {
-			return frag{}, err
+			return "", err
 		}
 		if first {
 			tables, conds = append(tables, next.table()), append(conds, cond)
@@ -416,26 +434,30 @@ func (sc *scope) exists(x *cqn.Exists) (frag, error) {
 		src, path = next, path[n:]
 	}
 	if len(tables) == 0 {
-		return frag{}, sc.fail("INVALID_PATH", "exists needs an association: %q is none", pathText(x.Path))
+		return "", sc.fail("INVALID_PATH", "exists needs an association: %q is none", pathText(x.Path))
 	}
-	return in.existsPred(sc, src, x, tables, conds)
+	return in.relatedPred(sc, src, x, tables, conds, value)
 }
 
-// existsPred finishes an exists with its predicate. in is the scope of the subquery, outer the one around it.
-func (sc *scope) existsPred(outer *scope, last *source, x *cqn.Exists, tables, conds []string) (frag, error) {
+// relatedPred finishes the subquery with its predicate. in is the scope of the subquery, outer the one around it.
+func (sc *scope) relatedPred(outer *scope, last *source, x *cqn.Exists, tables, conds []string, value func(*scope) (string, error)) (string, error) {
+	if x.Var == "" {
+		sc.sources = []*source{last}
+	} else {
+		sc.parent, sc.vars, sc.self = outer, map[string]*source{x.Var: last}, outer.self
+	}
 	if x.Pred != nil {
-		if x.Var == "" {
-			sc.sources = []*source{last}
-		} else {
-			sc.parent, sc.vars, sc.self = outer, map[string]*source{x.Var: last}, outer.self
-		}
 		f, err := sc.cond(x.Pred)
 		if err != nil {
-			return frag{}, err
+			return "", err
 		}
 		conds = append(conds, f.at(precAnd))
 	}
-	return frag{sql: "EXISTS (SELECT 1 FROM " + sc.from(strings.Join(tables, " JOIN ")) + " WHERE " + strings.Join(conds, " AND ") + ")"}, nil
+	v, err := value(sc)
+	if err != nil {
+		return "", err
+	}
+	return "(SELECT " + v + " FROM " + sc.from(strings.Join(tables, " JOIN ")) + " WHERE " + strings.Join(conds, " AND ") + ")", nil
 }
 
 // inverse compiles an exists against the direction of an association.
@@ -463,5 +485,6 @@ func (sc *scope) inverse(x *cqn.Exists) (frag, error) {
 		conds = append(conds, p.guard)
 	}
 	plain := &cqn.Exists{Pred: x.Pred}
-	return in.existsPred(sc, p, plain, []string{p.table()}, conds)
+	rows, err := in.relatedPred(sc, p, plain, []string{p.table()}, conds, func(*scope) (string, error) { return "1", nil })
+	return frag{sql: "EXISTS " + rows}, err
 }

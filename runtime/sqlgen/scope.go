@@ -22,10 +22,14 @@ type compiler struct {
 	d         Dialect
 	t         *Tables
 	g         Guarder
-	view      bool // makes the text of a view: constants in SQL, variables from the session, everything with the definer's right
-	localized bool // read the localized views where there are some
-	sources   int  // table accesses so far
+	view      bool        // makes the text of a view: constants in SQL, variables from the session, everything with the definer's right
+	localized bool        // read the localized views where there are some
+	body      *csn.Entity // the view that is made
+	sources   int         // table accesses so far
 	depth     int
+	fallible  bool // an expression of the client may fail on some rows
+	guarded   bool // some rows are hidden from the client
+	barrier   bool // guarded sources are closed against what is around them, see barrier.go
 }
 
 // A stmt is one SQL statement with its parameters.
@@ -50,6 +54,8 @@ type scope struct {
 	result  *csn.Entity  // the view that the query is the body of
 	own     *source      // its row, for associations that it adds itself
 	joins   []*source    // joined for paths, in order
+	mix     *source      // has the mixins of the query as its elements
+	settled bool         // expressions here are evaluated on rows that the conditions have let through, never before
 }
 
 // A source is one occurrence of an entity or subquery in a FROM clause.
@@ -62,10 +68,13 @@ type source struct {
 	alias    string      // SQL alias
 	from     string      // table, view or subquery; made by newSource only
 	guard    string      // SQL of the guard's condition; "" for all rows
+	inner    []string    // conditions behind the barrier, the guard's first; nil for no barrier
+	outer    bool        // the source is the first of a subquery: its join with a row outside may go behind the barrier
 	on       string      // join condition, for sources joined by paths
 	joined   map[string]*source
-	own      bool // the row of the view being made: its columns are those of the query itself
-	mapped   bool // alias stands for the table behind entity: element names are mapped to its columns
+	mixins   map[*csn.Element]cqn.Expr // of scope.mix: the conditions
+	own      bool                      // the row of the view being made: its columns are those of the query itself
+	mapped   bool                      // alias stands for the table behind entity: element names are mapped to its columns
 }
 
 // An outColumn is one column that a query puts out.
@@ -147,6 +156,13 @@ func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
 		return nil, fmt.Errorf("condition on %s: %w", e.Name, err)
 	}
 	src.guard = f.at(precAnd)
+	sc.compiler.guarded = true
+	if fallibleFilter(e, 0) {
+		sc.compiler.fallible = true
+	}
+	if sc.compiler.barrier && !src.mapped {
+		src.enclose()
+	}
 	return src, nil
 }
 
@@ -201,7 +217,12 @@ func mentionsLocalized(e *csn.Entity, x cqn.Expr) bool {
 }
 
 // table is how a FROM clause writes the source.
-func (src *source) table() string { return src.from + " AS " + src.alias }
+func (src *source) table() string {
+	if src.inner != nil {
+		return "(SELECT * FROM " + src.from + " AS " + src.alias + " WHERE " + strings.Join(src.inner, " AND ") + " " + src.scope.t.Barrier + ") AS " + src.alias
+	}
+	return src.from + " AS " + src.alias
+}
 
 // column returns the SQL of an element of the source.
 func (src *source) column(el *csn.Element) (string, error) {
@@ -307,6 +328,9 @@ func (sc *scope) base(r *cqn.Ref) (*source, []cqn.Step, error) {
 					return src, path[1:], nil
 				}
 			}
+		}
+		if s.mix != nil && s.mix.has(path) {
+			return s.mix, path, nil
 		}
 		var found *source
 		for _, src := range s.sources {

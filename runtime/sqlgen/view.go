@@ -21,7 +21,7 @@ func CompileView(q cqn.Query, e *csn.Entity, m *csn.Model, d Dialect, opt ViewOp
 	if q == nil {
 		q = e.Source
 	}
-	c := &compiler{m: m, d: d, t: d.Tables(), view: true, localized: opt.Localized}
+	c := &compiler{m: m, d: d, t: d.Tables(), view: true, localized: opt.Localized, body: e}
 	sc := &scope{stmt: &stmt{compiler: c}, definer: true, result: e}
 	sql, _, err := sc.query(q)
 	if err != nil {
@@ -93,6 +93,9 @@ func (sc *scope) selectQuery(q *cqn.Select) (string, []outColumn, error) {
 		sc.own = &source{scope: sc, entity: sc.result, name: "$projection", own: true}
 	}
 	if err := s.readSubquery(q.From); err != nil {
+		return "", nil, err
+	}
+	if err := sc.mixins(q); err != nil {
 		return "", nil, err
 	}
 	for i := range q.Columns {
@@ -227,7 +230,7 @@ func (sc *scope) joinedEntity(from *cqn.From) (string, error) {
 		}
 		src = in.main
 		in.columns = []string{src.alias + ".*"}
-		src.from, src.guard, src.scope = "("+in.sql(false)+")", "", sc
+		src.from, src.guard, src.inner, src.scope = "("+in.sql(false)+")", "", nil, sc
 	}
 	if from.As != "" {
 		src.name, src.explicit = from.As, true
