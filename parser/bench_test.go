@@ -2,6 +2,7 @@ package parser
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,7 +91,7 @@ func BenchmarkLink1000(b *testing.B) {
 	loaded, sources := loadLarge(b, 1000)
 	b.ReportAllocs()
 	for b.Loop() {
-		res := link.Link(sources, link.Options{ParseExpr: syntax.ParseExpr, Files: loaded.Files})
+		res := link.Link(slices.Clone(sources), link.Options{ParseExpr: syntax.ParseExpr, Files: loaded.Files})
 		if res.Diags.HasErrors() {
 			b.Fatal(res.Diags)
 		}
@@ -102,7 +103,7 @@ func BenchmarkFreeze1000(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
-		res := link.Link(sources, link.Options{ParseExpr: syntax.ParseExpr, Files: loaded.Files})
+		res := link.Link(slices.Clone(sources), link.Options{ParseExpr: syntax.ParseExpr, Files: loaded.Files})
 		b.StartTimer()
 		if m, diags := csn.Freeze(res.Defs, loaded.Files, res.Namespace); m == nil {
 			b.Fatal(diags)

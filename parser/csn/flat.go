@@ -11,7 +11,8 @@ type flatInfo struct {
 // flatten computes Flat and Keys of an entity: structures become their leaves, managed associations are followed by their foreign keys.
 func (f *freezer) flatten(e *Entity) {
 	e.Flat, e.Keys = nil, nil
-	w := &flattener{freezer: f, e: e, seen: make(map[string]*Element)}
+	w := &flattener{freezer: f, e: e}
+	e.Flat = make(Elements, 0, len(e.Elements)+len(e.Elements)/4)
 	for _, el := range e.Elements {
 		w.element(el, flatParent{}, el)
 	}
@@ -26,7 +27,7 @@ func (f *freezer) flatten(e *Entity) {
 type flattener struct {
 	*freezer
 	e    *Entity
-	seen map[string]*Element
+	seen map[string]*Element // flat elements by name, if there are many; else nil
 }
 
 // flatParent is what leaves take over from the structures around them.
@@ -58,7 +59,11 @@ func (w *flattener) element(el *Element, p flatParent, top *Element) {
 		c.Annotations = mergeAnnos(el.Annotations, p.annos)
 		flat = &c
 	}
-	flat.Path = appendPath(p.path, el.Name)
+	if len(p.path) == 0 {
+		flat.Path = w.path1(el.Name)
+	} else {
+		flat.Path = appendPath(p.path, el.Name)
+	}
 	flat.Owner = w.e
 	if s, ok := el.Type.(*Struct); ok {
 		sub := flatParent{flat.Name + "_", flat.Path, flat.Key, !(flat.NotNull || flat.Key) || p.nullable, flat.Virtual, flat.Annotations}
@@ -77,15 +82,31 @@ func (w *flattener) element(el *Element, p flatParent, top *Element) {
 
 // add appends a flat element unless its name is taken.
 func (w *flattener) add(el *Element) bool {
-	if old := w.seen[el.Name]; old != nil {
+	if old := w.named(el.Name); old != nil {
 		d := w.errorf(codeDuplicate, w.e, el, "%s has two flat elements %q: %s and %s", w.e.Name, el.Name,
 			strings.Join(old.Path, "."), strings.Join(el.Path, "."))
 		d.Hint = "Rename one of them: structures are flattened with underscores, and a managed association adds its foreign keys."
 		return false
 	}
-	w.seen[el.Name] = el
+	if w.seen != nil {
+		w.seen[el.Name] = el
+	}
 	w.e.Flat = append(w.e.Flat, el)
 	return true
+}
+
+// named returns the flat element of a name. Entities have few elements mostly: then comparing names is faster than a table.
+func (w *flattener) named(name string) *Element {
+	if w.seen == nil {
+		if len(w.e.Flat) < 40 {
+			return w.e.Flat.Lookup(name)
+		}
+		w.seen = make(map[string]*Element, 2*len(w.e.Flat))
+		for _, el := range w.e.Flat {
+			w.seen[el.Name] = el
+		}
+	}
+	return w.seen[name]
 }
 
 // foreignKeys adds the foreign keys of a managed association.
@@ -124,7 +145,7 @@ func (w *flattener) foreignKeys(el *Element, a *Assoc) {
 			if len(w.e.Flat) >= maxFlat || !w.add(fk) {
 				return
 			}
-			w.info[fk] = &flatInfo{a.Target, strings.Join(leaf.names, "_")}
+			w.info[fk] = flatInfo{a.Target, strings.Join(leaf.names, "_")}
 			a.FK = append(a.FK, fk)
 		}
 	}

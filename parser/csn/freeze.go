@@ -21,9 +21,11 @@ const (
 // the definitions over: entities get elements of their own, so that elements and types may be shared on entry.
 // The model is complete even if there are diagnostics; it must not be used if one of them is an error.
 func Freeze(defs []Definition, files *token.FileSet, namespace string) (*Model, diag.List) {
-	f := &freezer{m: &Model{Files: files, Namespace: namespace, byName: make(map[string]Definition, len(defs))}, info: map[*Element]*flatInfo{}, seen: map[*Struct]bool{}, cyclic: map[*Element]bool{}}
+	f := &freezer{m: &Model{Files: files, Namespace: namespace, byName: make(map[string]Definition, len(defs))}, info: map[*Element]flatInfo{}, seen: map[*Struct]bool{}, cyclic: map[*Element]bool{},
+		shared: map[*Element]bool{}, sharedAssoc: map[*Assoc]bool{}, single: map[string][]string{}, inside: map[*Struct]bool{}}
 	f.register(defs)
 	f.services()
+	f.share()
 	for _, e := range f.m.Entities {
 		f.own(e)
 	}
@@ -48,10 +50,15 @@ func Freeze(defs []Definition, files *token.FileSet, namespace string) (*Model, 
 type freezer struct {
 	m     *Model
 	diags diag.List
-	info  map[*Element]*flatInfo // of flat elements
-	seen  map[*Struct]bool       // by signature
+	info  map[*Element]flatInfo // of foreign keys
+	seen  map[*Struct]bool      // by signature
 	// cyclic has the associations of which a cycle of foreign keys has been reported.
 	cyclic map[*Element]bool
+	// shared and sharedAssoc have what definitions other than entities hold, so that no entity can have it for itself.
+	shared      map[*Element]bool
+	sharedAssoc map[*Assoc]bool
+	inside      map[*Struct]bool    // structures in entities that have been searched
+	single      map[string][]string // paths of one step: most elements of a model have the names of others
 }
 
 // register fills the name table and numbers the entities. Definitions without a name and second ones are dropped with a diagnostic.
@@ -137,13 +144,6 @@ func (f *freezer) serviceOf(name string) *Service {
 	return nil
 }
 
-// own gives the entity elements of its own, which nothing else points to, and resolves association targets by name. The associations of
-// operations, events and types stay shared: they have no columns.
-func (f *freezer) own(e *Entity) {
-	n := 0
-	e.Elements = f.cloneAll(e, e.Elements, 0, &n)
-}
-
 // signatures lets what stands outside of entities' elements point to this model: the targets of associations in parameters, results, types,
 // aspects and events, and the elements of entities that are used as types there.
 func (f *freezer) signatures() {
@@ -194,60 +194,6 @@ func (f *freezer) signature(els Elements, depth int) {
 				el.Type = &Struct{e.Elements}
 			}
 		}
-	}
-}
-
-func (f *freezer) cloneAll(e *Entity, in Elements, depth int, n *int) Elements {
-	if depth > maxDepth {
-		f.errorf(codeTooDeep, e, nil, "the elements of %s are nested more than %d levels deep", e.Name, maxDepth)
-		return nil
-	}
-	out := make(Elements, 0, len(in))
-	seen := make(map[string]bool, len(in))
-	for _, el := range in {
-		if el == nil {
-			continue
-		}
-		if *n++; *n > maxFlat {
-			if *n == maxFlat+1 {
-				f.errorf(codeTooLarge, e, el, "%s has more than %d elements", e.Name, maxFlat)
-			}
-			return out
-		}
-		if seen[el.Name] {
-			f.errorf(codeDuplicate, e, el, "duplicate element %q in %s", el.Name, e.Name)
-			continue
-		}
-		seen[el.Name] = true
-		c := *el
-		c.Owner, c.ForeignKey, c.Origin, c.Path = e, nil, nil, nil
-		switch t := el.Type.(type) {
-		case *Struct:
-			c.Type = &Struct{f.cloneAll(e, t.Elements, depth+1, n)}
-		case *Assoc:
-			a := *t
-			a.FK, a.FKTarget, a.Join, a.Pairs, a.Rest, a.Backlink = nil, nil, nil, nil, nil, nil
-			c.Type = &a
-		}
-		f.resolveTarget(e, &c)
-		out = append(out, &c)
-	}
-	return out
-}
-
-// resolveTarget sets the target entity of an association. A target pointer that is set already is looked up again by its name, so that it
-// is one of this model.
-func (f *freezer) resolveTarget(e *Entity, el *Element) {
-	a := el.Assoc()
-	if a == nil {
-		return
-	}
-	if a.TargetName == "" && a.Target != nil {
-		a.TargetName = a.Target.Name
-	}
-	a.Target = f.m.Entity(a.TargetName)
-	if a.Target == nil {
-		f.errorf(codeTarget, e, el, "the target %q of %s.%s is not an entity of the model", a.TargetName, e.Name, el.Name)
 	}
 }
 

@@ -17,7 +17,7 @@ const (
 
 // joins computes Join, Pairs, Rest and Backlink of all associations.
 func (f *freezer) joins() {
-	j := &joiner{freezer: f, paths: map[*Entity]map[string][]*Element{}, state: map[*Assoc]uint8{}}
+	j := &joiner{freezer: f, paths: map[*Entity]map[string][]*Element{}, state: map[*Assoc]uint8{}, equals: map[[2]string]cqn.Expr{}}
 	for _, e := range f.m.Entities {
 		for _, el := range e.Flat {
 			if el.Assoc() != nil {
@@ -31,6 +31,8 @@ type joiner struct {
 	*freezer
 	paths map[*Entity]map[string][]*Element // flat elements at and below a structured path, without associations
 	state map[*Assoc]uint8                  // 1 being computed, 2 done
+	// equals has the conditions that make foreign keys, by their columns: associations of the same name have the same ones.
+	equals map[[2]string]cqn.Expr
 }
 
 // join computes the join of one association, after those that it depends on.
@@ -61,7 +63,7 @@ func (j *joiner) join(e *Entity, el *Element) {
 	case len(a.FK) > 0:
 		var conds []cqn.Expr
 		for i, fk := range a.FK {
-			conds = append(conds, equal(joinRef(joinSource, fk.Name), joinRef(joinTarget, a.FKTarget[i].Name)))
+			conds = append(conds, j.equal(fk.Name, a.FKTarget[i].Name))
 		}
 		a.Join = conjunction(conds)
 	}
@@ -69,6 +71,17 @@ func (j *joiner) join(e *Entity, el *Element) {
 	if a.Target.SkipPersistence {
 		a.Join = nil
 	}
+}
+
+// equal returns the condition that a source column equals a target column. It is shared, as trees never change.
+func (j *joiner) equal(source, target string) cqn.Expr {
+	k := [2]string{source, target}
+	x := j.equals[k]
+	if x == nil {
+		x = equal(joinRef(joinSource, source), joinRef(joinTarget, target))
+		j.equals[k] = x
+	}
+	return x
 }
 
 // split divides a join into pairs of equal columns and the rest.

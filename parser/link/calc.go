@@ -86,7 +86,7 @@ func (c *calcWalk) path(r *cqn.Ref, scope csn.Elements) {
 
 // siblings returns the scope of an element's calculation: the entity's elements, also for parts of structures.
 func (c *calcWalk) siblings(e *csn.Element, in, scope csn.Elements) csn.Elements {
-	if inf := c.l.info[e]; inf != nil && inf.owner != nil && inf.owner.elems != nil {
+	if inf := c.l.info(e); inf != nil && inf.owner != nil && inf.owner.elems != nil {
 		return inf.owner.elems
 	}
 	if len(in) > 0 {
@@ -107,7 +107,7 @@ func (c *calcWalk) report(e *csn.Element) {
 	}
 	x := c.l.diags.Errorf("ref-cyclic", e.Span, "Illegal circular reference: %s → %s", strings.Join(names, " → "), e.Name)
 	x.Related, x.Hint = related, "A calculated element can't be part of its own value."
-	if inf := c.l.info[e]; inf != nil && inf.owner != nil {
+	if inf := c.l.info(e); inf != nil && inf.owner != nil {
 		x.Home = home(inf.owner, e.Name)
 	}
 }

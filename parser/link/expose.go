@@ -21,7 +21,7 @@ func (l *linker) redirectTree(d *def, e *csn.Element, depth int) {
 			l.redirectTree(d, x, depth+1)
 		}
 	case *csn.Assoc:
-		if inf := l.info[e]; inf != nil && inf.inferredTarget && !inf.redirected && inf.target != nil {
+		if inf := l.info(e); inf != nil && inf.inferredTarget && !inf.redirected && inf.target != nil {
 			l.redirect(d, e, inf, t)
 		}
 	}
@@ -248,7 +248,6 @@ func (l *linker) redirectTo(d *def, e *csn.Element, inf *elemInfo, a *csn.Assoc,
 		l.diags.Errorf("ref-invalid-target", r.Target.Span, "An entity is expected here, but “%s” is %s %s", t.name, article(t.kind), t.kind)
 		return
 	}
-	inf.redirectFrom = inf.target
 	inf.target, a.TargetName, inf.redirected = t, t.name, true
 	switch {
 	case r.On != nil:

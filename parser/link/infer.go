@@ -146,11 +146,10 @@ func (sig *signature) markKeys() {
 func (l *linker) viewElement(d *def, c *outCol) *csn.Element {
 	e := &csn.Element{}
 	e.Name, e.Span = c.name, c.span
-	inf := &elemInfo{owner: d, scope: d.scope, state: done, inferredTarget: true, source: c.el, path: c.path, filter: c.filter}
-	l.info[e] = inf
+	inf := l.know(e, elemInfo{owner: d, scope: d.scope, state: done, inferredTarget: true, source: c.el, col: newColumnPath(c.path, c.filter)})
 	if c.el != nil && len(c.path) == 0 {
-		if si := l.info[c.el]; si != nil && si.derived && c.filter == nil { // look through the subquery
-			inf.source, inf.path, inf.filter, inf.cast = si.source, si.path, si.filter, si.cast
+		if si := l.info(c.el); si != nil && si.derived && c.filter == nil { // look through the subquery
+			inf.source, inf.col, inf.cast = si.source, si.col, si.cast
 		}
 	}
 	inf.byStar = c.spec == nil
@@ -200,8 +199,8 @@ func (l *linker) columnFlags(e *csn.Element, c *outCol) {
 func (l *linker) castColumn(e *csn.Element, c *outCol) {
 	e.Type, e.TypeName, e.TypeOf, e.Enum = c.cast.Type, c.cast.TypeName, c.cast.TypeOf, c.cast.Enum
 	inherit(&e.Annotations, c.cast.Annotations, nil)
-	inf := l.info[e]
-	if ci := l.info[c.cast]; ci != nil {
+	inf := l.info(e)
+	if ci := l.info(c.cast); ci != nil {
 		inf.target = ci.target
 	}
 	if c.el != nil {
@@ -224,7 +223,7 @@ func (l *linker) expandColumn(d *def, e *csn.Element, c *outCol) {
 	if c.many {
 		item := &csn.Element{}
 		item.Type = st
-		l.info[item] = &elemInfo{owner: d, state: done}
+		l.know(item, elemInfo{owner: d, state: done})
 		e.Type = &csn.Array{Items: item}
 	}
 }
@@ -247,7 +246,7 @@ func (l *linker) sourceColumn(d *def, e *csn.Element, inf *elemInfo, c *outCol) 
 	}
 	inf.overAssoc = over
 	e.Type = l.copyType(src.Type, d, inf.notes, 0)
-	si := l.info[src]
+	si := l.info(src)
 	if si != nil {
 		inf.target = si.target
 	}
@@ -260,9 +259,9 @@ func (l *linker) sourceColumn(d *def, e *csn.Element, inf *elemInfo, c *outCol) 
 func (l *linker) viewParams(d *def) {
 	for _, p := range d.paramNodes() {
 		e := l.newElement(d, p, d.scope)
-		l.info[e].notes = l.notes[d.name].param(e.Name)
-		if l.info[e].notes == nil {
-			l.info[e].notes = &notes{used: true}
+		l.info(e).notes = l.notes[d.name].param(e.Name)
+		if l.info(e).notes == nil {
+			l.info(e).notes = &notes{used: true}
 		}
 		l.resolve(e)
 		d.query.params = append(d.query.params, e)

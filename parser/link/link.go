@@ -60,18 +60,20 @@ const (
 	maxElements = 300000
 )
 
-// Link links sources, which are given in loading order: roots first, then what they use.
+// Link links sources, which are given in loading order: roots first, then what they use. It takes the list over: so that syntax trees can go as
+// soon as they are not needed, the files in it lose their declarations, by being replaced (the trees themselves stay as they are).
 func Link(sources []Source, opt Options) Result {
 	l := &linker{
 		opt:      opt,
 		sources:  sources,
 		byName:   map[string]*def{},
 		prefixes: map[string]bool{},
-		info:     map[*csn.Element]*elemInfo{},
 		notes:    map[string]*notes{},
+		bare:     &ast.Entity{},
 	}
+	defer l.forget()
 	res := Result{}
-	for _, pass := range []func(){l.collect, l.extend, l.services, l.shapeAll, l.compose, l.resolveAll, l.calculations, l.inferAll, l.propagateAll, l.rewriteAll, l.restrictAll} {
+	for _, pass := range []func(){l.collect, l.extend, l.services, l.release, l.shapeAll, l.compose, l.resolveAll, l.calculations, l.inferAll, l.propagateAll, l.rewriteAll, l.restrictAll} {
 		pass()
 		if l.over { // walking what has grown too large would take for ever
 			res.Diags = l.diags
@@ -89,6 +91,14 @@ func Link(sources []Source, opt Options) Result {
 	return res
 }
 
+// release lets go of the syntax trees, but for the declarations that definitions still point to.
+func (l *linker) release() {
+	for i := range l.sources {
+		f := l.sources[i].File
+		l.sources[i].File = &ast.File{ID: f.ID, Name: f.Name, Namespace: f.Namespace}
+	}
+}
+
 type linker struct {
 	opt      Options
 	sources  []Source
@@ -98,7 +108,7 @@ type linker struct {
 	prefixes map[string]bool // beginnings of the names of definitions
 	count    int             // elements made
 	over     bool            // the model is too large
-	info     map[*csn.Element]*elemInfo
+	infos    infoTable
 	notes    map[string]*notes // annotations given by `annotate`, by absolute name of the definition
 	order    []int             // sources in order of the layers: what is used comes before what uses it
 
@@ -106,6 +116,8 @@ type linker struct {
 	uses       []usedName // names imported by using
 	noteOrder  []string
 
+	composed    bool            // the pass compose is over: declarations of resolved elements are not needed any more
+	bare        *ast.Entity     // stands for the declarations of tables that are not needed any more
 	chain       []*def          // views being inferred
 	projections map[*def][]*def // entity to the views in services that project it
 }
@@ -135,7 +147,8 @@ type def struct {
 	src     int
 	scope   *scope // where names inside the definition are looked up
 	node    ast.Decl
-	head    *ast.Head
+	head    *ast.Head // nil when its annotations are in annos
+	doc     string
 	service *def // enclosing service, nil for none
 	span    token.Span
 
@@ -181,37 +194,3 @@ const (
 	doing
 	done
 )
-
-// An elemInfo has what is known of an element beyond csn.Element while linking.
-type elemInfo struct {
-	el     *ast.Element // nil for copied and generated ones
-	texpr  *ast.TypeExpr
-	scope  *scope
-	owner  *def
-	in     csn.Elements // siblings, for `type of x`
-	from   *csn.Element // the element it is a copy of, nil for none
-	notes  *notes
-	state  state
-	asText bool // copy in a texts entity
-	// inferredTarget is set where the target of an association was not written at this element, so that a service may redirect it.
-	inferredTarget bool
-	// source is the element of the view's source behind a view element, nil for expressions.
-	source *csn.Element
-	path   []*csn.Element // elements passed by the column's path before source
-	filter cqn.Expr       // infix filter at the end of the column's path
-	target *def           // of an association
-	aspect *def           // composition of a named aspect
-	inline bool           // composition of an anonymous aspect
-
-	cast         bool // the column has an explicit type
-	overAssoc    bool // the column's path passes an association
-	redirected   bool // `redirected to`
-	redirectFrom *def // the target before that
-	derived      bool // element of a subquery in FROM
-	ownOn        bool // `redirected to` came with a condition or keys
-	rewritten    state
-	typeFrom     *csn.Element // the element whose type it has
-	keysDone     bool
-	byStar       bool // a `*` took the element along
-	dropped      bool // the association can't work here
-}

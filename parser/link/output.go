@@ -54,7 +54,7 @@ func (o *outputter) reach(d *def) {
 		o.emit(m)
 	}
 	for _, e := range d.elems {
-		inf := o.l.info[e]
+		inf := o.l.info(e)
 		if inf == nil || inf.target == nil || inf.target.exposes == nil || o.seen[inf.target] {
 			continue
 		}
@@ -66,11 +66,7 @@ func (o *outputter) reach(d *def) {
 }
 
 func (l *linker) base(d *def) csn.Def {
-	b := csn.Def{Name: d.name, Annotations: d.annos, Span: d.span}
-	if d.head != nil {
-		b.Doc = d.head.Doc
-	}
-	return b
+	return csn.Def{Name: d.name, Doc: d.doc, Annotations: d.annos, Span: d.span}
 }
 
 func (l *linker) definition(d *def, ents map[*def]*csn.Entity) csn.Definition {
@@ -122,7 +118,7 @@ func (l *linker) entity(d *def, ents map[*def]*csn.Entity) *csn.Entity {
 	}
 	if d.texts != nil {
 		e.Texts = ents[d.texts]
-	} else if t := l.info[d.elems.Lookup("texts")]; t != nil && t.target != nil && d.query != nil {
+	} else if t := l.info(d.elems.Lookup("texts")); t != nil && t.target != nil && d.query != nil {
 		e.Texts = ents[t.target]
 	}
 	if d.query != nil {
@@ -168,19 +164,19 @@ func (l *linker) operation(d *def, n *ast.Operation, s *scope, ns *notes, name s
 			continue
 		}
 		e := l.newElement(d, p, s)
-		l.info[e].notes = ns.param(p.Name.Text)
+		l.info(e).notes = ns.param(p.Name.Text)
 		l.loose(e)
 		op.Params = append(op.Params, e)
 	}
 	if n.Returns != nil {
 		r := &csn.Element{}
 		r.Span = n.Returns.Span
-		inf := &elemInfo{owner: d, scope: s, texpr: n.Returns, in: csn.Elements{}}
+		inf := elemInfo{owner: d, scope: s, decl: &declared{texpr: n.Returns, in: &csn.Elements{}}}
 		if ns != nil {
 			inf.notes = ns.returns
 		}
 		assignAll(&r.Annotations, flatten(n.ReturnsAnnos))
-		l.info[r] = inf
+		l.know(r, inf)
 		l.loose(r)
 		op.Returns = r
 	}
@@ -189,7 +185,7 @@ func (l *linker) operation(d *def, n *ast.Operation, s *scope, ns *notes, name s
 
 // loose resolves an element that belongs to no definition's element list.
 func (l *linker) loose(e *csn.Element) {
-	inf := l.info[e]
+	inf := l.info(e)
 	if inf.notes == nil {
 		inf.notes = &notes{used: true}
 	}
@@ -219,7 +215,7 @@ func (l *linker) eventType(d *def) *csn.Element {
 	case d.structured() || len(d.elems) > 0:
 		e.Type = &csn.Struct{Elements: d.elems}
 	case n != nil && n.Type != nil:
-		l.info[e] = &elemInfo{owner: d, scope: d.scope, texpr: n.Type, notes: &notes{used: true}}
+		l.know(e, elemInfo{owner: d, scope: d.scope, decl: &declared{texpr: n.Type}, notes: &notes{used: true}})
 		l.resolve(e)
 	default:
 		e.Type = &csn.Struct{}
@@ -231,7 +227,7 @@ func (l *linker) annotationType(d *def) *csn.Element {
 	e := &csn.Element{}
 	e.Span = d.span
 	if n, ok := d.node.(*ast.Annotation); ok && n.Type != nil {
-		l.info[e] = &elemInfo{owner: d, scope: d.scope, texpr: n.Type, notes: &notes{used: true}}
+		l.know(e, elemInfo{owner: d, scope: d.scope, decl: &declared{texpr: n.Type}, notes: &notes{used: true}})
 		l.resolve(e)
 	}
 	return e

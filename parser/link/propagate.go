@@ -33,17 +33,17 @@ func (l *linker) propagate(d *def) {
 
 // inheritElement adds the annotations of the source's element.
 func (l *linker) inheritElement(d *def, e *csn.Element) {
-	inf := l.info[e]
+	inf := l.info(e)
 	if inf == nil {
 		return
 	}
 	if inf.source != nil && !inf.cast {
 		from := inf.source
 		base := from.Annotations
-		if fi := l.info[from]; fi != nil && fi.owner != nil && fi.owner != d {
+		if fi := l.info(from); fi != nil && fi.owner != nil && fi.owner != d {
 			l.propagate(fi.owner)
 			base = from.Annotations
-			if len(inf.path) == 0 {
+			if len(inf.path()) == 0 {
 				base = l.converted(d, fi.owner, e.Annotations, base)
 			}
 		}
@@ -59,14 +59,14 @@ func (l *linker) inheritElement(d *def, e *csn.Element) {
 
 // fromViewType completes what an element takes over from an element of a view by `type of`.
 func (l *linker) fromViewType(e *csn.Element, depth int) {
-	inf := l.info[e]
+	inf := l.info(e)
 	if inf == nil || depth > maxDepth {
 		return
 	}
-	if inf.typeFrom != nil {
-		if ti := l.info[inf.typeFrom]; ti != nil && ti.owner != nil && ti.owner.query != nil {
+	if from := inf.typeFrom(); from != nil {
+		if ti := l.info(from); ti != nil && ti.owner != nil && ti.owner.query != nil {
 			l.propagate(ti.owner)
-			inherit(&e.Annotations, inf.typeFrom.Annotations, toTypeUser)
+			inherit(&e.Annotations, from.Annotations, toTypeUser)
 		}
 	}
 	if e.TypeName == "" {

@@ -31,7 +31,7 @@ func (l *linker) rewriteAll() {
 func (l *linker) dropBroken(es csn.Elements) csn.Elements {
 	var out csn.Elements
 	for _, e := range es {
-		if inf := l.info[e]; inf == nil || !inf.dropped {
+		if inf := l.info(e); inf == nil || !inf.dropped {
 			out = append(out, e)
 		}
 	}
@@ -51,7 +51,7 @@ func (l *linker) finish(d *def, e *csn.Element, depth int) {
 		l.finishAssoc(d, e, t, depth)
 	}
 	if d.query == nil && e.Value != nil && depth == 0 && d.kind == kEntity {
-		if inf := l.info[e]; inf.from == nil || inf.owner == d {
+		if inf := l.info(e); inf.from == nil || inf.owner == d {
 			e.Value = l.valueScope(d, inf).expr(e.Value)
 		}
 	}
@@ -65,7 +65,7 @@ func (l *linker) valueScope(d *def, inf *elemInfo) *escope {
 }
 
 func (l *linker) finishAssoc(d *def, e *csn.Element, a *csn.Assoc, depth int) {
-	inf := l.info[e]
+	inf := l.info(e)
 	if inf == nil || inf.rewritten != todo {
 		return
 	}
@@ -80,14 +80,14 @@ func (l *linker) finishAssoc(d *def, e *csn.Element, a *csn.Assoc, depth int) {
 	if a.On == nil {
 		a.Keys = l.managedKeys(e)
 	}
-	if inf.filter != nil {
-		l.filteredAssoc(e, inf.source, inf.filter)
+	if f := inf.filter(); f != nil {
+		l.filteredAssoc(e, inf.source, f)
 	}
 }
 
 // checkOn checks the references of a written condition.
 func (l *linker) checkOn(d *def, e *csn.Element, inf *elemInfo, a *csn.Assoc, depth int) {
-	if a.On == nil || inf.target == nil || inf.aspect != nil || inf.inline || d.kind != kEntity || depth > 0 || inf.el == nil && !inf.ownOn {
+	if a.On == nil || inf.target == nil || inf.aspect() != nil || inf.inline || d.kind != kEntity || depth > 0 || !inf.written && !inf.ownOn {
 		return
 	}
 	s := &escope{l: l, names: inf.scope, owner: d, direct: true}
@@ -102,7 +102,7 @@ func (l *linker) checkOn(d *def, e *csn.Element, inf *elemInfo, a *csn.Assoc, de
 // managedKeys returns the foreign keys of a managed association: as written, as the source's under the names of the new target,
 // or all keys of the target.
 func (l *linker) managedKeys(e *csn.Element) []csn.ForeignKey {
-	a, inf := e.Assoc(), l.info[e]
+	a, inf := e.Assoc(), l.info(e)
 	if a == nil || a.On != nil || inf == nil || inf.target == nil {
 		return nil
 	}
@@ -115,7 +115,7 @@ func (l *linker) managedKeys(e *csn.Element) []csn.ForeignKey {
 		src = inf.source
 	}
 	if src != nil && src.Assoc() != nil {
-		si := l.info[src]
+		si := l.info(src)
 		if keys := l.managedKeys(src); len(keys) > 0 && si != nil && si.target != nil {
 			a.Keys = l.mapKeys(e, keys, si.target, inf.target)
 			return a.Keys
@@ -163,7 +163,7 @@ func (l *linker) mapKeys(e *csn.Element, keys []csn.ForeignKey, from, to *def) [
 // rewriteOn adapts the condition of an inherited association to the names of the view and of the target.
 func (l *linker) rewriteOn(d *def, e *csn.Element, inf *elemInfo, a *csn.Assoc) {
 	src := inf.source
-	si := l.info[src]
+	si := l.info(src)
 	if si == nil || si.target == nil {
 		return
 	}
@@ -218,7 +218,7 @@ func (l *linker) onRef(d *def, e, src *csn.Element, from, to, owner *def, r *cqn
 		first.Name = e.Name
 		mapped, ok = l.mapPath(from, to, path[1:], 0)
 		mapped = append([]cqn.Step{first}, mapped...)
-	case l.info[src].owner == nil: // mixin: $projection means the view
+	case l.info(src).owner == nil: // mixin: $projection means the view
 		return r, true
 	default:
 		if owner == nil || owner == d {
@@ -301,7 +301,7 @@ func (l *linker) mapRest(old, el *csn.Element, path []cqn.Step, depth int) ([]cq
 }
 
 func (l *linker) targetDef(e *csn.Element) *def {
-	if inf := l.info[e]; inf != nil && e.Assoc() != nil {
+	if inf := l.info(e); inf != nil && e.Assoc() != nil {
 		return inf.target
 	}
 	return nil
@@ -336,13 +336,13 @@ func (l *linker) projected(to *def, els []*csn.Element) *csn.Element {
 	last := els[len(els)-1]
 	var found *csn.Element
 	for _, e := range l.elementsOf(to) {
-		inf := l.info[e]
-		if inf == nil || inf.source != last || inf.cast || inf.filter != nil || len(inf.path) != len(els)-1 {
+		inf := l.info(e)
+		if inf == nil || inf.source != last || inf.cast || inf.filter() != nil || len(inf.path()) != len(els)-1 {
 			continue
 		}
 		same := true
-		for i := range inf.path {
-			same = same && inf.path[i] == els[i]
+		for i, p := range inf.path() {
+			same = same && p == els[i]
 		}
 		if same && (found == nil || e.Name == last.Name) {
 			found = e

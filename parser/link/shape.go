@@ -70,8 +70,12 @@ func (l *linker) shape(d *def, chain []*def) bool {
 	}
 	l.shapeActions(d)
 	d.shaped = done
+	d.members = nil
+	if n, ok := d.node.(*ast.Entity); ok && n.Query == nil && len(n.Params) == 0 {
+		d.node = l.bare // nobody asks for the elements in the tree any more
+	}
 	for _, e := range own {
-		l.info[e].in = d.elems
+		l.info(e).top = true
 	}
 	return true
 }
@@ -82,7 +86,7 @@ func (l *linker) addElement(d *def, e *csn.Element) {
 		if old.Name != e.Name {
 			continue
 		}
-		if l.info[old].from == nil {
+		if l.info(old).from == nil {
 			x := l.diags.Errorf("duplicate-definition", e.Span, "Duplicate definition of element “%s”", e.Name)
 			x.Home = home(d, e.Name)
 			x.Related = []diag.Related{{Message: "the other one", Span: old.Span}}
@@ -118,8 +122,8 @@ func (l *linker) include(d *def, m member, chain []*def) {
 	d.includes = append(d.includes, inc)
 	for _, e := range inc.elems {
 		if old := d.elems.Lookup(e.Name); old != nil {
-			if from := l.info[old].from; from != nil && l.root(from) != l.root(e) {
-				l.diags.Errorf("duplicate-definition", m.include.Span, "The element “%s” is included twice, from “%s” and from “%s”", e.Name, l.info[from].owner.name, inc.name).
+			if from := l.info(old).from; from != nil && l.root(from) != l.root(e) {
+				l.diags.Errorf("duplicate-definition", m.include.Span, "The element “%s” is included twice, from “%s” and from “%s”", e.Name, l.info(from).owner.name, inc.name).
 					Hint = "Define the element in “" + d.name + "” itself to say which is meant."
 			}
 			continue
@@ -139,7 +143,7 @@ func (l *linker) include(d *def, m member, chain []*def) {
 // root follows copies to the element that was written.
 func (l *linker) root(e *csn.Element) *csn.Element {
 	for i := 0; i < maxDepth; i++ {
-		inf := l.info[e]
+		inf := l.info(e)
 		if inf == nil || inf.from == nil {
 			break
 		}
@@ -167,7 +171,7 @@ func (l *linker) newElement(d *def, n *ast.Element, s *scope) *csn.Element {
 	if n.NotNull != nil {
 		e.NotNull = *n.NotNull
 	}
-	l.info[e] = &elemInfo{el: n, texpr: n.Type, scope: s, owner: d}
+	l.know(e, elemInfo{decl: &declared{el: n, texpr: n.Type}, written: true, scope: s, owner: d})
 	return e
 }
 
@@ -175,8 +179,8 @@ func (l *linker) newElement(d *def, n *ast.Element, s *scope) *csn.Element {
 func (l *linker) copyElement(d *def, from *csn.Element) *csn.Element {
 	e := &csn.Element{Key: from.Key, Virtual: from.Virtual, Localized: from.Localized, Masked: from.Masked, NotNull: from.NotNull, Default: from.Default, Value: from.Value, Stored: from.Stored}
 	e.Name, e.Doc, e.Span = from.Name, from.Doc, from.Span
-	fi := l.info[from]
-	l.info[e] = &elemInfo{el: fi.el, texpr: fi.texpr, scope: fi.scope, owner: d, from: from, inferredTarget: true}
+	fi := l.info(from)
+	l.know(e, elemInfo{decl: &declared{texpr: fi.texpr()}, written: fi.written, scope: fi.scope, owner: d, from: from, inferredTarget: true})
 	return e
 }
 

@@ -12,6 +12,7 @@ import (
 // elements of tables, aspects, types and events are complete, except that implicit foreign keys of associations are left open
 // (rewrite.go); annotations of definitions other than views are complete.
 func (l *linker) resolveAll() {
+	l.composed = true
 	for _, d := range l.defs {
 		if d.kind == kType && d.element == nil {
 			l.typeOfDef(d, d.span)
@@ -38,6 +39,7 @@ func (l *linker) annotateDef(d *def) {
 	d.annos = nil
 	if d.head != nil {
 		assignAll(&d.annos, flatten(d.head.Annos))
+		d.head = nil
 	}
 	assignAll(&d.annos, own)
 	assignAll(&d.annos, l.notes[d.name].own())
@@ -93,7 +95,7 @@ func (l *linker) elementNotes(e *csn.Element, inf *elemInfo) *notes {
 
 // resolve completes one element. It is called on demand, since types, `type of` and calculated elements refer to one another.
 func (l *linker) resolve(e *csn.Element) {
-	inf := l.info[e]
+	inf := l.info(e)
 	if inf == nil || inf.state == done {
 		return
 	}
@@ -116,6 +118,9 @@ func (l *linker) resolve(e *csn.Element) {
 		l.fallback(e)
 	}
 	inf.state = done
+	if l.composed {
+		inf.resolved()
+	}
 }
 
 // fallback gives an element a type after a fault, so that others can go on.
@@ -138,7 +143,7 @@ func (l *linker) resolveCopy(e *csn.Element, inf *elemInfo, ns *notes) {
 	}
 	e.TypeName, e.TypeOf, e.Enum = from.TypeName, from.TypeOf, from.Enum
 	e.Type = l.copyType(from.Type, inf.owner, ns, 0)
-	fi := l.info[from]
+	fi := l.info(from)
 	if a := e.Assoc(); a != nil {
 		switch {
 		case inf.target != nil: // composition of an aspect
@@ -182,11 +187,11 @@ func (l *linker) copyType(t csn.Type, owner *def, ns *notes, depth int) csn.Type
 			n := ns.elem(el.Name)
 			assignAll(&c.Annotations, n.own())
 			c.Type = l.copyType(el.Type, owner, n, depth+1)
-			inf := &elemInfo{owner: owner, state: done, inferredTarget: true, notes: n, source: el}
-			if old := l.info[el]; old != nil {
+			inf := elemInfo{owner: owner, state: done, inferredTarget: true, notes: n, source: el}
+			if old := l.info(el); old != nil {
 				inf.target, inf.scope = old.target, old.scope
 			}
-			l.info[&c] = inf
+			l.know(&c, inf)
 			out.Elements[i] = &c
 		}
 		return out
@@ -198,13 +203,14 @@ func (l *linker) copyType(t csn.Type, owner *def, ns *notes, depth int) csn.Type
 }
 
 func (l *linker) resolveWritten(e *csn.Element, inf *elemInfo, ns *notes) {
-	if inf.el != nil {
-		assignAll(&e.Annotations, flatten(inf.el.Annos))
+	texpr := inf.texpr()
+	if inf.decl != nil && inf.decl.el != nil {
+		assignAll(&e.Annotations, flatten(inf.decl.el.Annos))
 	}
 	assignAll(&e.Annotations, ns.own())
 	switch {
-	case inf.texpr != nil:
-		l.typeInto(e, inf, inf.texpr, 0)
+	case texpr != nil:
+		l.typeInto(e, inf, texpr, 0)
 	case e.Value != nil:
 		l.calculated(e, inf)
 	case e.Assoc() != nil: // generated
@@ -271,15 +277,15 @@ func (l *linker) structType(inf *elemInfo, fields []*ast.Element, depth int) *cs
 			continue
 		}
 		c := l.newElement(inf.owner, f, inf.scope)
-		l.info[c].notes = inf.notes.elem(f.Name.Text)
-		if l.info[c].notes == nil {
-			l.info[c].notes = &notes{}
+		l.info(c).notes = inf.notes.elem(f.Name.Text)
+		if l.info(c).notes == nil {
+			l.info(c).notes = &notes{}
 		}
 		s.Elements = append(s.Elements, c)
 		list = append(list, c)
 	}
 	for _, c := range list {
-		l.info[c].in = s.Elements
+		l.info(c).decl.in = &s.Elements
 	}
 	for _, c := range list {
 		if depth < maxDepth {
@@ -292,8 +298,7 @@ func (l *linker) structType(inf *elemInfo, fields []*ast.Element, depth int) *cs
 func (l *linker) arrayType(e *csn.Element, inf *elemInfo, t *ast.TypeExpr, depth int) {
 	item := &csn.Element{}
 	item.Span = t.Array.Span
-	ii := &elemInfo{scope: inf.scope, owner: inf.owner, in: inf.in, state: doing, notes: inf.notes}
-	l.info[item] = ii
+	ii := l.know(item, elemInfo{scope: inf.scope, owner: inf.owner, top: inf.top, decl: &declared{in: inf.in()}, state: doing, notes: inf.notes})
 	l.typeInto(item, ii, t.Array, depth+1)
 	if t.NotNull != nil {
 		item.NotNull = *t.NotNull
@@ -327,8 +332,8 @@ func (l *linker) assocType(e *csn.Element, inf *elemInfo, x *ast.AssocExpr) {
 		}
 		a.Keys = append(a.Keys, fk)
 	}
-	if inf.aspect != nil {
-		a.Aspect = inf.aspect.name
+	if asp := inf.aspect(); asp != nil {
+		a.Aspect = asp.name
 	}
 	switch {
 	case inf.target != nil: // made by compose
@@ -355,7 +360,7 @@ func (l *linker) assocTarget(e *csn.Element, inf *elemInfo, a *csn.Assoc, x *ast
 		inf.target, a.TargetName = t, t.name
 	case t.kind == kAspect && x.Composition && (inf.owner == nil || inf.owner.kind != kEntity):
 		a.Aspect = t.name
-		inf.aspect = t
+		inf.setAspect(t)
 	default:
 		l.diags.Errorf("ref-invalid-target", x.Target.Span, "An entity is expected here, but “%s” is %s %s", t.name, article(t.kind), t.kind)
 	}
@@ -379,8 +384,8 @@ func (l *linker) typeOf(e *csn.Element, inf *elemInfo, t *ast.TypeExpr) {
 	var elems csn.Elements
 	rest := path
 	if !t.Colon {
-		if el := inf.in.Lookup(path[0].Name); el != nil {
-			d, elems = inf.owner, inf.in
+		if in := inf.siblings(); in.Lookup(path[0].Name) != nil {
+			d, elems = inf.owner, in
 		}
 	}
 	if d == nil {
@@ -441,8 +446,8 @@ func (l *linker) takeType(e *csn.Element, inf *elemInfo, el *csn.Element) {
 		e.Default = el.Default
 	}
 	inherit(&e.Annotations, el.Annotations, toTypeUser)
-	inf.typeFrom = el
-	if ti := l.info[el]; ti != nil {
+	inf.setTypeFrom(el)
+	if ti := l.info(el); ti != nil {
 		if a := e.Assoc(); a != nil {
 			inf.target, inf.inferredTarget = ti.target, true
 			a.On = renameHead(a.On, el.Name, e.Name)
@@ -502,7 +507,7 @@ func (l *linker) namedTypeOf(e *csn.Element, d *def) {
 // typeOfDef returns a type definition as an element.
 func (l *linker) typeOfDef(d *def, at token.Span) *csn.Element {
 	if d.element != nil {
-		if inf := l.info[d.element]; inf != nil && inf.state == doing {
+		if inf := l.info(d.element); inf != nil && inf.state == doing {
 			l.diags.Errorf("ref-cyclic", at, "The type “%s” contains itself", d.name)
 			l.fallback(d.element)
 		}
@@ -511,8 +516,7 @@ func (l *linker) typeOfDef(d *def, at token.Span) *csn.Element {
 	e := &csn.Element{}
 	e.Name, e.Span, e.Doc = "", d.span, ""
 	d.element = e
-	inf := &elemInfo{owner: d, scope: d.scope, state: doing, notes: l.notes[d.name]}
-	l.info[e] = inf
+	inf := l.know(e, elemInfo{owner: d, scope: d.scope, state: doing, notes: l.notes[d.name]})
 	n, _ := d.node.(*ast.Type)
 	l.annotateDef(d)
 	e.Annotations = append(csn.Annotations(nil), d.annos...)
