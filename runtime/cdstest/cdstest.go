@@ -29,6 +29,8 @@ import (
 	"cds/runtime/auth"
 	"cds/runtime/config"
 	"cds/runtime/db"
+	"cds/runtime/db/postgres"
+	"cds/runtime/db/postgres/pgtest"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/deploy"
 	"cds/runtime/serve"
@@ -47,6 +49,9 @@ type Config struct {
 	Users []TestUser
 	// Template lets tests share the work of deploying: each gets a copy. nil deploys anew.
 	Template *Template
+	// Database opens an empty database of the test's own, which the model is deployed to; nil means SQLite in memory, or with CDS_TEST_DB=postgres in
+	// the environment a PostgreSQL server that is started for the tests.
+	Database func(t testing.TB) db.Pool
 	// Overrides are the strongest configuration.
 	Overrides config.Section
 	// Profiles are active instead of test.
@@ -151,7 +156,7 @@ func New(t testing.TB, cfg Config) *App {
 	if err != nil {
 		t.Fatalf("cdstest: model: %s", explain(err))
 	}
-	pool, err := database(m, cfg)
+	pool, err := database(t, m, cfg)
 	if err != nil {
 		t.Fatalf("cdstest: database: %s", explain(err))
 	}
@@ -205,7 +210,14 @@ func (c Config) files() fs.FS {
 	return os.DirFS(c.Dir)
 }
 
-func database(m *csn.Model, cfg Config) (db.Pool, error) {
+func database(t testing.TB, m *csn.Model, cfg Config) (db.Pool, error) {
+	if cfg.Database == nil && os.Getenv("CDS_TEST_DB") == "postgres" {
+		cfg.Database = Postgres
+	}
+	if cfg.Database != nil {
+		pool := cfg.Database(t)
+		return pool, deploy.Deploy(context.Background(), pool, m, cfg.files(), slog.New(slog.DiscardHandler))
+	}
 	if cfg.Template == nil {
 		return open(m, cfg.files())
 	}
@@ -214,6 +226,17 @@ func database(m *csn.Model, cfg Config) (db.Pool, error) {
 		return nil, err
 	}
 	return sqlite.Clone(context.Background(), from)
+}
+
+// Postgres opens an empty PostgreSQL database for Config.Database. Where the server is not installed the test is skipped, or fails if CI=true is in the
+// environment.
+func Postgres(t testing.TB) db.Pool {
+	t.Helper()
+	pool, err := postgres.New().Open(context.Background(), pgtest.Open(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pool
 }
 
 // overrides makes the test run with mocked users, whatever the project's profiles say. The user "*", who lets any name in, is off: a

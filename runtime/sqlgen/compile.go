@@ -17,6 +17,10 @@ func Compile(q cqn.Query, m *csn.Model, g Guarder, d Dialect) (*Plan, error) {
 	}
 	q, _ = cqn.Parametrize(q)
 	c := &compiler{m: m, d: d, t: d.Tables(), g: g}
+	return c.withBarrier(func(c *compiler) (*Plan, error) { return c.plan(q) })
+}
+
+func (c *compiler) plan(q cqn.Query) (*Plan, error) {
 	switch q := q.(type) {
 	case *cqn.Select:
 		c.localized = q.Localized

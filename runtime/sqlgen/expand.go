@@ -147,6 +147,7 @@ func (s *selection) countOf(src *source, el *csn.Element, q *cqn.Select) (Column
 		return Column{}, err
 	}
 	in.setMain(next)
+	next.outer = true
 	on, err := in.stepCond(src, next, el, cqn.Step{Filter: q.Where})
 	if err != nil {
 		return Column{}, err
@@ -173,7 +174,9 @@ func (s *selection) childPlan(child *Child, src *source, el *csn.Element, q *cqn
 		return nil, err
 	}
 	k.setMain(target)
-	k.from = target.table()
+	if target.inner == nil {
+		k.from = target.table()
+	}
 	k.plan.Entity = a.Target
 	var parentKeys []*csn.Element
 	var keyCols []string

@@ -77,6 +77,7 @@ func (sc *scope) expr(x cqn.Expr, h hint) (frag, error) {
 		return frag{}, err
 	}
 	defer sc.leave()
+	sc.note(x)
 	switch x := x.(type) {
 	case *raw:
 		return x.f, nil

@@ -32,7 +32,11 @@ func (s *selection) sql(distinct bool) string {
 		b.WriteString("DISTINCT ")
 	}
 	b.WriteString(strings.Join(s.columns, ", "))
-	b.WriteString(" FROM " + s.scope.from(s.from))
+	from := s.from
+	if from == "" && s.main != nil {
+		from = s.main.table()
+	}
+	b.WriteString(" FROM " + s.scope.from(from))
 	if len(s.where) > 0 {
 		b.WriteString(" WHERE " + strings.Join(s.where, " AND "))
 	}
@@ -56,6 +60,16 @@ func (s *selection) and(cond string) {
 
 func (s *selection) andExpr(x cqn.Expr) error {
 	if x == nil {
+		return nil
+	}
+	if s.main != nil && s.main.inner != nil {
+		for _, part := range conjuncts(x) {
+			f, err := s.cond(part)
+			if err != nil {
+				return err
+			}
+			s.and(s.main.take(part, f))
+		}
 		return nil
 	}
 	f, err := s.cond(x)
@@ -103,7 +117,7 @@ func (s *selection) clauses(q *cqn.Select) error {
 	if err != nil {
 		return err
 	}
-	s.plan.Columns = append(cols, s.plan.Columns...)
+	s.plan.Columns = append(arrange(cols, q.Columns), s.plan.Columns...)
 	if err := s.filters(q); err != nil {
 		return err
 	}
@@ -220,7 +234,9 @@ func (s *selection) readPath(path *cqn.Ref, alias string, use Use) error {
 		src.name, src.explicit = alias, true
 	}
 	s.setMain(src)
-	s.from = src.table()
+	if src.inner == nil {
+		s.from = src.table()
+	}
 	s.and(src.guard)
 	if err := s.andExpr(steps[len(steps)-1].Filter); err != nil {
 		return err
@@ -261,7 +277,7 @@ func (s *selection) reached(target *source, e *csn.Entity, steps []cqn.Step, els
 		return "", err
 	}
 	in.sources = []*source{cur}
-	tables, conds := cur.table(), []string{}
+	var conds []string
 	if cur.guard != "" {
 		conds = append(conds, cur.guard)
 	}
@@ -270,8 +286,11 @@ func (s *selection) reached(target *source, e *csn.Entity, steps []cqn.Step, els
 		if err != nil {
 			return "", err
 		}
-		conds = append(conds, c.at(precAnd))
+		if c := cur.take(f, c); c != "" {
+			conds = append(conds, c)
+		}
 	}
+	tables := cur.table()
 	for i, el := range els[:len(els)-1] {
 		next, err := in.newSource(el.Assoc().Target, Path)
 		if err != nil {

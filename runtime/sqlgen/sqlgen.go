@@ -112,9 +112,13 @@ type Column struct {
 	Index   int          // position in the result row
 	Element *csn.Element // nil for computed columns
 	Type    csn.Type     // *csn.Builtin, *csn.Array; nil if unknown
-	// Nested is set for to-one expands: the columns of the joined row. Present is the position of a column that is null if there is no row.
+	// Nested is set for to-one expands: the columns of the joined row. Present is the position of a column that is null if there is no row, -1
+	// for an object that is always there.
 	Nested  []Column
 	Present int
+	// Variants, unless 0, says in which rows the column is there: those whose number at position Variant has its bit set.
+	Variant  int
+	Variants uint64
 	// Child is set for to-many expands: an index into Plan.Children, 1-based.
 	Child int
 	// Hidden columns are read for merging or keys, not answered.
@@ -172,6 +176,8 @@ type Tables struct {
 	Bytes string
 	// LikePlain is appended to LIKE without ESCAPE where the database would take backslashes for escapes.
 	LikePlain string
+	// Barrier is appended to a derived table so that its conditions are judged before any from outside.
+	Barrier string
 	// MaxName is the most bytes of a name that the database keeps; 0 for any number.
 	MaxName int
 }

@@ -95,7 +95,7 @@ func (c *compiler) changePlan(ch *change) (*Plan, error) {
 	if ch.path == nil || len(ch.path.Path) == 0 {
 		return nil, &Error{Code: "INVALID_QUERY", Message: "the statement names no entity", Status: 400}
 	}
-	if direct(c.m.Entity(ch.path.Path[0].Name), ch.path) {
+	if !c.barrier && direct(c.m.Entity(ch.path.Path[0].Name), ch.path) {
 		start := *c
 		p, err := c.changeDirect(ch)
 		if !errors.Is(err, ErrNotUpdatable) {
@@ -221,7 +221,7 @@ func (s *selection) assignments(ch *change, target *source) ([]string, error) {
 		}
 		sets = append(sets, col+" = "+s.bind(b))
 	}
-	row := &scope{stmt: s.stmt, sources: []*source{target}, self: target, noJoin: true, definer: s.definer}
+	row := &scope{stmt: s.stmt, sources: []*source{target}, self: target, noJoin: true, definer: s.definer, settled: true}
 	for _, a := range ch.with {
 		col, b, err := row.payload(target, cqn.Field{Name: a.Name}, Update)
 		if err != nil {

@@ -19,6 +19,7 @@ func Dialect() sqlgen.Dialect {
 		Types:      types(),
 		Functions:  functions(),
 		Sessions:   sessions(),
+		Barrier:    "OFFSET 0",
 		NullSafeEq: "?1 IS NOT DISTINCT FROM ?2",
 		NullSafeNe: "?1 IS DISTINCT FROM ?2",
 		True:       "TRUE",

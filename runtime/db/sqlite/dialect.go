@@ -18,6 +18,7 @@ func Dialect() sqlgen.Dialect {
 		Types:      types(),
 		Functions:  functions(),
 		Sessions:   sessions(),
+		Barrier:    "LIMIT -1 OFFSET 0",
 		NullSafeEq: "?1 IS ?2",
 		NullSafeNe: "?1 IS NOT ?2",
 		True:       "TRUE",

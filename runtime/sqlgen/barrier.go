@@ -1,0 +1,272 @@
+package sqlgen
+
+import (
+	"strings"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+)
+
+// The barrier. A database evaluates conditions in the order that it likes best, so an expression of a client might be tried on a row before the
+// guard has hidden it, and fail there: a division by zero would tell what is in the row. An expression that can never fail is no danger, and is left
+// for the database to order and to find an index for. For one that may fail, the plan is compiled again with barriers: every guarded source
+// becomes a derived table that the database cannot look into from outside,
+//
+//	FROM (SELECT * FROM Orders AS t1 WHERE guard OFFSET 0) AS t1 WHERE client
+//
+// so that nothing of the client sees more than the rows that the guard lets through. Conditions that cannot fail go inside, beside the guard, where an
+// index may serve them. Constants that fail by themselves, as 1 div 0, fail whatever rows there are.
+
+// withBarrier compiles by fn, twice if an expression of the client may fail while some rows are hidden from it.
+func (c *compiler) withBarrier(fn func(c *compiler) (*Plan, error)) (*Plan, error) {
+	start := *c
+	p, err := fn(c)
+	if err != nil || !c.fallible || !c.guarded {
+		return p, err
+	}
+	start.barrier = true
+	return fn(&start)
+}
+
+// enclose makes the guard a part of the source itself.
+func (src *source) enclose() {
+	src.inner, src.guard = []string{src.guard}, ""
+}
+
+// take puts a condition on this source's row alone inside its barrier if it has one and the condition cannot fail; it returns the condition for all others.
+func (src *source) take(x cqn.Expr, f frag) string {
+	if src == nil || src.inner == nil || !src.ownOnly(x) {
+		return f.at(precAnd)
+	}
+	src.inner = append(src.inner, f.at(precAnd))
+	return ""
+}
+
+// ownOnly reports whether an expression looks at stored elements of the source's own row only, and cannot fail.
+func (src *source) ownOnly(x cqn.Expr) bool {
+	ok := true
+	cqn.Walk(x, func(n any) bool {
+		switch n := n.(type) {
+		case *cqn.Exists, *cqn.Subquery:
+			ok = false
+		case *cqn.Ref:
+			el, used := flat(src.entity, n.Path)
+			ok = ok && el != nil && used == len(n.Path) && n.Path[used-1].Filter == nil && el.Assoc() == nil && !el.Virtual && !fallibleElement(el, 0)
+		default:
+			ok = ok && !fallible(n)
+		}
+		return ok
+	})
+	return ok
+}
+
+// conjuncts splits a condition at its top-level ands.
+func conjuncts(x cqn.Expr) []cqn.Expr {
+	var out []cqn.Expr
+	for {
+		b, ok := x.(*cqn.Binary)
+		if !ok || b.Op != cqn.And {
+			break
+		}
+		out = append(out, b.R)
+		x = b.L
+	}
+	out = append(out, x)
+	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
+		out[i], out[j] = out[j], out[i]
+	}
+	return out
+}
+
+// note takes down that an expression of the client may fail.
+func (sc *scope) note(x cqn.Expr) {
+	if sc.definer || sc.settled || sc.compiler.fallible {
+		return
+	}
+	switch x := x.(type) {
+	case *cqn.Ref:
+		if f, err := sc.probe(x); err == nil && f.el != nil {
+			sc.compiler.fallible = fallibleElement(f.el, 0)
+		}
+		return
+	case *cqn.Call:
+		if temporalPart[strings.ToLower(x.Name)] && len(x.Args) == 1 && sc.isMoment(x.Args[0]) {
+			return
+		}
+	}
+	sc.compiler.fallible = fallible(x)
+}
+
+// isMoment reports whether an expression is an element with a date or time, of which parts can always be taken.
+func (sc *scope) isMoment(x cqn.Expr) bool {
+	switch x := x.(type) {
+	case *cqn.Ref:
+		if f, err := sc.probe(x); err == nil && f.typ != nil {
+			switch f.typ.Kind {
+			case csn.Date, csn.Time, csn.DateTime, csn.Timestamp:
+				return true
+			}
+		}
+	case *cqn.Call:
+		return strings.EqualFold(x.Name, "now")
+	}
+	return false
+}
+
+// temporalPart are functions that cannot fail if their argument is a date or time.
+var temporalPart = map[string]bool{"year": true, "month": true, "day": true, "hour": true, "minute": true, "second": true, "fractionalseconds": true,
+	"date": true, "time": true, "totaloffsetminutes": true}
+
+// sturdy are functions that cannot fail, whatever they are given. A function that is not listed may.
+var sturdy = map[string]bool{
+	"contains": true, "startswith": true, "endswith": true, "indexof": true, "tolower": true, "toupper": true, "lower": true, "upper": true, "trim": true,
+	"ltrim": true, "rtrim": true, "length": true, "concat": true, "coalesce": true, "ifnull": true, "nullif": true, "now": true, "maxdatetime": true,
+	"mindatetime": true, "cds.search": true, "count": true, "min": true, "max": true, "countdistinct": true, "floor": true, "ceil": true, "ceiling": true,
+	"current_date": true, "current_time": true, "current_timestamp": true, "row_number": true, "rank": true, "dense_rank": true,
+}
+
+// fallible reports whether a node of an expression may make a statement fail for some values of its operands: arithmetic by zero or out of range, casts,
+// patterns, subqueries with several rows. What is not known may fail.
+func fallible(node any) bool {
+	switch n := node.(type) {
+	case *cqn.Ref, *cqn.Lit, *cqn.Param, *cqn.Tuple, *cqn.Case, *cqn.Exists, *cqn.Between, *raw, *cqn.Select, *cqn.From:
+		return false
+	case *cqn.Unary:
+		return n.Op > cqn.IsNotTrue || n.Op == cqn.Neg && !isBare(n.X)
+	case *cqn.Binary:
+		switch n.Op {
+		case cqn.And, cqn.Or, cqn.Eq, cqn.Ne, cqn.NeSQL, cqn.EqNull, cqn.Lt, cqn.Le, cqn.Gt, cqn.Ge, cqn.Concat:
+			return false
+		}
+	case *cqn.Like:
+		return n.Escape != nil
+	case *cqn.In:
+		_, array := n.Set.(*cqn.Ref)
+		return array
+	case *cqn.Call:
+		return !n.Star && !sturdy[strings.ToLower(n.Name)]
+	case *cqn.Subquery:
+		return !n.Exists && !oneRow(n.Query)
+	}
+	return true
+}
+
+// oneRow reports whether a query always has one row: it is one aggregate.
+func oneRow(q cqn.Query) bool {
+	s, ok := q.(*cqn.Select)
+	if !ok || len(s.Columns) != 1 || len(s.GroupBy) > 0 {
+		return false
+	}
+	c, ok := s.Columns[0].X.(*cqn.Call)
+	if !ok || c.Over != nil {
+		return false
+	}
+	switch strings.ToLower(c.Name) {
+	case "count", "countdistinct", "min", "max":
+		return true
+	}
+	return false
+}
+
+// maxViews bounds the chain of views that a computed element is followed through.
+const maxViews = 50
+
+// fallibleElement reports whether the value of an element is computed by an expression that may fail: a calculated element, or a column of a view.
+func fallibleElement(el *csn.Element, depth int) bool {
+	if depth > maxViews {
+		return true
+	}
+	if el.Value != nil && !el.Stored && anyFallible(el.Value) {
+		return true
+	}
+	if el.Origin != nil {
+		return fallibleElement(el.Origin, depth+1)
+	}
+	e := el.Owner
+	if e == nil || e.Source == nil {
+		return el.Value != nil && !el.Stored && refersFallible(e, el.Value, depth+1)
+	}
+	return fallibleView(e, depth+1)
+}
+
+// refersFallible reports whether a calculated element reads another one, which is then asked as well.
+func refersFallible(e *csn.Entity, x cqn.Expr, depth int) bool {
+	found := false
+	cqn.Walk(x, func(n any) bool {
+		if r, ok := n.(*cqn.Ref); ok && !found {
+			target := e
+			for path := r.Path; target != nil && len(path) > 0; {
+				el, used := flat(target, path)
+				if el == nil {
+					found = true // not understood
+					return false
+				}
+				path, target = path[used:], nil
+				if a := el.Assoc(); a != nil {
+					target = a.Target
+				} else {
+					found = fallibleElement(el, depth)
+				}
+			}
+		}
+		return !found
+	})
+	return found
+}
+
+// fallibleView reports whether anything in the body of a view, or of one below it, may fail.
+func fallibleView(e *csn.Entity, depth int) bool {
+	if depth > maxViews {
+		return true
+	}
+	if e.Source != nil && anyFallible(e.Source) {
+		return true
+	}
+	for _, r := range e.Reads {
+		if r == e {
+			continue
+		}
+		for _, el := range r.Flat {
+			if el.Value != nil && !el.Stored && anyFallible(el.Value) {
+				return true
+			}
+		}
+		if r.Source != nil && fallibleView(r, depth+1) {
+			return true
+		}
+	}
+	return false
+}
+
+// fallibleFilter reports whether the conditions by which a view chooses its rows may fail: then they must not depend on what a client filters by.
+func fallibleFilter(e *csn.Entity, depth int) bool {
+	if e.Source == nil {
+		return false
+	}
+	s, ok := e.Source.(*cqn.Select)
+	if !ok || depth > maxViews {
+		return fallibleView(e, depth)
+	}
+	if _, plain := s.From.(*cqn.From); !plain || anyFallible(s.From) {
+		return fallibleView(e, depth)
+	}
+	if s.Where != nil && anyFallible(s.Where) || s.Having != nil && anyFallible(s.Having) {
+		return true
+	}
+	for _, r := range e.Reads {
+		if r != e && fallibleFilter(r, depth+1) {
+			return true
+		}
+	}
+	return false
+}
+
+// anyFallible looks for a node that may fail.
+func anyFallible(node any) bool {
+	found := false
+	cqn.Walk(node, func(n any) bool {
+		found = found || fallible(n)
+		return !found
+	})
+	return found
+}
