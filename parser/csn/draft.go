@@ -182,7 +182,7 @@ func (d *drafter) loosen(el *Element, e *Entity) *Element {
 	if e.Source != nil {
 		c.Value, c.Stored = nil, false
 	}
-	c.Annotations = without(c.Annotations, "odata.etag", "Core.Immutable", "assert.unique")
+	c.Annotations = withoutAnnos(c.Annotations, "odata.etag", "Core.Immutable", "assert.unique")
 	switch t := c.Type.(type) {
 	case *Struct:
 		s := &Struct{}
@@ -198,7 +198,7 @@ func (d *drafter) loosen(el *Element, e *Entity) *Element {
 	return &c
 }
 
-func without(as Annotations, names ...string) Annotations {
+func withoutAnnos(as Annotations, names ...string) Annotations {
 	var out Annotations
 	for _, a := range as {
 		if !contains(names, a.Name) {

@@ -175,6 +175,13 @@ type Entity struct {
 	SkipPersistence bool
 	// Exists is set by @cds.persistence.exists: somebody else makes the table.
 	Exists bool
+
+	// Drafts is the table with the drafts of a draft-enabled entity, Both the union of it and the entity; Active is the entity that one of these
+	// two belongs to, Union what a union is made of. Only models from WithDrafts have them.
+	Drafts, Both, Active *Entity
+	Union                []*Entity
+	// DraftRoot is set, for these three, if drafts begin here; else they are parts of others' drafts.
+	DraftRoot bool
 }
 
 // LocalName returns the name without the service's or context's prefix; outside services the absolute name.
@@ -237,6 +244,10 @@ type Element struct {
 	ForeignKey *Element // the flat association that this foreign key belongs to; nil for others
 	Origin     *Element // flat element of Owner.Base that this one renames; nil for tables and computed columns
 	// Parent is the structured element a flat one came from.
+
+	// OnRead says that queries compute Value also where the entity is a view. Internal is set for bookkeeping that no client may name, Apart for
+	// what is read only where it is named; neither is part of *. Only models from WithDrafts have such elements.
+	OnRead, Internal, Apart bool
 }
 
 // An EnumSymbol is one allowed value of an enum.
@@ -358,6 +369,7 @@ type Operation struct {
 	Collection bool
 	Binding    string
 	Returns    *Element // nil for none
+	Draft      DraftOp  // the step of the draft choreography that the operation is; none for those that were written
 }
 
 // LocalName returns the name within the service or entity.

@@ -28,7 +28,13 @@ func (e *Error) Unwrap() error { return e.Err }
 // views after those that they read from, then the views with texts in the language of the session (localized_…).
 //
 // Left out are entities with @cds.persistence.skip and @cds.persistence.exists. All faults of a model are reported at once, as joined *Error.
+//
+// Entities with @odata.draft.enabled bring the tables of their drafts along (see WithDrafts).
 func Create(m *csn.Model, d sqlgen.Dialect) ([]string, error) {
+	m, err := WithDrafts(m)
+	if err != nil {
+		return nil, err
+	}
 	g := &generator{m: m, d: d, names: map[string]string{}}
 	g.tables()
 	g.views(false)
@@ -39,6 +45,7 @@ func Create(m *csn.Model, d sqlgen.Dialect) ([]string, error) {
 
 // Drop returns the statements that remove what Create makes, views first. Missing tables and views are no error for them.
 func Drop(m *csn.Model, d sqlgen.Dialect) []string {
+	m, _ = WithDrafts(m) // what cannot be made is not there
 	g := &generator{m: m, d: d}
 	var views, tables []string
 	for _, e := range g.inOrder() {
