@@ -38,6 +38,9 @@ func (l *linker) redirect(d *def, e *csn.Element, inf *elemInfo, a *csn.Assoc) {
 	if to == nil {
 		to = l.exposed(d, e, t)
 	}
+	if to == nil {
+		to = l.exposedPart(d, t, 0)
+	}
 	if to == nil && l.mayExpose(t, a) {
 		to = l.expose(d, t)
 	}
@@ -46,13 +49,40 @@ func (l *linker) redirect(d *def, e *csn.Element, inf *elemInfo, a *csn.Assoc) {
 	}
 }
 
-// owned returns the exposure that d belongs to, if d is an exposed part of an entity (S.Orders.items) and t is that entity (Orders).
+// owned returns the exposure that d belongs to, if d is an exposed part of an entity (S.Orders.items.parts) and t is that entity or a part
+// between them (Orders, Orders.items).
 func (l *linker) owned(d, t *def) *def {
-	if d.exposes == nil || d.parent == nil {
+	if d.exposes == nil {
 		return nil
 	}
-	if l.scopeParent(d.exposes) == t {
-		return d.parent
+	in, src := d.parent, l.scopeParent(d.exposes)
+	for i := 0; in != nil && src != nil && i < maxDepth; i++ {
+		if src == t {
+			return in
+		}
+		in, src = in.parent, l.scopeParent(src)
+	}
+	return nil
+}
+
+// exposedPart returns what stands in the service of d for a part of an entity (Orders.items) that is exposed along with the entity.
+func (l *linker) exposedPart(d, t *def, depth int) *def {
+	p := l.scopeParent(t)
+	if p == nil || depth > maxDepth {
+		return nil
+	}
+	in := l.standIn(d, p)
+	if in == nil {
+		in = l.exposedPart(d, p, depth+1)
+	}
+	if in == nil {
+		return nil
+	}
+	if in.inferred != doing {
+		l.complete(in) // exposes its parts
+	}
+	if x := l.byName[in.name+t.name[len(p.name):]]; x != nil && x.exposes == t {
+		return x
 	}
 	return nil
 }
