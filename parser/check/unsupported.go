@@ -13,8 +13,6 @@ var unsupported = []struct{ name, what, hint string }{
 	{"cds.persistence.journal", "Migration tables exist in SAP HANA only", "Leave the annotation out."},
 	{"cds.persistence.calcview", "Calculation views exist in SAP HANA only", "Leave the annotation out."},
 	{"cds.persistence.udf", "Table functions exist in SAP HANA only", "Leave the annotation out."},
-	{"odata.draft.enabled", "Drafts are not supported: the entity is served without them", "Leave the annotation out, or annotate it with false."},
-	{"fiori.draft.enabled", "Drafts are not supported: the entity is served without them", "Leave the annotation out, or annotate it with false."},
 }
 
 // unsupportedAnnotations warns of annotations that have no effect, once for each place where one is written.

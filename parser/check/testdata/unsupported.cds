@@ -7,7 +7,7 @@ entity E {
 entity T as select from E { ID };
 entity Copy as projection on E; // what is inherited is told of once
 @requires: 'any' service S {
-  @odata.draft.enabled // warning: anno-unsupported
+  @odata.draft.enabled
   entity D as projection on E;
   @odata.draft.enabled: false
   entity N as projection on E;

@@ -60,8 +60,8 @@ func (w *writer) annotations() {
 	for _, e := range w.exposed() {
 		name := w.entityType(e)
 		set := w.s.Name + ".EntityContainer/" + SetName(e)
-		w.target(name, func() { w.definition(&e.Def, false) })
-		w.target(set, func() { w.concurrency(e); w.definition(&e.Def, true); w.capabilities(e) })
+		w.target(name, func() { w.definition(&e.Def, false); w.draftType(e) })
+		w.target(set, func() { w.concurrency(e); w.definition(&e.Def, true); w.capabilities(e); w.draftSet(e) })
 		for _, el := range e.Flat {
 			if el.Assoc() == nil || w.visible(el.Assoc().Target) {
 				w.target(name+"/"+el.Name, func() { w.elementAnnotations(el) })
@@ -74,7 +74,7 @@ func (w *writer) annotations() {
 	for _, o := range w.s.Ops {
 		w.operationAnnotations(o, nil)
 	}
-	w.target(w.s.Name+".EntityContainer", func() { w.definition(&w.s.Def, true) })
+	w.target(w.s.Name+".EntityContainer", func() { w.definition(&w.s.Def, true); w.draftContainer() })
 }
 
 func (w *writer) operationAnnotations(o *csn.Operation, e *csn.Entity) {
@@ -96,6 +96,9 @@ func (w *writer) flag(term string) { w.empty("Annotation", "Term", w.term(term),
 
 // elementAnnotations writes what is annotated with terms of vocabularies, and what CDS' own annotations mean.
 func (w *writer) elementAnnotations(el *csn.Element) {
+	if el.Internal {
+		return
+	}
 	w.validation(el)
 	g := &groups{w: w}
 	g.generic(el.Annotations, false)
@@ -105,7 +108,7 @@ func (w *writer) elementAnnotations(el *csn.Element) {
 			w.empty("Annotation", "Term", w.term("Common.FieldControl"), "EnumMember", "Common.FieldControlType/Mandatory")
 		})
 	}
-	if a.Get("Core.Computed") == nil && (a.Is("readonly") || el.Virtual || el.Value != nil || a.Get("cds.on.insert") != nil || a.Get("cds.on.update") != nil) {
+	if a.Get("Core.Computed") == nil && (a.Is("readonly") || el.Virtual || el.Value != nil && !el.OnRead || a.Get("cds.on.insert") != nil || a.Get("cds.on.update") != nil) {
 		g.add("Core", func() { w.flag("Core.Computed") })
 	}
 	if b := el.Scalar(); b != nil && b.Kind == csn.UUID && el.Key && el.ForeignKey == nil && el.Owner != nil && a.Get("Core.ComputedDefaultValue") == nil {

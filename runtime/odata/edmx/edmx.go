@@ -30,6 +30,7 @@ func Marshal(m *csn.Model, s *csn.Service, opt Options) []byte {
 	if opt.Version == "" {
 		opt.Version = "4.0"
 	}
+	s = withDrafts(m, s)
 	w := &writer{s: s, opt: opt, vocab: map[string]bool{"Common": true, "Core": true}, complex: map[string]bool{}}
 	w.depth = 3
 	body := w.capture(func() {
@@ -189,15 +190,20 @@ func (w *writer) links() {
 func (w *writer) exposed() []*csn.Entity {
 	var out []*csn.Entity
 	for _, e := range w.s.Entities {
-		if !e.Annotations.Is("cds.api.ignore") {
+		if !e.Annotations.Is("cds.api.ignore") && e.Active == nil {
 			out = append(out, e)
 		}
 	}
 	return out
 }
 
-// SetName returns the name of an entity in the document and in URLs.
-func SetName(e *csn.Entity) string { return strings.ReplaceAll(e.LocalName(), ".", "_") }
+// SetName returns the name of an entity in the document and in URLs. Drafts have that of the active rows.
+func SetName(e *csn.Entity) string {
+	if e.Active != nil {
+		e = e.Active
+	}
+	return strings.ReplaceAll(e.LocalName(), ".", "_")
+}
 
 func (w *writer) entityType(e *csn.Entity) string { return w.s.Name + "." + SetName(e) }
 
@@ -207,14 +213,14 @@ func (w *writer) visible(e *csn.Entity) bool {
 
 func (w *writer) container() {
 	w.nest("EntityContainer", []string{"Name", "EntityContainer"}, func() {
-		for _, e := range w.exposed() {
+		for _, e := range w.sets() {
 			tag, attrs := "EntitySet", []string{"Name", SetName(e), "EntityType", w.entityType(e)}
 			if e.Annotations.Is("odata.singleton") {
 				tag, attrs[2] = "Singleton", "Type"
 			}
 			w.nest(tag, attrs, func() {
 				for _, el := range e.Flat {
-					if a := el.Assoc(); a != nil && w.visible(a.Target) {
+					if a := el.Assoc(); a != nil && w.visible(a.Target) && !isDraftAdmin(a.Target) {
 						w.empty("NavigationPropertyBinding", "Path", el.Name, "Target", SetName(a.Target))
 					}
 				}
@@ -239,7 +245,11 @@ func (w *writer) returned(o *csn.Operation) *csn.Entity { return EntityOf(w.s, o
 
 func (w *writer) types() {
 	for _, e := range w.exposed() {
-		w.nest("EntityType", []string{"Name", SetName(e)}, func() {
+		open := ""
+		if e.Annotations.Is("open") {
+			open = "true"
+		}
+		w.nest("EntityType", []string{"Name", SetName(e), "OpenType", open}, func() {
 			w.key(e)
 			for _, el := range e.Flat {
 				w.element(e, el)
@@ -289,11 +299,14 @@ func (w *writer) key(e *csn.Entity) {
 	for _, k := range e.Keys {
 		w.empty("PropertyRef", "Name", k.Name)
 	}
+	if e.Drafts != nil {
+		w.empty("PropertyRef", "Name", csn.DraftActive)
+	}
 	w.close("Key")
 }
 
 func (w *writer) element(e *csn.Entity, el *csn.Element) {
-	if el.Annotations.Is("cds.api.ignore") {
+	if el.Annotations.Is("cds.api.ignore") || el.Internal {
 		return
 	}
 	if el.Assoc() != nil {
@@ -324,6 +337,9 @@ func (w *writer) property(owner string, el *csn.Element) {
 func (w *writer) typeOf(name string, el *csn.Element) (string, []string) {
 	switch t := el.Type.(type) {
 	case *csn.Builtin:
+		if as := el.Annotations.Str("odata.Type"); strings.HasPrefix(as, "Edm.") {
+			return as, annotatedFacets(el)
+		}
 		if el.Annotations.Get("Core.MediaType") != nil && (t.Kind == csn.LargeBinary || t.Kind == csn.Binary || t.Kind == csn.LargeString) {
 			return "Edm.Stream", nil
 		}
@@ -348,6 +364,17 @@ func (w *writer) typeOf(name string, el *csn.Element) (string, []string) {
 		}
 	}
 	return "Edm.Untyped", nil
+}
+
+// annotatedFacets returns the facets beside @odata.Type: those of the type itself may not suit the one that takes its place.
+func annotatedFacets(el *csn.Element) []string {
+	var out []string
+	for _, name := range []string{"MaxLength", "Precision", "Scale", "SRID"} {
+		if v := el.Annotations.Get("odata." + name); v != nil && v.Text != "" {
+			out = append(out, name, v.Text)
+		}
+	}
+	return out
 }
 
 func facets(t *csn.Builtin) []string {
@@ -389,7 +416,7 @@ func (w *writer) complexType(name string, el *csn.Element, t *csn.Struct) string
 
 func (w *writer) navigation(e *csn.Entity, el *csn.Element) {
 	a := el.Assoc()
-	if !w.visible(a.Target) {
+	if !w.visible(a.Target) || w.draftNavigation(e, el) {
 		return
 	}
 	typ := w.entityType(a.Target)
