@@ -61,6 +61,7 @@ func (c *call) jsonBody() ([]byte, error) {
 type decoder struct {
 	jsonReader
 	index *uri.Index
+	refer func(string) string // resolves references to other requests of a batch; nil for none
 	errs  []*cds.Error
 }
 
@@ -71,7 +72,7 @@ func (d *decoder) fault(e *cds.Error) {
 }
 
 func (c *call) decoder(b []byte) *decoder {
-	return &decoder{jsonReader: jsonReader{b: b}, index: c.index}
+	return &decoder{jsonReader: jsonReader{b: b}, index: c.index, refer: c.reference}
 }
 
 // entityBody reads the row of a POST, PATCH or PUT. No body is an empty row.
@@ -315,6 +316,9 @@ func (d *decoder) bind(row *cqn.Row, e *csn.Entity, name, path string) error {
 
 // bound returns the keys in the URL of an entity, relative or absolute.
 func (d *decoder) bound(url string, target *csn.Entity) *cqn.Row {
+	if d.refer != nil {
+		url = d.refer(url)
+	}
 	if i := strings.IndexByte(url, '('); i >= 0 {
 		url = url[strings.LastIndexByte(url[:i], '/')+1:]
 	}

@@ -168,7 +168,7 @@ func TestRefusals(t *testing.T) {
 		{"GET /shop/Books?$apply=aggregate($count as n)", "", nil, 501, `$apply`},
 		{"GET /shop/Books?$format=xml", "", nil, 501, `json`},
 		{"GET /shop/Books(1)?$expand=nope", "", nil, 400, `Navigation property \"nope\" is not defined in Shop.Books`},
-		{"POST /shop/$batch", "{}", nil, 501, `$batch`},
+		{"POST /shop/$batch", "{}", nil, 400, `requests`},
 		{"HEAD /shop/Books", "", nil, 405, ``},
 		{"PATCH /shop/Books", "{}", nil, 405, `Method PATCH is not allowed for entity collections`},
 		{"POST /shop/Books(1)", "{}", nil, 405, `Method POST is not allowed for singletons and individual entities`},

@@ -37,6 +37,10 @@ type Options struct {
 	Production   bool
 	// MaxBody limits JSON bodies, MaxMedia the streams of PUT …/image; 0 means 1 MB and 16 MB.
 	MaxBody, MaxMedia int64
+	// MaxBatch limits the requests in a batch; 0 means 100.
+	MaxBatch int
+	// Locale finds the language of a request of a user, for parts of a batch that name one; nil leaves them the language of the batch.
+	Locale func(r *http.Request, u *cds.User) string
 	// Text returns the text for a key of {i18n>key} in titles and descriptions of the metadata document; nil, or false, leaves it to
 	// the texts of the reuse model.
 	Text func(key string) (string, bool)
@@ -54,6 +58,9 @@ func Mount(s *cds.Service, opt Options) http.Handler {
 	}
 	if opt.MaxMedia <= 0 {
 		opt.MaxMedia = 16 << 20
+	}
+	if opt.MaxBatch <= 0 {
+		opt.MaxBatch = 100
 	}
 	if opt.Unauthorized == nil {
 		opt.Unauthorized = func(w http.ResponseWriter, _ *http.Request) {
@@ -81,7 +88,7 @@ type door struct {
 type buffers struct{ rows, body []byte }
 
 // maxKept bounds the size of kept buffers.
-const maxKept = 256 << 10
+const maxKept = 512 << 10
 
 // documents are the metadata and service document with their entity tags.
 type documents struct {
@@ -152,15 +159,20 @@ func tag(b []byte) string {
 // A call is one request on its way through the door.
 type call struct {
 	*door
-	ctx    context.Context
-	w      http.ResponseWriter
-	r      *http.Request
-	res    *uri.Resource
-	path   string // below the service, still encoded, without leading slashes
-	format cds.Format
-	buf    *buffers
-	known  *uri.Query // what is known of the URL from an earlier request; nil for nothing
-	header [4]string  // memory for header values
+	ctx       context.Context
+	w         http.ResponseWriter
+	r         *http.Request
+	res       *uri.Resource
+	path      string // below the service, still encoded, without leading slashes
+	format    cds.Format
+	buf       *buffers
+	known     *uri.Query // what is known of the URL from an earlier request; nil for nothing
+	header    [4]string  // memory for header values
+	streaming bool       // part of the answer has been sent
+	locale    string
+	inBatch   *batch     // for the parts of a batch, else nil
+	part      *batchPart // the part itself
+	inSet     bool       // it belongs to a change set
 }
 
 // set sets a header to the n-th string of c.header. The name is in canonical form.
@@ -176,10 +188,16 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		path = rest
 	}
 	c := &call{door: d, ctx: r.Context(), w: w, r: r, path: strings.TrimLeft(path, "/")}
+	c.locale = cds.LocaleFrom(c.ctx)
+	d.answer(c)
+}
+
+// answer answers a request that came alone or as a part of a batch.
+func (d *door) answer(c *call) {
 	if !d.opt.Plain {
 		c.set(0, "Odata-Version", "4.0")
 	}
-	c.format = cds.Format{OData: !d.opt.Plain, DecimalStrings: !ieee754False(r.Header.Get("Accept"))}
+	c.format = cds.Format{OData: !d.opt.Plain, DecimalStrings: !ieee754False(c.r.Header.Get("Accept"))}
 	c.buf, _ = d.memory.Get().(*buffers)
 	if c.buf == nil {
 		c.buf = &buffers{rows: make([]byte, 0, 4<<10), body: make([]byte, 0, 4<<10)}
@@ -250,7 +268,7 @@ func (c *call) serve() error {
 	case uri.Root, uri.Metadata:
 		return c.document()
 	case uri.Batch:
-		return c.behindGate(cds.Reject(501, "501", "$batch is not supported"))
+		return c.batch()
 	case uri.Operation:
 		return c.operation()
 	}
@@ -363,7 +381,7 @@ func (c *call) route() (path []*csn.Entity, via []*csn.Element) {
 func (c *call) request(ev cds.Event) *cds.RawRequest {
 	r := &cds.RawRequest{
 		Event: ev, Service: c.svc, Target: c.res.Entity(), Op: c.res.Op,
-		User: c.user(), Locale: cds.LocaleFrom(c.ctx), HTTP: c.r,
+		User: c.user(), Locale: c.locale, HTTP: c.r,
 		IfMatch: tags(c.r.Header.Values("If-Match")), IfNoneMatch: tags(c.r.Header.Values("If-None-Match")),
 	}
 	r.Path, r.Via = c.route()

@@ -30,8 +30,18 @@ func (c *call) read() error {
 	if c.res.Kind == uri.Count {
 		return c.count(req, q)
 	}
+	if c.res.Kind != uri.Single && !c.opt.Plain && c.inBatch == nil { // headers of plain ones are known at the end; parts of a batch stay whole
+		req.Stream = c
+	}
 	res, err := c.svc.Dispatch(c.ctx, req)
 	c.buf.rows = req.Buffer // it may have grown
+	if c.streaming {
+		next := ""
+		if err == nil {
+			next = c.nextLink(q, res)
+		}
+		return c.endStream(res, next, err)
+	}
 	if err == nil {
 		c.keep(q, req.Target)
 	}

@@ -49,7 +49,7 @@ func (c *call) fail(err error) {
 		if !inside {
 			h.Del("OData-Version")
 		}
-		if e.Status == http.StatusUnauthorized {
+		if e.Status == http.StatusUnauthorized && c.inBatch == nil {
 			c.opt.Unauthorized(unauthorized{c.w, inside && !c.opt.Plain}, c.r)
 			return
 		}
@@ -70,6 +70,9 @@ func (c *call) fail(err error) {
 		if suffix = ""; status == http.StatusForbidden {
 			suffix = `,"internal":null` // as CAP's clients know it
 		}
+	}
+	if c.inSet && c.part.id != "" { // which request of the change set it was
+		suffix += `,"@Core.ContentID":` + string(edm.AppendString(nil, c.part.id))
 	}
 	b := appendError([]byte(`{"error":`), e, suffix, 0)
 	_ = c.sendJSON(status, append(b, '}'))

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"cds/parser/csn"
 	cds "cds/runtime"
 	"cds/runtime/auth"
 	"cds/runtime/db"
@@ -22,7 +23,11 @@ import (
 // served is the door before generic handlers and a database.
 func served(t *testing.T) *stage {
 	t.Helper()
-	m := testmodel.Shop(t)
+	return servedModel(t, testmodel.Shop(t))
+}
+
+func servedModel(t *testing.T, m *csn.Model) *stage {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	app, list := cds.NewApp(m, cds.AppOptions{Log: log})
 	if list.HasErrors() {
@@ -42,10 +47,12 @@ func served(t *testing.T) *stage {
 	if err := app.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, user: auth.New(auth.User{ID: "bob"})}
+	s := &stage{t: t, user: userWith()}
 	s.handler = Mount(app.Service("Shop"), Options{BasePath: "/shop"})
 	return s
 }
+
+func userWith(roles ...string) *cds.User { return auth.New(auth.User{ID: "bob"}, roles...) }
 
 const (
 	jane = "0a000000-0000-4000-8000-00000000000a"
