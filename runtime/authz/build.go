@@ -69,6 +69,13 @@ func (b *builder) own(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 		b.names = append(b.names, m.names...)
 		x = b.and(x, b.condition(m))
 	}
+	if er.drafts {
+		b.names = append(b.names, er.entity.Name+": owner")
+		if b.dry {
+			return some, true
+		}
+		x = and(x, owned())
+	}
 	return x, true
 }
 

@@ -21,6 +21,10 @@ func (a *Access) event() Event {
 // Decide decides one access, in the order of section 4: service, static capability, entities of the path, target, operation. It
 // runs before any user code and needs no database: what depends on rows is left in the decision's guard and check.
 func (p *Policy) Decide(u *auth.User, a Access) Decision {
+	if d, ok := p.newDraft(u, a); ok && !d.Allowed() {
+		return d
+	}
+	a = a.Plain()
 	st := p.state
 	m := &struct { // one allocation
 		guard guard
@@ -75,7 +79,13 @@ func (d *decider) decide(a *Access) Decision {
 	}
 	ev := a.event()
 	for _, ev := range parts(ev) {
-		if m := d.settle(g.p.serviceRules(a.Service).match(g.s, ev), true); !m.ok {
+		m := match{}
+		for _, ev := range serviceEvents(g.target, ev) {
+			if m = d.settle(g.p.serviceRules(a.Service).match(g.s, ev), true); m.ok {
+				break
+			}
+		}
+		if !m.ok {
 			return d.deny(m, true)
 		}
 	}

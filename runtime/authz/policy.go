@@ -17,6 +17,8 @@ type policy struct {
 	// login is the rule of services without a restriction of their own where restrict_all_services is on; nil where it is off.
 	login *rules
 	all   []*rules // in order of the model, for the table
+	// derived is set while rules are read that follow from others and so are not part of the table.
+	derived bool
 }
 
 // entityRules are what holds for one entity.
@@ -25,6 +27,7 @@ type entityRules struct {
 	own    *rules
 	caps   capabilities
 	roots  []root // composition parents that it follows; none for a root
+	drafts bool   // it holds drafts, which only their owners see
 }
 
 var unknownEntity = entityRules{own: &rules{on: "unknown entity", closed: "the entity is not part of the model"}}
@@ -64,6 +67,7 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 			p.entities[i].roots = p.findRoots(p.entities[i].entity)
 		}
 	}
+	p.drafts()
 	p.anchor()
 	p.siblings(n, m)
 	p.reach(n)
@@ -73,7 +77,7 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 
 // keep remembers rules for the table.
 func (p *policy) keep(r *rules) *rules {
-	if r != nil {
+	if r != nil && !p.derived {
 		p.all = append(p.all, r)
 	}
 	return r
@@ -98,6 +102,8 @@ func (p *policy) operation(n *normalizer, op *csn.Operation, on string) {
 }
 
 func (p *policy) entity(n *normalizer, e *csn.Entity) {
+	p.derived = e.Active != nil
+	defer func() { p.derived = false }()
 	res := resource{what: "entity", on: e.Name, entity: e, ops: operationNames(e), events: true}
 	p.entities[e.ID] = entityRules{entity: e, own: p.keep(n.rules(res, &e.Def)), caps: readCapabilities(e)}
 	for _, op := range e.Actions {
@@ -168,7 +174,7 @@ func (p *policy) siblings(n *normalizer, m *csn.Model) {
 	}
 	for _, s := range m.Services {
 		for _, e := range s.Entities {
-			if er := p.of(e); er.own != nil || len(er.roots) > 0 || e.Exposure != csn.Exposed || freed(e) {
+			if er := p.of(e); er.own != nil || len(er.roots) > 0 || e.Exposure != csn.Exposed || freed(e) || e.Active != nil {
 				continue
 			}
 			if other := p.restrictedSibling(s, e); other != nil {
@@ -195,7 +201,7 @@ func freed(e *csn.Entity) bool {
 func (p *policy) restrictedSibling(s *csn.Service, e *csn.Entity) *csn.Entity {
 	mine := sources(e, true)
 	for _, o := range s.Entities {
-		if o == e || p.of(o).own == nil {
+		if o == e || p.of(o).own == nil || o.Active != nil {
 			continue
 		}
 		seen := map[*csn.Entity]bool{}

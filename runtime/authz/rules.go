@@ -50,9 +50,16 @@ type privilege struct {
 	static bool     // where needs no row
 	text   string   // of where, for the table and explain
 	span   token.Span
+	// opsOnly leaves the standard events out of all.
+	opsOnly bool
 }
 
 func (p *privilege) covers(e Event) bool {
+	if p.opsOnly {
+		if _, std := eventOf(string(e)); std {
+			return false
+		}
+	}
 	if p.all {
 		return true
 	}

@@ -43,7 +43,7 @@ func (p *Policy) Table() []Row {
 	}
 	for i := range p.state.entities {
 		er := &p.state.entities[i]
-		if er.entity == nil || er.entity.Service == nil || len(er.roots) == 0 {
+		if er.entity == nil || er.entity.Service == nil || len(er.roots) == 0 || er.entity.Active != nil {
 			continue
 		}
 		row := Row{On: er.entity.Name}
