@@ -38,8 +38,10 @@ func (w *writer) extend(at string, x *obj) {
 		w.operations(acts, 0)
 		w.add(";\n")
 	}
-	if x.has("enum") {
-		w.fail("the extension of an enum (%s) has no form in CDL here", at)
+	if syms := x.obj("enum"); syms != nil {
+		w.add("\nextend ", at, " with")
+		w.enum(syms, 0)
+		w.add(";\n")
 	}
 	var args []string
 	for _, k := range []string{"length", "precision", "scale", "srid"} {

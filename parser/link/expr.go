@@ -22,6 +22,7 @@ type escope struct {
 	silent  bool // unknown names are left to others to report
 	depth   int
 	direct  bool // the scope of an infix filter: no aliases
+	inMixin bool // the condition of a mixin
 }
 
 // A source is one entry of a FROM clause, or the target of an association in the scope of its filter.
@@ -59,7 +60,7 @@ func (l *linker) below(el *csn.Element) (csn.Elements, *def) {
 		if d := l.byName[t.TargetName]; d != nil {
 			return l.elementsOf(d), d
 		}
-		if asp := inf.aspect(); asp != nil {
+		if asp := inf.rest().aspect; asp != nil {
 			return l.elementsOf(asp), asp
 		}
 	case *csn.Array:
@@ -118,7 +119,7 @@ func (s *escope) path(r *cqn.Ref) (*cqn.Ref, target, bool) {
 	if !ok {
 		return out, t, false
 	}
-	if t.mixin && len(r.Path) > 1 && !s.silent && wholeRow(t.el.Assoc().On) {
+	if t.mixin && len(r.Path) > 1 && !s.silent && !s.inMixin && wholeRow(t.el.Assoc().On) {
 		s.l.diags.Errorf("mixin-unsupported", r.Where, "The mixin “%s”, whose condition compares with the whole row of the view, is used in the view's own query", r.Path[0].Name).Hint =
 			"Compare keys instead of $self, or use the mixin in a view on this one."
 	}

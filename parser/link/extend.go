@@ -2,7 +2,6 @@ package link
 
 import (
 	"slices"
-	"strconv"
 
 	"cds/parser/ast"
 	"cds/parser/csn"
@@ -130,8 +129,9 @@ func (l *linker) extendElements(src int, root *notes, d *def, s *scope, n *ast.E
 		case e.AnnotateOnly:
 			l.noteElement(root, e, src, 0)
 		case e.ExtendOnly:
-			l.note(child(&root.elems, e.Name.Text, e.Name.Span), flatten(e.Annos), src)
-			d.extendMember(e, s)
+			in := child(&root.elems, e.Name.Text, e.Name.Span)
+			l.note(in, flatten(e.Annos), src)
+			l.extendMember(d, []ast.Ident{{Text: e.Name.Text, Span: e.Name.Span}}, in, src, l.ofElement(e))
 		case d.query != nil:
 			l.diags.Errorf("extend-query", e.Name.Span, "A view can't be extended with elements").Hint = "Use `extend … with columns { … }`."
 		case d.kind == kService || d.kind == kContext || d.kind == kOperation:
@@ -140,36 +140,8 @@ func (l *linker) extendElements(src int, root *notes, d *def, s *scope, n *ast.E
 			d.members = append(d.members, member{el: e, scope: s})
 		}
 	}
-	if len(n.Enum) > 0 {
-		d.extendEnum(n.Enum)
-	}
-}
-
-// extendMember adds nested elements and enum symbols to a written element.
-func (d *def) extendMember(e *ast.Element, s *scope) {
-	for i := range d.members {
-		m := &d.members[i]
-		if m.el == nil || m.el.Name.Text != e.Name.Text || m.el.Type == nil {
-			continue
-		}
-		el, t := *m.el, *m.el.Type // the syntax tree may be cached: it is never changed
-		t.Fields = append(append([]*ast.Element(nil), t.Fields...), e.Elements...)
-		if e.Type != nil {
-			t.Enum = append(append([]*ast.EnumSymbol(nil), t.Enum...), e.Type.Enum...)
-		}
-		el.Type = &t
-		m.el = &el
-		return
-	}
-}
-
-func (d *def) extendEnum(syms []*ast.EnumSymbol) {
-	if t, ok := d.node.(*ast.Type); ok && t.Type != nil {
-		tc, te := *t, *t.Type
-		te.Enum = append(append([]*ast.EnumSymbol(nil), te.Enum...), syms...)
-		te.HasEnum = true
-		tc.Type = &te
-		d.node = &tc
+	if x := (&typeExtension{enum: n.Enum, args: n.TypeArgs, at: n.Name.Span, name: d.name}); !x.empty() {
+		l.extendNamed(d, root, src, x)
 	}
 }
 
@@ -180,59 +152,14 @@ func (l *linker) extendElement(src int, root *notes, d *def, s *scope, n *ast.Ex
 		at = child(&at.elems, p.Text, p.Span)
 	}
 	l.note(at, flatten(n.Annos), src)
-	parts := pathParts(n.ElementPath)
-	if len(parts) != 1 || d.query != nil {
-		if len(n.Elements)+len(n.Enum)+len(n.TypeArgs) > 0 {
-			l.diags.Errorf("extend-unsupported", n.ElementPath.Span, "Only a direct element of an entity, aspect or type can be extended")
+	x := &typeExtension{elements: n.Elements, enum: n.Enum, args: n.TypeArgs, at: n.ElementPath.Span, name: n.ElementPath.Text}
+	if d.query != nil {
+		if !x.empty() {
+			l.cantExtend(x.at, x.name, "it belongs to a view")
 		}
 		return
 	}
-	for i := range d.members {
-		m := &d.members[i]
-		if m.el == nil || m.el.Name.Text != parts[0].Text || m.el.Type == nil {
-			continue
-		}
-		el, t := *m.el, *m.el.Type
-		t.Fields = append(append([]*ast.Element(nil), t.Fields...), n.Elements...)
-		t.Enum = append(append([]*ast.EnumSymbol(nil), t.Enum...), n.Enum...)
-		l.extendArgs(&t, n)
-		el.Type = &t
-		m.el = &el
-		return
-	}
-	if len(n.Elements)+len(n.Enum)+len(n.TypeArgs) > 0 {
-		l.diags.Errorf("ref-undefined-element", n.ElementPath.Span, "Element “%s” of “%s” has not been found", n.ElementPath.Text, d.name)
-	}
-}
-
-// extendArgs is `extend E:elem with (length: 100)`.
-func (l *linker) extendArgs(t *ast.TypeExpr, n *ast.Extend) {
-	if len(n.TypeArgs) == 0 {
-		return
-	}
-	args := append([]string(nil), t.Args...)
-	for k, v := range n.TypeArgs {
-		i := 0
-		switch k {
-		case "length", "precision", "srid":
-		case "scale":
-			i = 1
-		default:
-			l.diags.Errorf("extend-unknown-arg", n.Name.Span, "Unknown type argument “%s”", k).Hint = "length, precision and scale can be extended."
-			continue
-		}
-		for len(args) <= i {
-			args = append(args, "")
-		}
-		if old, err := strconv.Atoi(args[i]); err == nil {
-			if now, err := strconv.Atoi(v); err == nil && now < old {
-				l.diags.Errorf("extend-smaller", n.Name.Span, "The %s %d is less than %d, which it was", k, now, old).Hint = "Extensions can enlarge an element only: what is stored must still fit."
-				continue
-			}
-		}
-		args[i] = v
-	}
-	t.Args = args
+	l.extendMember(d, pathParts(n.ElementPath), at, src, x)
 }
 
 // pathParts returns the identifiers of a path of elements.

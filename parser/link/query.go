@@ -363,6 +363,8 @@ func (l *linker) mixins(ms []*ast.Element, s *escope) {
 // linkMixins links the conditions of the mixins. It comes after the columns, which the conditions may name by $projection.
 func (l *linker) linkMixins(ms []*ast.Element, s *escope) []cqn.Mixin {
 	var out []cqn.Mixin
+	s.inMixin = true
+	defer func() { s.inMixin = false }()
 	for _, m := range ms {
 		e := s.extra.Lookup(m.Name.Text)
 		if e == nil {
@@ -399,10 +401,10 @@ func (l *linker) columnElements(cols []outCol) csn.Elements {
 		}
 		e := &csn.Element{}
 		e.Name, e.Span = c.name, c.span
-		inf := elemInfo{state: done, source: c.el, col: newColumnPath(c.path, c.filter), cast: c.cast != nil, derived: true}
+		inf := elemInfo{state: done, source: c.el, more: columnInfo(c.path, c.filter), cast: c.cast != nil, derived: true}
 		if c.el != nil {
 			if si := l.info(c.el); si != nil && si.derived && len(c.path) == 0 && c.filter == nil {
-				inf.source, inf.col, inf.cast = si.source, si.col, si.cast || inf.cast
+				inf.source, inf.more, inf.cast = si.source, columnInfo(si.rest().path, si.rest().filter), si.cast || inf.cast
 			}
 		}
 		switch {

@@ -109,7 +109,7 @@ func (l *linker) resolve(e *csn.Element) {
 	}
 	inf.state = doing
 	ns := l.elementNotes(e, inf)
-	if inf.from != nil {
+	if inf.rest().from != nil {
 		l.resolveCopy(e, inf, ns)
 	} else {
 		l.resolveWritten(e, inf, ns)
@@ -119,7 +119,7 @@ func (l *linker) resolve(e *csn.Element) {
 	}
 	inf.state = done
 	if l.composed {
-		inf.resolved()
+		inf.texpr = nil
 	}
 }
 
@@ -131,7 +131,7 @@ func (l *linker) fallback(e *csn.Element) {
 }
 
 func (l *linker) resolveCopy(e *csn.Element, inf *elemInfo, ns *notes) {
-	from := inf.from
+	from := inf.rest().from
 	l.resolve(from)
 	assignAll(&e.Annotations, ns.own())
 	inherit(&e.Annotations, from.Annotations, toInclude)
@@ -187,11 +187,11 @@ func (l *linker) copyType(t csn.Type, owner *def, ns *notes, depth int) csn.Type
 			n := ns.elem(el.Name)
 			assignAll(&c.Annotations, n.own())
 			c.Type = l.copyType(el.Type, owner, n, depth+1)
-			inf := elemInfo{owner: owner, state: done, inferredTarget: true, notes: n, source: el}
+			inf := l.know(&c, elemInfo{owner: owner, state: done, inferredTarget: true, notes: n, source: el})
 			if old := l.info(el); old != nil {
-				inf.target, inf.scope = old.target, old.scope
+				inf.target = old.target
+				inf.setNames(old.names())
 			}
-			l.know(&c, inf)
 			out.Elements[i] = &c
 		}
 		return out
@@ -203,14 +203,10 @@ func (l *linker) copyType(t csn.Type, owner *def, ns *notes, depth int) csn.Type
 }
 
 func (l *linker) resolveWritten(e *csn.Element, inf *elemInfo, ns *notes) {
-	texpr := inf.texpr()
-	if inf.decl != nil && inf.decl.el != nil {
-		assignAll(&e.Annotations, flatten(inf.decl.el.Annos))
-	}
 	assignAll(&e.Annotations, ns.own())
 	switch {
-	case texpr != nil:
-		l.typeInto(e, inf, texpr, 0)
+	case inf.texpr != nil:
+		l.typeInto(e, inf, inf.texpr, 0)
 	case e.Value != nil:
 		l.calculated(e, inf)
 	case e.Assoc() != nil: // generated
@@ -261,7 +257,7 @@ func (l *linker) typeInto(e *csn.Element, inf *elemInfo, t *ast.TypeExpr, depth 
 		l.namedType(e, inf, t)
 	}
 	if t.HasEnum || len(t.Enum) > 0 {
-		l.enum(e, t)
+		l.enum(e, t, inf.notes)
 	}
 }
 
@@ -276,7 +272,7 @@ func (l *linker) structType(inf *elemInfo, fields []*ast.Element, depth int) *cs
 			l.diags.Errorf("duplicate-definition", f.Name.Span, "Duplicate definition of element “%s”", f.Name.Text)
 			continue
 		}
-		c := l.newElement(inf.owner, f, inf.scope)
+		c := l.newElement(inf.owner, f, inf.names())
 		l.info(c).notes = inf.notes.elem(f.Name.Text)
 		if l.info(c).notes == nil {
 			l.info(c).notes = &notes{}
@@ -285,7 +281,7 @@ func (l *linker) structType(inf *elemInfo, fields []*ast.Element, depth int) *cs
 		list = append(list, c)
 	}
 	for _, c := range list {
-		l.info(c).decl.in = &s.Elements
+		l.info(c).extra().in = &s.Elements
 	}
 	for _, c := range list {
 		if depth < maxDepth {
@@ -298,7 +294,10 @@ func (l *linker) structType(inf *elemInfo, fields []*ast.Element, depth int) *cs
 func (l *linker) arrayType(e *csn.Element, inf *elemInfo, t *ast.TypeExpr, depth int) {
 	item := &csn.Element{}
 	item.Span = t.Array.Span
-	ii := l.know(item, elemInfo{scope: inf.scope, owner: inf.owner, top: inf.top, decl: &declared{in: inf.in()}, state: doing, notes: inf.notes})
+	ii := l.know(item, elemInfo{owner: inf.owner, top: inf.top, state: doing, notes: inf.notes})
+	if m := inf.rest(); m.in != nil || m.scope != nil {
+		ii.more = &moreInfo{in: m.in, scope: m.scope}
+	}
 	l.typeInto(item, ii, t.Array, depth+1)
 	if t.NotNull != nil {
 		item.NotNull = *t.NotNull
@@ -332,7 +331,7 @@ func (l *linker) assocType(e *csn.Element, inf *elemInfo, x *ast.AssocExpr) {
 		}
 		a.Keys = append(a.Keys, fk)
 	}
-	if asp := inf.aspect(); asp != nil {
+	if asp := inf.rest().aspect; asp != nil {
 		a.Aspect = asp.name
 	}
 	switch {
@@ -351,7 +350,7 @@ func upCondition(name string) cqn.Expr {
 }
 
 func (l *linker) assocTarget(e *csn.Element, inf *elemInfo, a *csn.Assoc, x *ast.AssocExpr) {
-	t := l.find(inf.scope, x.Target, "Artifact")
+	t := l.find(inf.names(), x.Target, "Artifact")
 	if t == nil {
 		return
 	}
@@ -360,7 +359,7 @@ func (l *linker) assocTarget(e *csn.Element, inf *elemInfo, a *csn.Assoc, x *ast
 		inf.target, a.TargetName = t, t.name
 	case t.kind == kAspect && x.Composition && (inf.owner == nil || inf.owner.kind != kEntity):
 		a.Aspect = t.name
-		inf.setAspect(t)
+		inf.extra().aspect = t
 	default:
 		l.diags.Errorf("ref-invalid-target", x.Target.Span, "An entity is expected here, but “%s” is %s %s", t.name, article(t.kind), t.kind)
 	}
@@ -389,9 +388,9 @@ func (l *linker) typeOf(e *csn.Element, inf *elemInfo, t *ast.TypeExpr) {
 		}
 	}
 	if d == nil {
-		d, rest = l.definitionIn(inf.scope, path, t.Colon)
+		d, rest = l.definitionIn(inf.names(), path, t.Colon)
 		if d == nil {
-			l.unknownDef(inf.scope, &ast.Name{Text: path[0].Name, Span: path[0].Span}, "Artifact")
+			l.unknownDef(inf.names(), &ast.Name{Text: path[0].Name, Span: path[0].Span}, "Artifact")
 			return
 		}
 		elems = l.elementsOf(d)
@@ -412,7 +411,7 @@ func (l *linker) typeOf(e *csn.Element, inf *elemInfo, t *ast.TypeExpr) {
 		return
 	}
 	l.resolve(el)
-	e.TypeOf = ref
+	e.TypeOf = &csn.TypeRef{Path: ref}
 	l.takeType(e, inf, el)
 }
 
@@ -434,7 +433,7 @@ func (l *linker) definitionIn(s *scope, path []cqn.Step, colon bool) (*def, []cq
 // takeType copies the type of el, and what comes with it, to e.
 func (l *linker) takeType(e *csn.Element, inf *elemInfo, el *csn.Element) {
 	e.Type = l.copyType(el.Type, inf.owner, inf.notes, 0)
-	if len(e.TypeOf) == 0 {
+	if e.TypeOf == nil {
 		e.TypeName = el.TypeName
 	} else {
 		e.TypeName = strTypeName(el)
@@ -442,11 +441,11 @@ func (l *linker) takeType(e *csn.Element, inf *elemInfo, el *csn.Element) {
 	if e.Enum == nil {
 		e.Enum = el.Enum
 	}
-	if e.Default == nil && e.Value == nil && len(e.TypeOf) == 0 {
+	if e.Default == nil && e.Value == nil && e.TypeOf == nil {
 		e.Default = el.Default
 	}
 	inherit(&e.Annotations, el.Annotations, toTypeUser)
-	inf.setTypeFrom(el)
+	inf.extra().typeFrom = el
 	if ti := l.info(el); ti != nil {
 		if a := e.Assoc(); a != nil {
 			inf.target, inf.inferredTarget = ti.target, true
@@ -467,13 +466,13 @@ func (l *linker) namedType(e *csn.Element, inf *elemInfo, t *ast.TypeExpr) {
 		}
 		return
 	}
-	d := l.lookup(inf.scope, t.Name.Text)
+	d := l.lookup(inf.names(), t.Name.Text)
 	if d == nil {
 		if b, ok := l.builtin(t); ok {
 			e.TypeName, e.Type = b.Name, b
 			return
 		}
-		l.unknownDef(inf.scope, t.Name, "Type")
+		l.unknownDef(inf.names(), t.Name, "Type")
 		return
 	}
 	switch d.kind {
@@ -516,7 +515,7 @@ func (l *linker) typeOfDef(d *def, at token.Span) *csn.Element {
 	e := &csn.Element{}
 	e.Name, e.Span, e.Doc = "", d.span, ""
 	d.element = e
-	inf := l.know(e, elemInfo{owner: d, scope: d.scope, state: doing, notes: l.notes[d.name]})
+	inf := l.know(e, elemInfo{owner: d, state: doing, notes: l.notes[d.name]})
 	n, _ := d.node.(*ast.Type)
 	l.annotateDef(d)
 	e.Annotations = append(csn.Annotations(nil), d.annos...)
@@ -545,11 +544,13 @@ func (l *linker) typeOfDef(d *def, at token.Span) *csn.Element {
 }
 
 // enum makes the symbols of an enum type. They replace those of the type below.
-func (l *linker) enum(e *csn.Element, t *ast.TypeExpr) {
+func (l *linker) enum(e *csn.Element, t *ast.TypeExpr, ns *notes) {
 	e.Enum = nil
 	for _, s := range t.Enum {
 		sym := csn.EnumSymbol{}
 		sym.Name, sym.Doc, sym.Span, sym.Annotations = s.Name.Text, s.Doc, s.Name.Span, flatten(s.Annos)
+		assignAll(&sym.Annotations, ns.elem(sym.Name).own())
+		dropEllipsis(sym.Annotations)
 		for i := range e.Enum {
 			if e.Enum[i].Name == sym.Name {
 				l.diags.Errorf("duplicate-definition", sym.Span, "Duplicate definition of enum symbol “%s”", sym.Name)

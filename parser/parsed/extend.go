@@ -38,11 +38,7 @@ func (w *writer) extend(s *scope, n *ast.Extend, depth int) {
 	if len(n.Enum) > 0 {
 		m.enum(at, n.Enum)
 	}
-	for _, k := range []string{"length", "precision", "scale", "srid"} {
-		if a, ok := n.TypeArgs[k]; ok {
-			at.set(k, arg(a))
-		}
-	}
+	facets(at, n.TypeArgs)
 	if len(n.Decls) > 0 {
 		inner := w.block(s, name, n.Decls)
 		for known := range w.known { // everything of the extended definition is visible
@@ -52,6 +48,15 @@ func (w *writer) extend(s *scope, n *ast.Extend, depth int) {
 			}
 		}
 		w.decls(inner, n.Decls, depth+1)
+	}
+}
+
+// facets sets the facets of a type that an extension enlarges.
+func facets(o *obj, args map[string]string) {
+	for _, k := range []string{"length", "precision", "scale", "srid"} {
+		if a, ok := args[k]; ok {
+			o.set(k, arg(a))
+		}
 	}
 }
 
@@ -79,6 +84,9 @@ func (m *member) extendElements(o *obj, els []*ast.Element, depth int) {
 		x := newObj().set("extend", el.Name.Text)
 		m.w.notes(x, el.Doc, el.Annos)
 		m.typ(x, el.Type, 0)
+		if el.Type != nil {
+			facets(x, el.Type.NamedArgs)
+		}
 		m.extendElements(x, el.Elements, depth+1)
 		c.set(el.Name.Text, x)
 	}

@@ -233,6 +233,7 @@ func (c *cursor) annotateElements() []*ast.Element {
 		id := c.newName("the name of an element")
 		e.Name = ast.Name{Text: id.Text, Span: id.Span, Parts: []ast.Ident{id}}
 		e.Annos = append(e.Annos, c.annos(false)...)
+		c.enumWord()
 		if c.accept("{") {
 			e.Elements = c.annotateElements()
 		}

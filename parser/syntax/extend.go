@@ -144,12 +144,20 @@ func (p *annotateBody) Parse(lex *lexer.PeekingLexer) error {
 		if c.accept("(") {
 			a.Params = c.annotateParams()
 		}
+		c.enumWord()
 		if c.accept("{") {
 			a.Elements = c.annotateElements()
 		}
 		a.Actions = c.annotateActions()
 		a.Returns = c.annotateReturns()
 	})
+}
+
+// enumWord consumes the `enum` before symbols in braces, which says only what they are.
+func (c *cursor) enumWord() {
+	if after := c.peek2(); c.word("enum") && after.Type == tPunct && after.Value == "{" {
+		c.next()
+	}
 }
 
 func (p *annotateBody) convert(h ast.Head) ast.Decl {
