@@ -21,6 +21,7 @@ type app struct {
 	order   []*Service
 	plans   *planCache
 	started atomic.Bool
+	refused error        // why Start must fail
 	streams atomic.Int32 // answers that flow while they are read
 }
 
@@ -71,10 +72,16 @@ func newUUID() string {
 // Connect gives the App its database. It belongs before Start; without a database only handlers of the application can answer.
 func (a *App) Connect(p db.Pool) { a.DB = p }
 
+// Refuse makes Start fail with err; errors add up. It is for what prepares an App and finds something in the model that it can't serve.
+func (a *App) Refuse(err error) { a.inner.refused = errors.Join(a.inner.refused, err) }
+
 // Start freezes registration and gets ready to serve. Registering a handler after it panics: it is a fault of the program.
 func (a *App) Start(context.Context) error {
 	if a.inner.started.Load() {
 		return errors.New("app is started already")
+	}
+	if a.inner.refused != nil {
+		return a.inner.refused
 	}
 	for _, s := range a.inner.order {
 		if err := s.inner.err; err != nil {

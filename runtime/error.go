@@ -14,7 +14,9 @@ type Error struct {
 	Target  string // element path such as "items[0]/qty"; "" for none
 	Details []*Error
 	Hint    string
-	Cause   error // for the log only
+	// Args are what a translated text refers to by {0}, {1}; see AppOptions.Texts.
+	Args  []any
+	Cause error // for the log only
 
 	logged bool
 }
@@ -35,6 +37,13 @@ func Reject(status int, code, message string, args ...any) *Error {
 		message = fmt.Sprintf(message, args...)
 	}
 	return &Error{Status: status, Code: code, Message: message}
+}
+
+// At returns e with the element path that it is about, for chaining: cds.Reject(400, "BAD", "…").At("items[0]/qty").
+func (e *Error) At(target string) *Error {
+	c := *e
+	c.Target = target
+	return &c
 }
 
 // AsError returns err as an *Error; anything that is none becomes a 500 with err as its cause.

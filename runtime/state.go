@@ -20,6 +20,7 @@ type state struct {
 	errors   []*Error
 	messages []Message
 	pending  []pendingCheck
+	kept     map[any]any
 	root     *state // of the request that this one is a part of (RawRequest.As); nil for whole ones
 }
 
@@ -77,4 +78,31 @@ func (r *RawRequest) Errors() []*Error {
 		return nil
 	}
 	return r.state.errors
+}
+
+// Keep keeps a value with the request, for handlers that run later in it; nil forgets it. Use a key of a type of your own.
+func (r *RawRequest) Keep(key, value any) {
+	st := r.whole()
+	if st.kept == nil {
+		if value == nil {
+			return
+		}
+		st.kept = map[any]any{}
+	}
+	st.kept[key] = value
+}
+
+// Kept returns the value that Keep has kept, nil if there is none.
+func (r *RawRequest) Kept(key any) any { return r.whole().kept[key] }
+
+// whole returns the state of the request that r is a part of.
+func (r *RawRequest) whole() *state {
+	if r.state == nil {
+		r.state = &state{}
+	}
+	st := r.state
+	for st.root != nil {
+		st = st.root
+	}
+	return st
 }

@@ -116,6 +116,9 @@ var bothDatabases = []struct {
 }{
 	{"transactions and nested calls", TestTransactionsAndNestedCalls},
 	{"tx", TestTx},
+	{"assertions", TestAssertions},
+	{"assertions of updates", TestAssertionsOfUpdates},
+	{"flows", TestFlows},
 }
 
 func user(id string, roles ...string) *auth.User {

@@ -188,6 +188,7 @@ func (h *handlers) assign(ctx context.Context, r *cds.RawRequest, q *cqn.Update)
 			return nil, err
 		}
 		res.Affected += out.Affected
+		h.touch(r, r.Target, row, "")
 	}
 	return res, nil
 }
@@ -252,7 +253,7 @@ func (h *handlers) createByPut(ctx context.Context, r *cds.RawRequest) (*cds.Res
 	}
 	m := manager{h: h, r: c}
 	m.created(row, r.Target, 0)
-	v := validator{h: h, ctx: ctx, r: r}
+	v := validator{h: h, r: r}
 	v.row(row, r.Target, "", true, 0)
 	if len(r.Errors()) > 0 {
 		return &cds.Result{}, nil // ends the request after this phase

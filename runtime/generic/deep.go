@@ -3,6 +3,7 @@ package generic
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -12,8 +13,21 @@ import (
 // deep writes a row and, below it, the rows of its compositions. Every statement goes through the request's guard: a child that has a
 // restriction of its own is checked like a root (decision 6), one that has none follows its root.
 type deep struct {
-	h *handlers
-	r *cds.RawRequest
+	h    *handlers
+	r    *cds.RawRequest
+	path string // of the row that is written, for messages
+}
+
+// below runs fn for a child of the current row.
+func (d *deep) below(el *csn.Element, row *cds.Row, pos int, fn func() error) error {
+	old := d.path
+	d.path = sub(old, el.Name)
+	if a := el.Assoc(); a.Many {
+		d.path = rowPath(d.path, a.Target, row, strconv.Itoa(pos))
+	}
+	err := fn()
+	d.path = old
+	return err
 }
 
 // flat returns the fields of a payload that are columns; keys are left out on request.
@@ -49,7 +63,8 @@ func (d *deep) insert(ctx context.Context, e *csn.Entity, row *cds.Row, depth in
 	}
 	for _, el := range compositions(e) {
 		if a := el.Assoc(); holdsKey(a) && row.Value(el.Name).Row() != nil {
-			if err := d.insertPart(ctx, a, row, row.Value(el.Name).Row(), depth); err != nil {
+			part := row.Value(el.Name).Row()
+			if err := d.below(el, part, 0, func() error { return d.insertPart(ctx, a, row, part, depth) }); err != nil {
 				return err
 			}
 		}
@@ -57,6 +72,7 @@ func (d *deep) insert(ctx context.Context, e *csn.Entity, row *cds.Row, depth in
 	if _, err := d.r.Execute(ctx, &cqn.Insert{Into: e.Name, Rows: []*cds.Row{flat(e, row, false)}}); err != nil {
 		return err
 	}
+	d.h.touch(d.r, e, row, d.path)
 	for _, el := range compositions(e) {
 		a := el.Assoc()
 		v, ok := row.Get(el.Name)
@@ -64,11 +80,11 @@ func (d *deep) insert(ctx context.Context, e *csn.Entity, row *cds.Row, depth in
 			continue
 		}
 		parent := d.fromParent(a, row)
-		for _, c := range children(v) {
+		for i, c := range children(v) {
 			if err := setParent(c, parent); err != nil {
 				return err
 			}
-			if err := d.insert(ctx, a.Target, c, depth+1); err != nil {
+			if err := d.below(el, c, i, func() error { return d.insert(ctx, a.Target, c, depth+1) }); err != nil {
 				return err
 			}
 		}
@@ -107,7 +123,7 @@ func (d *deep) update(ctx context.Context, e *csn.Entity, old, data *cds.Row, de
 		if !ok || !holdsKey(a) {
 			continue
 		}
-		if err := d.updatePart(ctx, el, old, data, v.Row(), depth); err != nil {
+		if err := d.below(el, v.Row(), 0, func() error { return d.updatePart(ctx, el, old, data, v.Row(), depth) }); err != nil {
 			return err
 		}
 	}
@@ -120,6 +136,7 @@ func (d *deep) update(ctx context.Context, e *csn.Entity, old, data *cds.Row, de
 			return cds.Reject(403, "403", "Forbidden")
 		}
 	}
+	d.h.touch(d.r, e, old, d.path)
 	for _, el := range compositions(e) {
 		v, ok := data.Get(el.Name)
 		if !ok || holdsKey(el.Assoc()) {
@@ -201,7 +218,7 @@ func (d *deep) updateChildren(ctx context.Context, el *csn.Element, parent *cds.
 	from := d.fromParent(a, parent)
 	seen := make([]bool, len(existing))
 	var added []*cds.Row
-	for _, row := range rows {
+	for pos, row := range rows {
 		if err := setParent(row, from); err != nil {
 			return err
 		}
@@ -217,7 +234,8 @@ func (d *deep) updateChildren(ctx context.Context, el *csn.Element, parent *cds.
 		if len(flat(a.Target, row, true).Fields()) > 0 {
 			(&manager{h: d.h, r: d.r}).changed(row, a.Target)
 		}
-		if err := d.update(ctx, a.Target, existing[i], row, depth+1); err != nil {
+		dropImmutable(a.Target, row)
+		if err := d.below(el, existing[i], pos, func() error { return d.update(ctx, a.Target, existing[i], row, depth+1) }); err != nil {
 			return err
 		}
 	}
@@ -228,13 +246,22 @@ func (d *deep) updateChildren(ctx context.Context, el *csn.Element, parent *cds.
 			}
 		}
 	}
-	for _, row := range added {
+	for i, row := range added {
 		(&manager{h: d.h, r: d.r}).created(row, a.Target, depth+1)
-		if err := d.insert(ctx, a.Target, row, depth+1); err != nil {
+		if err := d.below(el, row, i, func() error { return d.insert(ctx, a.Target, row, depth+1) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// dropImmutable takes out what only new rows may set.
+func dropImmutable(e *csn.Entity, row *cds.Row) {
+	for _, el := range e.Flat {
+		if anno(el, "Core.Immutable").True() {
+			row.Delete(el.Name)
+		}
+	}
 }
 
 func allKeys(e *csn.Entity, row *cds.Row) bool { return cds.KeyFilter(e, row) != nil }

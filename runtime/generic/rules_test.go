@@ -22,7 +22,6 @@ entity Things {
   open     : Integer @assert.range: [_, 5];
   color    : Color @assert.range;
   code     : String(8) @assert.format: '^[a-z]{2}-[0-9]+$';
-  bad      : String @assert.format: '(?=x)';
   maker    : Association to Makers @assert.target;
   ro       : String @readonly default 'fixed';
   comp     : String @Core.Computed;
@@ -90,7 +89,6 @@ func TestPayloadRules(t *testing.T) {
 		{"enum case", row("name", "n", "color", "Red"), "ASSERT_ENUM color", ""},
 		{"format", row("name", "n", "code", "ab-1"), "ok", ""},
 		{"format part", row("name", "n", "code", "xab-1"), "ASSERT_FORMAT code", ""},
-		{"pattern that cannot be compiled", row("name", "n", "bad", "x"), "ASSERT_FORMAT bad", ""},
 		{"target", row("name", "n", "maker_ID", 1), "ok", `maker_ID=1`},
 		{"target missing", row("name", "n", "maker_ID", 7), "ASSERT_TARGET maker_ID", ""},
 		{"target hidden", row("name", "n", "maker_ID", 2), "ASSERT_TARGET maker_ID", ""},
@@ -105,7 +103,7 @@ func TestPayloadRules(t *testing.T) {
 		{"too long", row("name", "xxxxxxxxxxx"), "ASSERT_DATA_TYPE name", ""},
 		{"characters, not bytes", row("name", "üüüüüüüüü😀"), "ok", ""},
 		{"number for text", row("name", 5), "ASSERT_DATA_TYPE name", ""},
-		{"not null", row("name", "n", "must", nil), "NOT_NULL_CONSTRAINT_VIOLATION ", ""},
+		{"not null", row("name", "n", "must", nil), "ASSERT_NOT_NULL must", ""},
 		{"boolean text", row("name", "n", "must", "true"), "ASSERT_DATA_TYPE must", ""},
 		{"boolean number", row("name", "n", "must", 0), "ok", `must=false`},
 		{"leap day", row("name", "n", "day", "2024-02-29"), "ok", `day="2024-02-29"`},

@@ -1,0 +1,174 @@
+package generic
+
+import (
+	"context"
+	"slices"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	cds "cds/runtime"
+)
+
+// An assertion is a condition on stored rows: @assert: (case when … then 'message' … end), or @mandatory: (condition). It is asked of the database
+// after the write and before the commit, so it may follow paths and ask for the existence of other rows. It is the model's own question
+// and is read with the definer's right.
+type assertion struct {
+	el   *csn.Element // that it stands at
+	on   *csn.Entity  // whose elements it names
+	expr cqn.Expr     // the message, null if all is well; or a condition
+	code string
+	text string // for conditions
+}
+
+// assertionsOf returns the assertions of an entity.
+func assertionsOf(e *csn.Entity) []*assertion {
+	var out []*assertion
+	for _, el := range e.Flat {
+		if el.ForeignKey != nil {
+			continue // it stands at the association too
+		}
+		if on, a := declared(e, el, "assert"); a != nil && a.Kind == cqn.AnnoExpr && a.Expr != nil {
+			out = append(out, &assertion{el, on, a.Expr, "ASSERT", message(el, "assert", "The value is not allowed.")})
+		}
+		if on, a := declared(e, el, "mandatory"); a != nil && a.Kind == cqn.AnnoExpr && a.Expr != nil && el.Assoc() == nil {
+			missing := cqn.Expr(&cqn.Unary{Op: cqn.IsNull, X: cqn.NewRef(nameOn(el, on))})
+			ok := &cqn.Unary{Op: cqn.Not, X: &cqn.Binary{Op: cqn.And, L: a.Expr, R: missing}}
+			out = append(out, &assertion{el, on, ok, "ASSERT_MANDATORY", message(el, "mandatory", "Provide the missing value.")})
+		}
+	}
+	return out
+}
+
+// declared finds the entity that an annotation with an expression was written for: the names in it are the names there. Projections inherit
+// the annotation, but may rename or leave out what it names.
+func declared(e *csn.Entity, el *csn.Element, name string) (*csn.Entity, *cqn.AnnoValue) {
+	a := el.Annotations.Get(name)
+	for a != nil && e.Base != nil && el.Origin != nil {
+		o := el.Origin.Annotations.Get(name)
+		if o == nil || o.Text != a.Text {
+			break
+		}
+		e, el, a = e.Base, el.Origin, o
+	}
+	return e, a
+}
+
+// nameOn returns the name that an element has in an entity below its own.
+func nameOn(el *csn.Element, on *csn.Entity) string {
+	for el.Owner != on && el.Origin != nil {
+		el = el.Origin
+	}
+	return el.Name
+}
+
+// keysOn returns the keys of a row of e as those of an entity below it.
+func keysOn(e, on *csn.Entity, row *cds.Row) *cds.Row {
+	out := cqn.NewRow()
+	for _, k := range e.Keys {
+		out.Set(nameOn(k, on), row.Value(k.Name))
+	}
+	return out
+}
+
+// withAssertions returns the local names of the entities whose writes can touch an assertion: their own, or one of what is composed of them.
+func (h *handlers) withAssertions(s *csn.Service) []string {
+	var out []string
+	for _, e := range s.Entities {
+		if h.asserted(e, nil) {
+			out = append(out, e.LocalName())
+		}
+	}
+	return out
+}
+
+func (h *handlers) asserted(e *csn.Entity, seen []*csn.Entity) bool {
+	if e == nil || slices.Contains(seen, e) {
+		return false
+	}
+	if f := h.entities[e]; f != nil && len(f.asserts) > 0 {
+		return true
+	}
+	for _, el := range compositions(e) {
+		if h.asserted(el.Assoc().Target, append(seen, e)) {
+			return true
+		}
+	}
+	return false
+}
+
+// touchedKey is where a request keeps the rows that it has written and that have assertions.
+type touchedKey struct{}
+
+type touched struct {
+	e    *csn.Entity
+	row  *cds.Row
+	path string
+}
+
+// touch notes a row that was written.
+func (h *handlers) touch(r *cds.RawRequest, e *csn.Entity, row *cds.Row, path string) {
+	f := h.entities[e]
+	if f == nil || len(f.asserts) == 0 {
+		return
+	}
+	rows, _ := r.Kept(touchedKey{}).([]touched)
+	r.Keep(touchedKey{}, append(rows, touched{e, row, path}))
+}
+
+// assert checks the assertions of all rows that the request has written. Faults are collected.
+func (h *handlers) assert(ctx context.Context, r *cds.RawRequest, _ *cds.Result) error {
+	rows, _ := r.Kept(touchedKey{}).([]touched)
+	r.Keep(touchedKey{}, nil)
+	for _, t := range rows {
+		if err := h.assertRow(ctx, r, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *handlers) assertRow(ctx context.Context, r *cds.RawRequest, t touched) error {
+	list := h.entities[t.e].asserts
+	for len(list) > 0 {
+		on := list[0].on
+		n := 1
+		for n < len(list) && list[n].on == on {
+			n++
+		}
+		where := cds.KeyFilter(on, keysOn(t.e, on, t.row))
+		if where == nil {
+			return cds.Reject(501, "501", "Assertions on %q need its keys.", t.e.Name)
+		}
+		sel := &cqn.Select{From: &cqn.From{Path: cqn.NewRef(on.Name)}, Where: where}
+		for _, a := range list[:n] {
+			sel.Columns = append(sel.Columns, cqn.Column{X: a.expr, As: "a_" + a.el.Name + "_" + a.code})
+		}
+		res, err := cds.DB(ctx).Run(ctx, sel)
+		if err != nil {
+			return err
+		}
+		if len(res.Rows) == 1 {
+			for i, a := range list[:n] {
+				a.report(r, res.Rows[0].Fields()[i].Value, sub(t.path, a.el.Name))
+			}
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+// report collects a fault if the value of the expression tells one: a text is the message, false means that the condition does not hold.
+func (a *assertion) report(r *cds.RawRequest, v cqn.Value, target string) {
+	text := a.text
+	switch v.Kind() {
+	case cqn.KindNull:
+		return
+	case cqn.KindBool, cqn.KindInt:
+		if v.Kind() == cqn.KindBool && v.Bool() || v.Kind() == cqn.KindInt && v.Int() != 0 {
+			return
+		}
+	default:
+		text = v.Format()
+	}
+	r.Collect(&cds.Error{Status: 400, Code: a.code, Message: text, Target: target})
+}
