@@ -17,7 +17,7 @@ func (f *freezer) flatten(e *Entity) {
 		w.element(el, flatParent{}, el)
 	}
 	for i, el := range e.Flat {
-		el.ID = i
+		el.ID = int32(i)
 		if el.Key && el.Assoc() == nil {
 			e.Keys = append(e.Keys, el)
 		}

@@ -183,7 +183,7 @@ func (f *freezer) signature(els Elements, depth int) {
 		case *Assoc:
 			t.Target = f.m.Entity(t.TargetName)
 		case *Struct:
-			if e := f.m.Entity(el.TypeName); e != nil && len(el.TypeOf) == 0 {
+			if e := f.m.Entity(el.TypeName); e != nil && el.TypeOf == nil {
 				el.Type = &Struct{e.Elements}
 			} else if !f.seen[t] {
 				f.seen[t] = true

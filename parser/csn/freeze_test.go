@@ -80,7 +80,7 @@ func dump(b *strings.Builder, m *csn.Model) {
 		}
 		b.WriteString("\n")
 		for j, el := range e.Flat {
-			if el.ID != j || el.Owner != e {
+			if el.ID != int32(j) || el.Owner != e {
 				b.WriteString("! wrong ID or owner\n")
 			}
 			element(b, el)

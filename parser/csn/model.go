@@ -227,28 +227,29 @@ func (es Elements) Lookup(name string) *Element {
 // An Element is a named part of an entity, type, aspect, event or operation.
 type Element struct {
 	Def
-	ID       int // position within Flat for flat elements
 	Owner    *Entity
 	Type     Type
 	TypeName string   // as declared and resolved: "cds.String", "my.Price", "Currency"; "" for anonymous types
-	TypeOf   []string // {ref: [E, x, y]} where it was declared by `type of`; else nil
+	TypeOf   *TypeRef // where it was declared by `type of`; else nil
+	Default  cqn.Expr
+	Value    cqn.Expr     // calculated on read, or on write if Stored
+	Enum     []EnumSymbol // symbols of this element's type; nil for none
 
-	Key, NotNull, Virtual, Localized, Masked bool
-	Default                                  cqn.Expr
-	Value                                    cqn.Expr // calculated on read, or on write if Stored
-	Stored                                   bool
-	Enum                                     []EnumSymbol // symbols of this element's type; nil for none
+	ID int32 // position within Flat for flat elements
+	// The flags stand together: large models have many elements.
+	Key, NotNull, Virtual, Localized, Masked, Stored bool
+	// OnRead says that queries compute Value also where the entity is a view. Internal is set for bookkeeping that no client may name, Apart for
+	// what is read only where it is named; neither is part of *. Only models from WithDrafts have such elements.
+	OnRead, Internal, Apart bool
 
 	// For flat elements:
 	Path       []string // names in the structured form, e.g. address, geo, lat
 	ForeignKey *Element // the flat association that this foreign key belongs to; nil for others
 	Origin     *Element // flat element of Owner.Base that this one renames; nil for tables and computed columns
-	// Parent is the structured element a flat one came from.
-
-	// OnRead says that queries compute Value also where the entity is a view. Internal is set for bookkeeping that no client may name, Apart for
-	// what is read only where it is named; neither is part of *. Only models from WithDrafts have such elements.
-	OnRead, Internal, Apart bool
 }
+
+// A TypeRef names an element whose type another one has: {ref: [E, x, y]}.
+type TypeRef struct{ Path []string }
 
 // An EnumSymbol is one allowed value of an enum.
 type EnumSymbol struct {

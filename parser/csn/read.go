@@ -326,7 +326,9 @@ func (r *csnReader) typeOf(el *Element, n *node) {
 		case t.kind == 's':
 			el.TypeName = t.text
 		case t.kind == 'o' && t.has("ref"):
-			el.TypeOf = r.strings(t.get("ref"), "a type's ref")
+			if ref := r.strings(t.get("ref"), "a type's ref"); len(ref) > 0 {
+				el.TypeOf = &TypeRef{ref}
+			}
 		default:
 			r.bad(codeShape, t, "a type must be a name or a ref")
 		}

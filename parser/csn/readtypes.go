@@ -138,7 +138,7 @@ func (t *typeResolver) element(el *Element) {
 
 // scalar resolves an element that has a type by name only, or none at all.
 func (t *typeResolver) scalar(el *Element, given *Builtin) {
-	if len(el.TypeOf) == 0 {
+	if el.TypeOf == nil {
 		if b := NewBuiltin(el.TypeName); b != nil {
 			el.Type = given.over(b)
 			return
@@ -153,7 +153,7 @@ func (t *typeResolver) scalar(el *Element, given *Builtin) {
 	if base == nil {
 		return
 	}
-	if len(el.TypeOf) > 0 {
+	if el.TypeOf != nil {
 		el.TypeName = base.TypeName
 	}
 	switch bt := base.Type.(type) {
@@ -193,8 +193,10 @@ func (b *Builtin) over(base *Builtin) *Builtin {
 
 // named returns the resolved element that describes the named type, or the element that `type of` points to; nil for builtin types.
 func (t *typeResolver) named(el *Element) *Element {
-	ref := el.TypeOf
-	if len(ref) == 0 {
+	var ref []string
+	if el.TypeOf != nil {
+		ref = el.TypeOf.Path
+	} else {
 		if el.TypeName == "" || strings.HasPrefix(el.TypeName, "cds.") && t.byDef[el.TypeName] == nil {
 			if el.Assoc() == nil {
 				t.unknown(el.TypeName)

@@ -20,7 +20,7 @@ func (w *csnWriter) typ(el *Element, def bool) {
 		w.key("type")
 		w.open('{')
 		w.key("ref")
-		w.strings(el.TypeOf)
+		w.strings(el.TypeOf.Path)
 		w.close('}')
 	case el.TypeName != "":
 		w.prop("type", el.TypeName)
@@ -85,7 +85,7 @@ func assocType(a *Assoc) string {
 // typeDef returns the description of the named type of an element, nil if its type is builtin or anonymous.
 func (w *csnWriter) typeDef(el *Element) *Element {
 	if el.TypeOf != nil {
-		return w.typeOf(el.TypeOf)
+		return w.typeOf(el.TypeOf.Path)
 	}
 	switch d := w.m.Lookup(el.TypeName).(type) {
 	case *TypeDef:

@@ -21,7 +21,7 @@ func (l *linker) compose() {
 		}
 		for _, e := range d.elems {
 			l.composeElement(d, e)
-			l.localizedParts(d, l.info(e).texpr(), 0)
+			l.localizedParts(d, l.info(e).texpr, 0)
 		}
 		l.makeTexts(d)
 	}
@@ -30,7 +30,7 @@ func (l *linker) compose() {
 // composeElement makes the target of a composition of an aspect, named or not.
 func (l *linker) composeElement(d *def, e *csn.Element) {
 	inf := l.info(e)
-	texpr := inf.texpr()
+	texpr := inf.texpr
 	if texpr == nil || texpr.Assoc == nil || !texpr.Assoc.Composition {
 		return
 	}
@@ -40,7 +40,7 @@ func (l *linker) composeElement(d *def, e *csn.Element) {
 	case a.HasInline:
 		inf.inline = true
 	case a.Target != nil:
-		aspect = l.lookup(inf.scope, a.Target.Text)
+		aspect = l.lookup(inf.names(), a.Target.Text)
 		if aspect == nil || aspect.kind != kAspect && aspect.kind != kType {
 			return
 		}
@@ -54,16 +54,18 @@ func (l *linker) composeElement(d *def, e *csn.Element) {
 	t.span, t.service, t.parent = e.Span, d.service, d
 	d.made = append(d.made, t)
 	inf.target = t
-	inf.setAspect(aspect)
+	if aspect != nil {
+		inf.extra().aspect = aspect
+	}
 	up := l.generated(t, "up_", e.Span)
 	up.Key, up.NotNull = true, true
 	l.info(up).target = d
 	up.Type = &csn.Assoc{TargetName: d.name, Min: "1", Max: "1"}
 	t.elems = csn.Elements{up}
 	if aspect != nil {
-		t.members = append(t.members, member{include: a.Target, scope: inf.scope})
+		t.members = append(t.members, member{include: a.Target, scope: inf.names()})
 	} else {
-		t.addElements(a.Inline, inf.scope)
+		t.addElements(a.Inline, inf.names())
 	}
 	t.aspect = aspect
 	for p, n := d, 0; p != nil && aspect != nil; p, n = p.parent, n+1 {
@@ -80,7 +82,7 @@ func (l *linker) composeElement(d *def, e *csn.Element) {
 func (l *linker) generated(d *def, name string, at token.Span) *csn.Element {
 	e := &csn.Element{}
 	e.Name, e.Span = name, at
-	l.know(e, elemInfo{owner: d, scope: d.scope})
+	l.know(e, elemInfo{owner: d})
 	return e
 }
 

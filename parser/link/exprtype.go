@@ -168,10 +168,10 @@ func prefixRefs(x cqn.Expr, name string) cqn.Expr {
 
 // elementScope is the scope of expressions inside an element: its siblings.
 func (l *linker) elementScope(inf *elemInfo) *escope {
-	s := &escope{l: l, names: inf.scope, owner: inf.owner, direct: true}
+	s := &escope{l: l, names: inf.names(), owner: inf.owner, direct: true}
 	var elems csn.Elements
-	if inf.decl != nil && inf.decl.in != nil {
-		elems = *inf.decl.in
+	if in := inf.rest().in; in != nil {
+		elems = *in
 	} else if inf.owner != nil {
 		elems = inf.owner.elems
 	}

@@ -146,10 +146,10 @@ func (sig *signature) markKeys() {
 func (l *linker) viewElement(d *def, c *outCol) *csn.Element {
 	e := &csn.Element{}
 	e.Name, e.Span = c.name, c.span
-	inf := l.know(e, elemInfo{owner: d, scope: d.scope, state: done, inferredTarget: true, source: c.el, col: newColumnPath(c.path, c.filter)})
+	inf := l.know(e, elemInfo{owner: d, state: done, inferredTarget: true, source: c.el, more: columnInfo(c.path, c.filter)})
 	if c.el != nil && len(c.path) == 0 {
 		if si := l.info(c.el); si != nil && si.derived && c.filter == nil { // look through the subquery
-			inf.source, inf.col, inf.cast = si.source, si.col, si.cast
+			inf.source, inf.more, inf.cast = si.source, columnInfo(si.rest().path, si.rest().filter), si.cast
 		}
 	}
 	inf.byStar = c.spec == nil

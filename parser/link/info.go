@@ -7,17 +7,15 @@ import (
 )
 
 // An elemInfo has what is known of an element beyond csn.Element while linking. There is one for every element: it is kept small, and what
-// few elements need stands behind pointers.
+// few elements need stands behind a pointer.
 type elemInfo struct {
 	elem   *csn.Element
 	owner  *def
-	scope  *scope
 	source *csn.Element // the element of the view's source behind a view element, nil for expressions
-	from   *csn.Element // the element it is a copy of, nil for none
 	target *def         // of an association
 	notes  *notes
-	decl   *declared   // nil for most elements of views
-	col    *columnPath // nil for most elements
+	texpr  *ast.TypeExpr // the type as written; nil for generated elements and those whose type is known
+	more   *moreInfo     // nil for most elements
 
 	state     state
 	rewritten state
@@ -37,100 +35,65 @@ type elemInfo struct {
 	dropped        bool // the association can't work here
 }
 
-// A declared is the part of an elemInfo that comes from a declaration.
-type declared struct {
-	el       *ast.Element // nil for copied and generated ones, and when the element is resolved
-	texpr    *ast.TypeExpr
-	in       *csn.Elements // siblings, for `type of x`; nil for elements that stand directly in their owner
-	aspect   *def          // composition of a named aspect
-	typeFrom *csn.Element  // the element whose type it has
+// A moreInfo is the part of an elemInfo that few elements need.
+type moreInfo struct {
+	scope    *scope         // where names in the declaration are looked up; nil: the owner's
+	in       *csn.Elements  // siblings, for `type of x`; nil for elements that stand directly in their owner
+	from     *csn.Element   // the element it is a copy of
+	aspect   *def           // composition of a named aspect
+	typeFrom *csn.Element   // the element whose type it has
+	path     []*csn.Element // of a column: elements passed before the source
+	filter   cqn.Expr       // of a column: infix filter at the end of its path
 }
 
-// A columnPath is how a column leads to its source.
-type columnPath struct {
-	path   []*csn.Element // elements passed before the source
-	filter cqn.Expr       // infix filter at the end
+// rest returns what few elements have, also of a nil elemInfo.
+func (inf *elemInfo) rest() moreInfo {
+	if inf == nil || inf.more == nil {
+		return moreInfo{}
+	}
+	return *inf.more
 }
 
-func newColumnPath(path []*csn.Element, filter cqn.Expr) *columnPath {
+// extra returns the same for changing.
+func (inf *elemInfo) extra() *moreInfo {
+	if inf.more == nil {
+		inf.more = &moreInfo{}
+	}
+	return inf.more
+}
+
+// columnInfo returns what is to be kept of how a column leads to its source, nil for nothing.
+func columnInfo(path []*csn.Element, filter cqn.Expr) *moreInfo {
 	if len(path) == 0 && filter == nil {
 		return nil
 	}
-	return &columnPath{path, filter}
+	return &moreInfo{path: path, filter: filter}
 }
 
-func (inf *elemInfo) path() []*csn.Element {
-	if inf.col == nil {
-		return nil
+// names returns the scope in which names of the declaration are looked up.
+func (inf *elemInfo) names() *scope {
+	if s := inf.rest().scope; s != nil || inf.owner == nil {
+		return s
 	}
-	return inf.col.path
+	return inf.owner.scope
 }
 
-func (inf *elemInfo) filter() cqn.Expr {
-	if inf.col == nil {
-		return nil
+// setNames sets that scope.
+func (inf *elemInfo) setNames(s *scope) {
+	if s != inf.names() {
+		inf.extra().scope = s
 	}
-	return inf.col.filter
-}
-
-func (inf *elemInfo) texpr() *ast.TypeExpr {
-	if inf.decl == nil {
-		return nil
-	}
-	return inf.decl.texpr
-}
-
-// aspect returns the aspect of a composition, nil for none and for a nil elemInfo.
-func (inf *elemInfo) aspect() *def {
-	if inf == nil || inf.decl == nil {
-		return nil
-	}
-	return inf.decl.aspect
-}
-
-func (inf *elemInfo) typeFrom() *csn.Element {
-	if inf.decl == nil {
-		return nil
-	}
-	return inf.decl.typeFrom
-}
-
-func (inf *elemInfo) declare() *declared {
-	if inf.decl == nil {
-		inf.decl = &declared{}
-	}
-	return inf.decl
-}
-
-func (inf *elemInfo) setAspect(d *def)            { inf.declare().aspect = d }
-func (inf *elemInfo) setTypeFrom(el *csn.Element) { inf.declare().typeFrom = el }
-
-// in returns the siblings of a part of a structure, nil for other elements.
-func (inf *elemInfo) in() *csn.Elements {
-	if inf.decl == nil {
-		return nil
-	}
-	return inf.decl.in
 }
 
 // siblings returns the elements among which `type of x` looks for x first.
 func (inf *elemInfo) siblings() csn.Elements {
-	switch in := inf.in(); {
+	switch in := inf.rest().in; {
 	case in != nil:
 		return *in
 	case inf.top && inf.owner != nil:
 		return inf.owner.elems
 	}
 	return nil
-}
-
-// resolved lets go of the declaration of an element whose type is known.
-func (inf *elemInfo) resolved() {
-	if d := inf.decl; d == nil {
-		return
-	} else if d.el, d.texpr = nil, nil; d.in == nil && d.aspect == nil && d.typeFrom == nil {
-		inf.decl = nil
-	}
 }
 
 // An infoTable has the elemInfos of all elements, found by csn.Element.ID: a model that is not frozen has no other use for that number.
@@ -143,10 +106,10 @@ const infoChunk = 512
 
 // info returns what is known of an element, nil for one that is not in the table.
 func (l *linker) info(e *csn.Element) *elemInfo {
-	if e == nil || e.ID <= 0 || e.ID > l.infos.n {
+	if e == nil || e.ID <= 0 || int(e.ID) > l.infos.n {
 		return nil
 	}
-	i := e.ID - 1
+	i := int(e.ID) - 1
 	if inf := &l.infos.chunks[i/infoChunk][i%infoChunk]; inf.elem == e {
 		return inf
 	}
@@ -162,7 +125,7 @@ func (l *linker) know(e *csn.Element, inf elemInfo) *elemInfo {
 	at := &t.chunks[t.n/infoChunk][t.n%infoChunk]
 	t.n++
 	inf.elem = e
-	*at, e.ID = inf, t.n
+	*at, e.ID = inf, int32(t.n)
 	return at
 }
 

@@ -217,8 +217,8 @@ func typ(e *csn.Element) string {
 	case *csn.Assoc:
 		s = assoc(e, t)
 	}
-	if len(e.TypeOf) > 0 {
-		s += " of " + strings.Join(e.TypeOf, ":")
+	if e.TypeOf != nil {
+		s += " of " + strings.Join(e.TypeOf.Path, ":")
 	}
 	var syms []string
 	for _, x := range e.Enum {

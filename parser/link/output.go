@@ -171,7 +171,7 @@ func (l *linker) operation(d *def, n *ast.Operation, s *scope, ns *notes, name s
 	if n.Returns != nil {
 		r := &csn.Element{}
 		r.Span = n.Returns.Span
-		inf := elemInfo{owner: d, scope: s, decl: &declared{texpr: n.Returns, in: &csn.Elements{}}}
+		inf := elemInfo{owner: d, texpr: n.Returns, more: &moreInfo{scope: s, in: &csn.Elements{}}}
 		if ns != nil {
 			inf.notes = ns.returns
 		}
@@ -215,7 +215,7 @@ func (l *linker) eventType(d *def) *csn.Element {
 	case d.structured() || len(d.elems) > 0:
 		e.Type = &csn.Struct{Elements: d.elems}
 	case n != nil && n.Type != nil:
-		l.know(e, elemInfo{owner: d, scope: d.scope, decl: &declared{texpr: n.Type}, notes: &notes{used: true}})
+		l.know(e, elemInfo{owner: d, texpr: n.Type, notes: &notes{used: true}})
 		l.resolve(e)
 	default:
 		e.Type = &csn.Struct{}
@@ -227,7 +227,7 @@ func (l *linker) annotationType(d *def) *csn.Element {
 	e := &csn.Element{}
 	e.Span = d.span
 	if n, ok := d.node.(*ast.Annotation); ok && n.Type != nil {
-		l.know(e, elemInfo{owner: d, scope: d.scope, decl: &declared{texpr: n.Type}, notes: &notes{used: true}})
+		l.know(e, elemInfo{owner: d, texpr: n.Type, notes: &notes{used: true}})
 		l.resolve(e)
 	}
 	return e

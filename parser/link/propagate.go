@@ -43,7 +43,7 @@ func (l *linker) inheritElement(d *def, e *csn.Element) {
 		if fi := l.info(from); fi != nil && fi.owner != nil && fi.owner != d {
 			l.propagate(fi.owner)
 			base = from.Annotations
-			if len(inf.path()) == 0 {
+			if len(inf.rest().path) == 0 {
 				base = l.converted(d, fi.owner, e.Annotations, base)
 			}
 		}
@@ -63,7 +63,7 @@ func (l *linker) fromViewType(e *csn.Element, depth int) {
 	if inf == nil || depth > maxDepth {
 		return
 	}
-	if from := inf.typeFrom(); from != nil {
+	if from := inf.rest().typeFrom; from != nil {
 		if ti := l.info(from); ti != nil && ti.owner != nil && ti.owner.query != nil {
 			l.propagate(ti.owner)
 			inherit(&e.Annotations, from.Annotations, toTypeUser)

@@ -51,7 +51,7 @@ func (l *linker) finish(d *def, e *csn.Element, depth int) {
 		l.finishAssoc(d, e, t, depth)
 	}
 	if d.query == nil && e.Value != nil && depth == 0 && d.kind == kEntity {
-		if inf := l.info(e); inf.from == nil || inf.owner == d {
+		if inf := l.info(e); inf.rest().from == nil || inf.owner == d {
 			e.Value = l.valueScope(d, inf).expr(e.Value)
 		}
 	}
@@ -80,17 +80,17 @@ func (l *linker) finishAssoc(d *def, e *csn.Element, a *csn.Assoc, depth int) {
 	if a.On == nil {
 		a.Keys = l.managedKeys(e)
 	}
-	if f := inf.filter(); f != nil {
+	if f := inf.rest().filter; f != nil {
 		l.filteredAssoc(e, inf.source, f)
 	}
 }
 
 // checkOn checks the references of a written condition.
 func (l *linker) checkOn(d *def, e *csn.Element, inf *elemInfo, a *csn.Assoc, depth int) {
-	if a.On == nil || inf.target == nil || inf.aspect() != nil || inf.inline || d.kind != kEntity || depth > 0 || !inf.written && !inf.ownOn {
+	if a.On == nil || inf.target == nil || inf.rest().aspect != nil || inf.inline || d.kind != kEntity || depth > 0 || !inf.written && !inf.ownOn {
 		return
 	}
-	s := &escope{l: l, names: inf.scope, owner: d, direct: true}
+	s := &escope{l: l, names: inf.names(), owner: d, direct: true}
 	s.sources = []source{{def: d, elems: d.elems}}
 	s.self = func(name string) *csn.Element { return d.elems.Lookup(name) }
 	if d.elems.Lookup(e.Name) != e {
@@ -337,11 +337,11 @@ func (l *linker) projected(to *def, els []*csn.Element) *csn.Element {
 	var found *csn.Element
 	for _, e := range l.elementsOf(to) {
 		inf := l.info(e)
-		if inf == nil || inf.source != last || inf.cast || inf.filter() != nil || len(inf.path()) != len(els)-1 {
+		if inf == nil || inf.source != last || inf.cast || inf.rest().filter != nil || len(inf.rest().path) != len(els)-1 {
 			continue
 		}
 		same := true
-		for i, p := range inf.path() {
+		for i, p := range inf.rest().path {
 			same = same && p == els[i]
 		}
 		if same && (found == nil || e.Name == last.Name) {

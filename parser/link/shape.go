@@ -86,7 +86,7 @@ func (l *linker) addElement(d *def, e *csn.Element) {
 		if old.Name != e.Name {
 			continue
 		}
-		if l.info(old).from == nil {
+		if l.info(old).rest().from == nil {
 			x := l.diags.Errorf("duplicate-definition", e.Span, "Duplicate definition of element “%s”", e.Name)
 			x.Home = home(d, e.Name)
 			x.Related = []diag.Related{{Message: "the other one", Span: old.Span}}
@@ -122,7 +122,7 @@ func (l *linker) include(d *def, m member, chain []*def) {
 	d.includes = append(d.includes, inc)
 	for _, e := range inc.elems {
 		if old := d.elems.Lookup(e.Name); old != nil {
-			if from := l.info(old).from; from != nil && l.root(from) != l.root(e) {
+			if from := l.info(old).rest().from; from != nil && l.root(from) != l.root(e) {
 				l.diags.Errorf("duplicate-definition", m.include.Span, "The element “%s” is included twice, from “%s” and from “%s”", e.Name, l.info(from).owner.name, inc.name).
 					Hint = "Define the element in “" + d.name + "” itself to say which is meant."
 			}
@@ -144,10 +144,11 @@ func (l *linker) include(d *def, m member, chain []*def) {
 func (l *linker) root(e *csn.Element) *csn.Element {
 	for i := 0; i < maxDepth; i++ {
 		inf := l.info(e)
-		if inf == nil || inf.from == nil {
+		from := inf.rest().from
+		if from == nil {
 			break
 		}
-		e = inf.from
+		e = from
 	}
 	return e
 }
@@ -171,7 +172,8 @@ func (l *linker) newElement(d *def, n *ast.Element, s *scope) *csn.Element {
 	if n.NotNull != nil {
 		e.NotNull = *n.NotNull
 	}
-	l.know(e, elemInfo{decl: &declared{el: n, texpr: n.Type}, written: true, scope: s, owner: d})
+	e.Annotations = flatten(n.Annos)
+	l.know(e, elemInfo{texpr: n.Type, written: true, owner: d}).setNames(s)
 	return e
 }
 
@@ -180,7 +182,7 @@ func (l *linker) copyElement(d *def, from *csn.Element) *csn.Element {
 	e := &csn.Element{Key: from.Key, Virtual: from.Virtual, Localized: from.Localized, Masked: from.Masked, NotNull: from.NotNull, Default: from.Default, Value: from.Value, Stored: from.Stored}
 	e.Name, e.Doc, e.Span = from.Name, from.Doc, from.Span
 	fi := l.info(from)
-	l.know(e, elemInfo{decl: &declared{texpr: fi.texpr()}, written: fi.written, scope: fi.scope, owner: d, from: from, inferredTarget: true})
+	l.know(e, elemInfo{texpr: fi.texpr, written: fi.written, owner: d, more: &moreInfo{from: from}, inferredTarget: true}).setNames(fi.names())
 	return e
 }
 

@@ -196,9 +196,9 @@ func (c *fromCSN) typ(el *csn.Element, depth int) *ast.TypeExpr {
 	if el == nil || depth > maxNesting {
 		return nil
 	}
-	if len(el.TypeOf) > 0 {
-		t.Colon, t.TypeOf = len(el.TypeOf) > 1, &cqn.Ref{At: cqn.At{Where: c.at}}
-		for _, s := range el.TypeOf {
+	if el.TypeOf != nil {
+		t.Colon, t.TypeOf = len(el.TypeOf.Path) > 1, &cqn.Ref{At: cqn.At{Where: c.at}}
+		for _, s := range el.TypeOf.Path {
 			t.TypeOf.Path = append(t.TypeOf.Path, cqn.Step{Name: s, Span: c.at})
 		}
 		return t
