@@ -80,7 +80,7 @@ func (t *unit) write(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User
 	if err != nil {
 		return 0, err
 	}
-	return tx.Exec(ctx, db.Stmt{SQL: p.SQL, Binds: binds})
+	return tx.Exec(ctx, db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous})
 }
 
 func (t *unit) reader(ctx context.Context, tx db.Tx, u *User, buf *buffers) reader {

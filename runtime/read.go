@@ -202,7 +202,7 @@ func (rd *reader) query(p *sqlgen.Plan) (db.Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rd.tx.Query(rd.ctx, db.Stmt{SQL: p.SQL, Binds: binds})
+	return rd.tx.Query(rd.ctx, db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous})
 }
 
 // fillAll returns the values of a plan's parameters. They are valid until the next call.

@@ -5,6 +5,7 @@ package db
 import (
 	"context"
 	"errors"
+	"time"
 
 	"cds/parser/cqn"
 	"cds/runtime/sqlgen"
@@ -19,10 +20,16 @@ type Driver interface {
 
 // Config says which database to open.
 type Config struct {
-	URL         string // file name, ":memory:" or connection URL
-	Readers     int    // most read connections; 0 lets the driver choose
-	Synchronous string // SQLite: "full", "normal", "off"; "" lets the driver choose
-	Credentials map[string]string
+	URL      string // file name, ":memory:" or connection URL
+	Readers  int    // most read connections; 0 lets the driver choose. PostgreSQL: most connections, readers and writers together
+	MinConns int    // PostgreSQL: connections that are kept open; 0 for none
+	// AcquireTimeout bounds the wait for a free connection, which then fails with ErrBusy; 0 waits as long as the context lasts.
+	AcquireTimeout time.Duration
+	IdleTimeout    time.Duration // PostgreSQL: idle connections are closed after it; 0 lets the driver choose
+	// StatementTimeout is how long the server runs a statement at most, also if nobody is there any more to cancel it; 0 for no limit of its own.
+	StatementTimeout time.Duration
+	Synchronous      string // SQLite: "full", "normal", "off"; "" lets the driver choose
+	Credentials      map[string]string
 }
 
 // A Pool holds connections to one database. It is safe for concurrent use.
@@ -72,6 +79,9 @@ type SessionSetter interface {
 type Stmt struct {
 	SQL   string
 	Binds []cqn.Value // KindList binds one list parameter (JSON array on SQLite, array on PostgreSQL)
+	// Anonymous promises that nothing in the statement asks the session: no view that looks at the user, the locale or the time, no such function. A
+	// driver may then spare itself telling the database.
+	Anonymous bool
 }
 
 // Rows is a cursor. Columns are read by position; the slices returned are valid until the next call of Next.

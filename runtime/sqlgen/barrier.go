@@ -21,11 +21,13 @@ import (
 func (c *compiler) withBarrier(fn func(c *compiler) (*Plan, error)) (*Plan, error) {
 	start := *c
 	p, err := fn(c)
-	if err != nil || !c.fallible || !c.guarded {
-		return p, err
+	if err == nil && c.fallible && c.guarded {
+		start.barrier = true
+		c = &start
+		p, err = fn(c)
 	}
-	start.barrier = true
-	return fn(&start)
+	c.markSession(p)
+	return p, err
 }
 
 // enclose makes the guard a part of the source itself.

@@ -29,6 +29,7 @@ type compiler struct {
 	depth     int
 	fallible  bool // an expression of the client may fail on some rows
 	guarded   bool // some rows are hidden from the client
+	asks      bool // a view is read that asks the session, see Plan.Anonymous
 	barrier   bool // guarded sources are closed against what is around them, see barrier.go
 }
 
@@ -120,6 +121,9 @@ func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
 	if e == nil {
 		return nil, sc.fail("NO_ENTITY", "the association has no target in the database")
 	}
+	if len(e.Union) > 0 {
+		return sc.unionSource(e, use)
+	}
 	if e.SkipPersistence {
 		return nil, &Error{Code: "NO_TABLE", Message: "entity " + e.Name + " is not in the database", Status: 501}
 	}
@@ -128,6 +132,9 @@ func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
 	name := TableName(e)
 	if sc.localized && e.Localized && use < Update && (sc.view || !sc.definer) {
 		name = localizedPrefix + name
+		sc.compiler.asks = true
+	} else if !sc.view && !sc.compiler.asks {
+		sc.compiler.asks = !sc.mapped && asksSession(e, 0) || sc.mapped && defaultsAsk(e.Table())
 	}
 	if sc.mapped {
 		src.mapped, name = true, TableName(e.Table())

@@ -104,6 +104,8 @@ type Plan struct {
 	Children []*Child
 	Entity   *csn.Entity
 	One      bool
+	// Anonymous is set if nothing in the statement asks the session (session variables of views and functions): the database need not be told it.
+	Anonymous bool
 }
 
 // A Column describes one or several positions of the result row.

@@ -68,23 +68,6 @@ func (c *conn) renew(ctx context.Context, schema int64) error {
 const setSession = `SELECT set_config('cap.applicationuser', $1, true), set_config('cap.tenant', $2, true), set_config('cap.locale', $3, true), ` +
 	`set_config('cap.now', $4, true), set_config('cap.valid_from', $5, true), set_config('cap.valid_to', $6, true)`
 
-// begin begins a transaction and tells it who is asking, in one round trip.
-func (c *conn) begin(ctx context.Context, begin string, s db.Session) error {
-	e, err := c.prepare(ctx, setSession, nil)
-	if err != nil {
-		return err
-	}
-	var vals [][]byte
-	for _, v := range sessionValues(s) {
-		vals = append(vals, []byte(v))
-	}
-	var b pgconn.Batch
-	b.ExecParams(begin, nil, nil, nil, nil)
-	b.ExecStatement(e.stmt, vals, nil, nil)
-	_, err = c.pg.ExecBatch(ctx, &b).ReadAll()
-	return wrap(err)
-}
-
 // sessionValues are the parameters of setSession.
 func sessionValues(s db.Session) [6]string {
 	return [...]string{s.UserID, s.Tenant, s.Locale, s.Now, firstOf(s.ValidFrom, s.Now), firstOf(s.ValidTo, s.Now)}
@@ -127,7 +110,7 @@ func (c *conn) prepare(ctx context.Context, sql string, binds []cqn.Value) (*ent
 	c.names++
 	st, err := c.pg.Prepare(ctx, "c"+strconv.Itoa(c.names), sql, asked)
 	if err != nil {
-		return nil, wrap(err)
+		return nil, c.wrap(err)
 	}
 	e = &entry{stmt: st, asked: asked, formats: make([]int16, len(st.Fields))}
 	for i := range st.Fields {
@@ -155,7 +138,7 @@ func (e *entry) fits(binds []cqn.Value) bool {
 func (c *conn) drop(ctx context.Context, e *entry) error {
 	c.unlink(e)
 	delete(c.stmts, e.stmt.SQL)
-	return wrap(c.pg.Deallocate(ctx, e.stmt.Name))
+	return c.wrap(c.pg.Deallocate(ctx, e.stmt.Name))
 }
 
 func (c *conn) touch(e *entry) {
@@ -187,19 +170,25 @@ func (c *conn) unlink(e *entry) {
 	}
 }
 
-// exec starts a statement.
-func (c *conn) exec(ctx context.Context, s db.Stmt) (*pgconn.ResultReader, *entry, error) {
+// prepared returns the statement, with its values bound.
+func (c *conn) prepared(ctx context.Context, s db.Stmt) (*entry, error) {
 	e, err := c.prepare(ctx, s.SQL, s.Binds)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if n := len(e.stmt.ParamOIDs); n != len(s.Binds) {
-		return nil, nil, fmt.Errorf("%w: the statement has %d parameters, %d are given", db.ErrValue, n, len(s.Binds))
+		return nil, fmt.Errorf("%w: the statement has %d parameters, %d are given", db.ErrValue, n, len(s.Binds))
 	}
-	if err := c.bind(s.Binds, e.stmt.ParamOIDs); err != nil {
-		return nil, nil, err
+	return e, c.bind(s.Binds, e.stmt.ParamOIDs)
+}
+
+// wrap is the error of a statement. Whatever it is, on a connection that is lost the database was not there: it may be tried again.
+func (c *conn) wrap(err error) error {
+	err = wrap(err)
+	if err != nil && c.pg.IsClosed() && !errors.Is(err, db.ErrBusy) && !errors.Is(err, db.ErrCanceled) {
+		return fmt.Errorf("%w: %w", db.ErrBusy, err)
 	}
-	return c.pg.ExecStatement(ctx, e.stmt, c.values, c.formats, e.formats), e, nil
+	return err
 }
 
 // kinds are the error kinds by SQLSTATE, or by its class of two letters.

@@ -11,15 +11,19 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,6 +35,8 @@ import (
 const (
 	defaultConns   = 10
 	connectTimeout = 10 * time.Second
+	// idleTimeout is how long the server waits for the next statement of a transaction.
+	idleTimeout = 5 * time.Minute
 	// endTimeout bounds the end of a transaction, which must not depend on the request's context.
 	endTimeout = 5 * time.Second
 	// cancelGrace is how long a canceled statement may take to answer before its connection is given up.
@@ -41,7 +47,7 @@ type driver struct{ dialect sqlgen.Dialect }
 
 // New returns the driver. Config.URL is a connection URL (postgres://user:password@host/database) or a list of key=value words, as
 // libpq takes them. If it is empty, Config.Credentials has host (or hostname), port, user (or username), password, database (or dbname), and optionally
-// schema, sslmode, sslrootcert; or uri with a URL. Config.Readers bounds the connections, readers and writers together; 10 by default.
+// schema, sslmode, sslrootcert, sslcert, sslkey (files or PEM), ssl as Node's driver has it; or uri or url with a URL. Config.Readers bounds the connections, readers and writers together; 10 by default.
 func New() db.Driver { return driver{Dialect()} }
 
 func (d driver) Name() string            { return "postgres" }
@@ -66,7 +72,7 @@ func (d driver) Open(ctx context.Context, cfg db.Config) (db.Pool, error) {
 		pp.Close()
 		return nil, wrap(err)
 	}
-	return &pool{dialect: d.dialect, pool: pp}, nil
+	return &pool{dialect: d.dialect, pool: pp, free: make(chan struct{}, pc.MaxConns), patience: cfg.AcquireTimeout}, nil
 }
 
 // poolConfig says how to connect: what the user configured, with settings on which the forms of values and literals depend.
@@ -102,6 +108,14 @@ func poolConfig(cfg db.Config) (*pgxpool.Config, error) {
 	if cfg.Readers > 0 {
 		pc.MaxConns = int32(min(cfg.Readers, 1000))
 	}
+	pc.MinConns = int32(min(max(cfg.MinConns, 0), int(pc.MaxConns)))
+	if cfg.IdleTimeout > 0 {
+		pc.MaxConnIdleTime = cfg.IdleTimeout
+	}
+	pc.AfterConnect = settings(cfg)
+	if err := certificates(pc.ConnConfig, cfg.Credentials); err != nil {
+		return nil, err
+	}
 	pc.ConnConfig.ConnectTimeout = connectTimeout
 	pc.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelGrace}
@@ -109,20 +123,65 @@ func poolConfig(cfg db.Config) (*pgxpool.Config, error) {
 	return pc, nil
 }
 
+// settings returns what is done with a new connection. Statements outside of a transaction only read; a statement is ended by the server itself if this
+// process is gone or stuck, and so is a transaction that nobody goes on with.
+func settings(cfg db.Config) func(context.Context, *pgx.Conn) error {
+	sql := "SET default_transaction_read_only = on; SET idle_in_transaction_session_timeout = '" + milliseconds(idleTimeout) + "'"
+	if cfg.StatementTimeout > 0 {
+		sql += "; SET statement_timeout = '" + milliseconds(cfg.StatementTimeout) + "'"
+	}
+	return func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.PgConn().Exec(ctx, sql).ReadAll()
+		return err
+	}
+}
+
+func milliseconds(d time.Duration) string {
+	return strconv.FormatInt(max(d.Milliseconds(), 1), 10) + "ms"
+}
+
+// certificates takes certificates that a binding has as text. Those in files are the business of the connection URL.
+func certificates(c *pgx.ConnConfig, cred map[string]string) error {
+	ca := first(cred, "ssl.ca", "sslrootcert")
+	cert, key := first(cred, "ssl.cert", "sslcert"), first(cred, "ssl.key", "sslkey")
+	if !isPEM(ca) && !isPEM(cert) {
+		return nil
+	}
+	conf := &tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12}
+	if isPEM(ca) {
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM([]byte(ca)) {
+			return errors.New("the credentials' certificate of the authority (sslrootcert) cannot be read: expected PEM")
+		}
+	}
+	if isPEM(cert) {
+		pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+		if err != nil {
+			return errors.New("the credentials' client certificate (sslcert, sslkey) cannot be read: expected PEM")
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	c.TLSConfig, c.Fallbacks = conf, nil
+	return nil
+}
+
+func isPEM(s string) bool { return strings.HasPrefix(s, "-----BEGIN") }
+
+func first(c map[string]string, names ...string) string {
+	for _, n := range names {
+		if c[n] != "" {
+			return c[n]
+		}
+	}
+	return ""
+}
+
 // credentialsURL puts a URL together from the fields of a binding; "" if there are none.
 func credentialsURL(c map[string]string) string {
-	first := func(names ...string) string {
-		for _, n := range names {
-			if c[n] != "" {
-				return c[n]
-			}
-		}
-		return ""
-	}
-	if u := first("uri", "url"); u != "" {
+	if u := first(c, "uri", "url"); u != "" {
 		return u
 	}
-	host, name := first("host", "hostname"), first("database", "dbname")
+	host, name := first(c, "host", "hostname"), first(c, "database", "dbname")
 	if host == "" && name == "" {
 		return ""
 	}
@@ -136,27 +195,46 @@ func credentialsURL(c map[string]string) string {
 	} else if u.Host = host; c["port"] != "" {
 		u.Host = net.JoinHostPort(host, c["port"])
 	}
-	if user := first("user", "username"); user != "" {
+	if user := first(c, "user", "username"); user != "" {
 		u.User = url.User(user)
 		if c["password"] != "" {
 			u.User = url.UserPassword(user, c["password"])
 		}
 	}
-	for _, n := range []string{"sslmode", "sslrootcert"} {
-		if c[n] != "" {
+	for _, n := range []string{"sslmode", "sslrootcert", "sslcert", "sslkey"} {
+		if c[n] != "" && !isPEM(c[n]) {
 			q.Set(n, c[n])
 		}
 	}
+	if mode := sslMode(c); mode != "" && c["sslmode"] == "" {
+		q.Set("sslmode", mode)
+	}
 	u.RawQuery = q.Encode()
 	return u.String()
+}
+
+// sslMode says what the option ssl of Node's driver means: true checks the server's certificate, unless ssl.rejectUnauthorized is false.
+func sslMode(c map[string]string) string {
+	switch {
+	case c["ssl.rejectUnauthorized"] == "false":
+		return "require"
+	case c["ssl"] == "true", c["ssl.rejectUnauthorized"] == "true", c["ssl.ca"] != "":
+		return "verify-full"
+	case c["ssl"] == "false":
+		return "disable"
+	}
+	return ""
 }
 
 // A pool hands out connections of pgx's pool as transactions.
 type pool struct {
 	dialect sqlgen.Dialect
 	pool    *pgxpool.Pool
-	closed  atomic.Bool
-	once    sync.Once
+	// free has an element for each connection in use, at most as many as there may be.
+	free     chan struct{}
+	patience time.Duration // the wait for one; 0 for no limit
+	closed   atomic.Bool
+	once     sync.Once
 	// schema counts scripts run here: they may change tables that prepared statements know.
 	schema atomic.Int64
 }
@@ -172,36 +250,72 @@ func (p *pool) Close() error {
 	return nil
 }
 
-// Read begins a transaction that sees one state of the database.
+// Read begins a transaction that sees one state of the database from its first statement on.
 func (p *pool) Read(ctx context.Context, s db.Session) (db.Tx, error) {
-	return p.begin(ctx, s, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", false)
+	return p.begin(ctx, tx{session: s, begin: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"})
+}
+
+// ReadOne begins a transaction for one statement, which goes to the server in one message.
+func (p *pool) ReadOne(ctx context.Context, s db.Session) (db.Tx, error) {
+	return p.begin(ctx, tx{session: s, one: true})
 }
 
 // Write begins a transaction that may change data.
 func (p *pool) Write(ctx context.Context, s db.Session) (db.Tx, error) {
-	return p.begin(ctx, s, "BEGIN ISOLATION LEVEL REPEATABLE READ", true)
+	return p.begin(ctx, tx{session: s, begin: "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE", write: true})
 }
 
-func (p *pool) begin(ctx context.Context, s db.Session, begin string, write bool) (db.Tx, error) {
-	if p.closed.Load() {
-		return nil, db.ErrClosed
-	}
-	pc, err := p.pool.Acquire(ctx)
+// begin takes a connection. The server hears of the transaction with its first statement.
+func (p *pool) begin(ctx context.Context, start tx) (db.Tx, error) {
+	pc, err := p.acquire(ctx)
 	if err != nil {
-		if p.closed.Load() {
-			return nil, db.ErrClosed
-		}
-		return nil, wrap(err)
+		return nil, err
 	}
-	c := connOf(pc.Conn().PgConn())
-	t := &tx{pool: p, pooled: pc, c: c, ctx: ctx, write: write}
-	err = c.renew(ctx, p.schema.Load())
-	if err == nil {
-		err = c.begin(ctx, begin, s)
-	}
-	if err != nil {
-		pc.Release() // which closes it if the transaction has begun
+	t := &start
+	t.pool, t.pooled, t.c, t.ctx = p, pc, connOf(pc.Conn().PgConn()), ctx
+	t.rows.c = t.c
+	if err := t.c.renew(ctx, p.schema.Load()); err != nil {
+		t.release()
 		return nil, err
 	}
 	return t, nil
+}
+
+// acquire takes a connection from the pool, waiting for one no longer than configured.
+func (p *pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	if p.closed.Load() {
+		return nil, db.ErrClosed
+	}
+	select {
+	case p.free <- struct{}{}: // without a timer, which costs more than a free connection
+	default:
+		var late <-chan time.Time
+		if p.patience > 0 {
+			timer := time.NewTimer(p.patience)
+			defer timer.Stop()
+			late = timer.C
+		}
+		select {
+		case p.free <- struct{}{}:
+		case <-late:
+			return nil, fmt.Errorf("%w: no connection was free for %s", db.ErrBusy, p.patience)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w while waiting for a connection: %w", db.ErrCanceled, context.Cause(ctx))
+		}
+	}
+	pc, err := p.pool.Acquire(ctx)
+	if err == nil {
+		return pc, nil
+	}
+	<-p.free
+	if p.closed.Load() {
+		return nil, db.ErrClosed
+	}
+	return nil, wrap(err)
+}
+
+// giveBack returns a connection to the pool, which closes it if it is not idle.
+func (p *pool) giveBack(pc *pgxpool.Conn) {
+	pc.Release()
+	<-p.free
 }

@@ -10,25 +10,30 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"cds/parser/cqn"
 	"cds/runtime/db"
 )
 
 var (
 	errDone = errors.New("the transaction has ended")
 	errOpen = errors.New("rows of the statement before are still open")
+	errUsed = errors.New("the transaction was begun for one statement")
 )
 
 // A tx is a transaction; it owns its connection until it ends.
 type tx struct {
-	pool   *pool
-	pooled *pgxpool.Conn
-	c      *conn // nil after the end
-	ctx    context.Context
-	write  bool
-	script bool // a script has run
-	rows   rows
-	depth  int // of savepoints, for their names
+	pool    *pool
+	pooled  *pgxpool.Conn
+	c       *conn // nil after the end
+	ctx     context.Context
+	session db.Session
+	begin   string // the statement that begins it, sent with the first one; "" once it is sent, and for one that needs none
+	told    bool   // the database has been told the session
+	write   bool
+	one     bool // for one query, which brackets itself
+	used    bool // the one query has been run
+	script  bool // a script has run
+	rows    rows
+	depth   int // of savepoints, for their names
 }
 
 var _ db.Tx = (*tx)(nil)
@@ -57,6 +62,8 @@ func (t *tx) ready(ctx context.Context) error {
 		return errDone
 	case t.rows.rr != nil:
 		return errOpen
+	case t.one && t.used:
+		return errUsed
 	}
 	for _, c := range [...]context.Context{ctx, t.ctx} {
 		if err := c.Err(); err != nil {
@@ -71,14 +78,12 @@ func (t *tx) Query(ctx context.Context, s db.Stmt) (db.Rows, error) {
 		return nil, err
 	}
 	ctx, stop := t.both(ctx)
-	rr, e, err := t.c.exec(ctx, s)
-	if err != nil {
+	if err := t.start(ctx, s); err != nil {
 		stop()
 		return nil, err
 	}
-	r := &t.rows
-	r.rr, r.fields, r.stop, r.vals = rr, e.stmt.Fields, stop, nil
-	return r, nil
+	t.rows.stop = stop
+	return &t.rows, nil
 }
 
 func (t *tx) Exec(ctx context.Context, s db.Stmt) (int64, error) {
@@ -86,16 +91,102 @@ func (t *tx) Exec(ctx context.Context, s db.Stmt) (int64, error) {
 		return 0, err
 	}
 	ctx, stop := t.both(ctx)
-	defer stop()
-	rr, _, err := t.c.exec(ctx, s)
+	t.rows.stop = stop
+	if err := t.start(ctx, s); err != nil {
+		stop()
+		return 0, err
+	}
+	tag, err := t.rows.finish()
 	if err != nil {
 		return 0, err
 	}
-	tag, err := rr.Close()
-	if err != nil {
-		return 0, wrap(err)
-	}
 	return tag.RowsAffected(), nil
+}
+
+// start sends a statement, together with what has to come before it: the beginning of the transaction, and who is asking.
+func (t *tx) start(ctx context.Context, s db.Stmt) error {
+	e, err := t.c.prepared(ctx, s)
+	if err != nil {
+		return err
+	}
+	r := &t.rows
+	if t.begin == "" && (t.told || s.Anonymous) {
+		t.used = true
+		r.rr, r.fields, r.vals = t.c.pg.ExecStatement(ctx, e.stmt, t.c.values, t.c.formats, e.formats), e.stmt.Fields, nil
+		return nil
+	}
+	b, before, err := t.bracket(ctx, !s.Anonymous)
+	if err != nil {
+		return err
+	}
+	if err := t.c.bind(s.Binds, e.stmt.ParamOIDs); err != nil { // again: preparing what comes before may have used the memory
+		return err
+	}
+	t.used = true
+	b.ExecStatement(e.stmt, t.c.values, t.c.formats, e.formats)
+	all := t.c.pg.ExecBatch(ctx, b)
+	for range before {
+		if !all.NextResult() {
+			return t.c.wrap(all.Close())
+		}
+		if _, err := all.ResultReader().Close(); err != nil {
+			_ = all.Close()
+			return t.c.wrap(err)
+		}
+	}
+	if !all.NextResult() {
+		return t.c.wrap(all.Close())
+	}
+	r.all, r.rr, r.fields, r.vals = all, all.ResultReader(), e.stmt.Fields, nil
+	return nil
+}
+
+// bracket returns a batch with what has to be sent before the next statement, and the number of its parts.
+func (t *tx) bracket(ctx context.Context, tell bool) (b *pgconn.Batch, n int, err error) {
+	b = &pgconn.Batch{}
+	var e *entry
+	if tell && !t.told {
+		if e, err = t.c.prepare(ctx, setSession, nil); err != nil {
+			return nil, 0, err
+		}
+	}
+	if t.begin != "" {
+		b.ExecParams(t.begin, nil, nil, nil, nil)
+		t.begin = ""
+		n++
+	}
+	if e != nil {
+		vals := make([][]byte, 0, 6)
+		for _, v := range sessionValues(t.session) {
+			vals = append(vals, []byte(v))
+		}
+		b.ExecStatement(e.stmt, vals, nil, nil)
+		t.told = true
+		n++
+	}
+	return b, n, nil
+}
+
+// open sends the beginning of the transaction if that has not been done.
+func (t *tx) open(ctx context.Context) error {
+	if t.begin == "" && t.told {
+		return nil
+	}
+	b, _, err := t.bracket(ctx, true)
+	if err != nil {
+		return err
+	}
+	_, err = t.c.pg.ExecBatch(ctx, b).ReadAll()
+	return t.c.wrap(err)
+}
+
+// SetSession changes what views are told about who is asking.
+func (t *tx) SetSession(_ context.Context, s db.Session) error {
+	if t.c == nil {
+		return errDone
+	}
+	t.session, t.told = s, false
+	return nil
 }
 
 // Script runs statements in one message. They may change the schema, so other connections prepare their statements anew.
@@ -108,30 +199,23 @@ func (t *tx) Script(ctx context.Context, sql string) error {
 	}
 	ctx, stop := t.both(ctx)
 	defer stop()
+	if err := t.open(ctx); err != nil {
+		return err
+	}
 	t.script = true
 	return t.run(ctx, sql)
 }
 
-// SetSession changes what views are told about who is asking.
-func (t *tx) SetSession(ctx context.Context, s db.Session) error {
-	binds := make([]cqn.Value, 0, 6)
-	for _, v := range sessionValues(s) {
-		binds = append(binds, cqn.String(v))
-	}
-	rows, err := t.Query(ctx, db.Stmt{SQL: setSession, Binds: binds})
-	if err != nil {
-		return err
-	}
-	return rows.Close()
-}
-
 func (t *tx) run(ctx context.Context, sql string) error {
 	_, err := t.c.pg.Exec(ctx, sql).ReadAll()
-	return wrap(err)
+	return t.c.wrap(err)
 }
 
 func (t *tx) Savepoint(ctx context.Context) (func(keep bool) error, error) {
 	if err := t.ready(ctx); err != nil {
+		return nil, err
+	}
+	if err := t.open(t.ctx); err != nil {
 		return nil, err
 	}
 	name := "s" + strconv.Itoa(t.depth+1)
@@ -148,6 +232,7 @@ func (t *tx) Savepoint(ctx context.Context) (func(keep bool) error, error) {
 		ended = true
 		t.depth--
 		if !keep {
+			t.told = false // what it was told since is undone as well
 			return t.run(t.ctx, "ROLLBACK TO "+name+"; RELEASE "+name)
 		}
 		return t.run(t.ctx, "RELEASE "+name)
@@ -166,11 +251,12 @@ func (t *tx) Commit() error {
 		return fmt.Errorf("%w: %w", db.ErrCanceled, err)
 	}
 	var err error
-	switch c.pg.TxStatus() {
-	case 'E':
+	switch status := c.pg.TxStatus(); {
+	case status == 'I' && (t.begin != "" || t.one): // nothing was sent, or nothing that has to be ended
+	case status == 'E':
 		_ = t.Rollback()
 		return errors.New("the transaction cannot be committed: one of its statements failed")
-	case 'T':
+	case status == 'T':
 		var res []*pgconn.Result
 		ctx, stop := context.WithTimeout(context.WithoutCancel(t.ctx), endTimeout)
 		res, err = c.pg.Exec(ctx, "COMMIT").ReadAll()
@@ -184,8 +270,9 @@ func (t *tx) Commit() error {
 	if t.script {
 		t.pool.schema.Add(1)
 	}
+	err = c.wrap(err)
 	t.release()
-	return wrap(err)
+	return err
 }
 
 // Rollback undoes the transaction. If the connection is lost, so is the transaction, and all is well.
@@ -195,7 +282,7 @@ func (t *tx) Rollback() error {
 		return nil
 	}
 	_ = t.rows.Close()
-	if !c.pg.IsClosed() {
+	if !c.pg.IsClosed() && c.pg.TxStatus() != 'I' {
 		ctx, stop := context.WithTimeout(context.WithoutCancel(t.ctx), endTimeout)
 		_ = t.run(ctx, "ROLLBACK") // a connection that fails here is closed by release, which rolls back
 		stop()
@@ -210,12 +297,14 @@ func (t *tx) Rollback() error {
 // release gives the connection back to the pool, which closes it if it is not idle.
 func (t *tx) release() {
 	t.c = nil
-	t.pooled.Release()
+	t.pool.giveBack(t.pooled)
 }
 
 // rows is the cursor of a transaction.
 type rows struct {
+	c      *conn
 	rr     *pgconn.ResultReader
+	all    *pgconn.MultiResultReader // of a statement that was sent with others
 	fields []pgconn.FieldDescription
 	vals   [][]byte
 	buf    []byte // texts made for the current row
@@ -241,10 +330,20 @@ func (r *rows) end() error {
 	if r.rr == nil {
 		return nil
 	}
-	_, err := r.rr.Close()
-	r.rr, r.vals = nil, nil
+	_, err := r.finish()
+	return err
+}
+
+func (r *rows) finish() (pgconn.CommandTag, error) {
+	tag, err := r.rr.Close()
+	if r.all != nil {
+		if cerr := r.all.Close(); err == nil {
+			err = cerr
+		}
+	}
+	r.rr, r.all, r.vals = nil, nil, nil
 	r.stop()
-	return wrap(err)
+	return tag, r.c.wrap(err)
 }
 
 func (r *rows) Columns() int        { return len(r.fields) }
