@@ -98,6 +98,10 @@ func (l *linker) builtin(t *ast.TypeExpr) (*csn.Builtin, bool) {
 		}
 		l.typeArg(b, t, k, t.NamedArgs[k])
 	}
+	if known := l.builtins[*b]; known != nil { // a type is never changed: elements share it
+		return known, true
+	}
+	l.builtins[*b] = b
 	return b, true
 }
 

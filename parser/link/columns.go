@@ -10,7 +10,11 @@ import (
 
 // star returns the columns that `*` stands for in a scope. named has the explicit columns, which take the place of those of their name.
 func (l *linker) star(s *escope, exclude []string, named func(name string) *outCol) []outCol {
-	var out []outCol
+	n := 0
+	for i := range s.sources {
+		n += len(s.sources[i].elems)
+	}
+	out := make([]outCol, 0, n)
 	for i := range s.sources {
 		src := &s.sources[i]
 		for _, e := range src.elems {

@@ -142,10 +142,7 @@ func (l *linker) candidates(svc, t *def) []*def {
 	if l.projections == nil {
 		l.projections = map[*def][]*def{}
 		for _, c := range l.defs {
-			if c.kind != kEntity || c.query == nil || c.service == nil || c.exposes != nil || c.query.node == nil || c.query.node.SetOp != "" {
-				continue
-			}
-			if !l.plainSource(c) {
+			if c.kind != kEntity || c.query == nil || c.service == nil || c.exposes != nil || !l.plainSource(c) {
 				continue
 			}
 			for i, p := 0, l.primary(c); p != nil && i < maxDepth; i, p = i+1, l.primary(p) {
@@ -168,8 +165,12 @@ func (l *linker) candidates(svc, t *def) []*def {
 
 // plainSource reports whether a view reads an entity by its name: neither by a path nor from a subquery.
 func (l *linker) plainSource(d *def) bool {
-	f, ok := d.query.node.From.(*cqn.From)
-	if !ok || f.Path == nil || len(f.Path.Path) != 1 {
+	q := d.query.node
+	if q == nil {
+		return d.query.plain
+	}
+	f, ok := q.From.(*cqn.From)
+	if !ok || q.SetOp != "" || f.Path == nil || len(f.Path.Path) != 1 {
 		return false
 	}
 	_, rest := l.entityPrefix(d.scope, f.Path.Path[0].Name)

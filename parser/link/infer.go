@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"cds/parser/ast"
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/parser/diag"
@@ -65,11 +66,22 @@ func (l *linker) infer(d *def) {
 	d.elems = nil
 	l.viewElements(d, sig)
 	d.inferred = done
+	l.settle(d)
 	l.chain = l.chain[:len(l.chain)-1]
 	if d.kind == kEntity && d.service != nil {
 		for _, e := range d.elems {
 			l.redirectTree(d, e, 0)
 		}
+	}
+}
+
+// settle keeps what will be asked about the body of a view and lets go of its syntax tree.
+func (l *linker) settle(d *def) {
+	q := d.query
+	q.plain, q.base, q.projection = l.plainSource(d), l.primary(d), q.node.Projection
+	q.node, q.more = nil, nil
+	if _, ok := d.node.(*ast.Entity); ok {
+		d.node = l.bareView
 	}
 }
 
@@ -144,7 +156,7 @@ func (sig *signature) markKeys() {
 
 // viewElement makes one element of a view. Its annotations come later, when all elements are there.
 func (l *linker) viewElement(d *def, c *outCol) *csn.Element {
-	e := &csn.Element{}
+	e := l.element()
 	e.Name, e.Span = c.name, c.span
 	inf := l.know(e, elemInfo{owner: d, state: done, inferredTarget: true, source: c.el, more: columnInfo(c.path, c.filter)})
 	if c.el != nil && len(c.path) == 0 {
@@ -156,7 +168,7 @@ func (l *linker) viewElement(d *def, c *outCol) *csn.Element {
 	inf.notes = l.notes[d.name].elem(c.name)
 	if c.spec != nil && c.spec.ast != nil {
 		e.Doc = c.spec.ast.Doc
-		assignAll(&e.Annotations, flatten(c.spec.ast.Annos))
+		assignAll(&e.Annotations, l.flatten(c.spec.ast.Annos))
 	}
 	assignAll(&e.Annotations, inf.notes.own())
 	l.conditions(e.Annotations)
@@ -271,10 +283,13 @@ func (l *linker) viewParams(d *def) {
 // primary returns the entity that a view projects: that of its only source, over subqueries in FROM, or of the first query of a set
 // operation. It is nil for joins. It needs no inference.
 func (l *linker) primary(d *def) *def {
-	if d.query == nil || d.query.node == nil {
+	if d.query == nil {
 		return nil
 	}
 	q := d.query.node
+	if q == nil {
+		return d.query.base
+	}
 	for i := 0; q.SetOp != "" && len(q.Args) > 0 && i < maxDepth; i++ {
 		q = q.Args[0]
 	}

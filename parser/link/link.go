@@ -70,6 +70,8 @@ func Link(sources []Source, opt Options) Result {
 		prefixes: map[string]bool{},
 		notes:    map[string]*notes{},
 		bare:     &ast.Entity{},
+		bareView: &ast.Entity{Query: &ast.Query{}},
+		builtins: map[csn.Builtin]*csn.Builtin{},
 	}
 	defer l.forget()
 	res := Result{}
@@ -83,6 +85,7 @@ func Link(sources []Source, opt Options) Result {
 	}
 	res.Defs = l.output()
 	l.unusedNotes()
+	l.openClashes()
 	res.Diags = l.diags
 	if len(sources) > 0 && sources[0].File.Namespace != nil {
 		res.Namespace = sources[0].File.Namespace.Text
@@ -115,9 +118,14 @@ type linker struct {
 	fileScopes []*scope
 	uses       []usedName // names imported by using
 	noteOrder  []string
+	clashes    []*clash
+	reached    map[int][]bool // sources that a source uses, see layered
 
-	composed    bool            // the pass compose is over: declarations of resolved elements are not needed any more
+	composed    bool          // the pass compose is over: declarations of resolved elements are not needed any more
+	slab        []csn.Element // elements not used yet
+	builtins    map[csn.Builtin]*csn.Builtin
 	bare        *ast.Entity     // stands for the declarations of tables that are not needed any more
+	bareView    *ast.Entity     // the same of views
 	chain       []*def          // views being inferred
 	projections map[*def][]*def // entity to the views in services that project it
 }

@@ -124,7 +124,7 @@ func (l *linker) entity(d *def, ents map[*def]*csn.Entity) *csn.Entity {
 	if d.query != nil {
 		e.Source = d.linked
 		e.Params = d.query.params
-		e.Projection = d.query.node.Projection
+		e.Projection = d.query.projection
 	}
 	return e
 }
@@ -146,7 +146,7 @@ func (l *linker) actions(d *def) []*csn.Operation {
 func (l *linker) operation(d *def, n *ast.Operation, s *scope, ns *notes, name string) *csn.Operation {
 	op := &csn.Operation{Function: n.Function}
 	op.Name, op.Doc, op.Span = name, n.Doc, n.Name.Span
-	assignAll(&op.Annotations, flatten(n.Annos))
+	assignAll(&op.Annotations, l.flatten(n.Annos))
 	assignAll(&op.Annotations, ns.own())
 	l.conditions(op.Annotations)
 	dropEllipsis(op.Annotations)
@@ -175,7 +175,7 @@ func (l *linker) operation(d *def, n *ast.Operation, s *scope, ns *notes, name s
 		if ns != nil {
 			inf.notes = ns.returns
 		}
-		assignAll(&r.Annotations, flatten(n.ReturnsAnnos))
+		assignAll(&r.Annotations, l.flatten(n.ReturnsAnnos))
 		l.know(r, inf)
 		l.loose(r)
 		op.Returns = r

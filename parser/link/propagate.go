@@ -1,6 +1,9 @@
 package link
 
-import "cds/parser/csn"
+import (
+	"cds/parser/cqn"
+	"cds/parser/csn"
+)
 
 // propagateAll lets views inherit annotations from what they read: own ones win, null removes. Before: all elements are there and
 // all targets are final. After: annotations are complete; paths in inherited expressions use the names of the heirs.
@@ -47,14 +50,30 @@ func (l *linker) inheritElement(d *def, e *csn.Element) {
 				base = l.converted(d, fi.owner, e.Annotations, base)
 			}
 		}
-		inherit(&e.Annotations, base, toProjection)
+		if len(e.Annotations) == 0 && wholly(base, toProjection) {
+			e.Annotations = base[:len(base):len(base)] // shared: nobody changes them from here on without copying
+		} else {
+			inherit(&e.Annotations, base, toProjection)
+			dropEllipsis(e.Annotations)
+		}
+	} else {
+		dropEllipsis(e.Annotations)
 	}
-	dropEllipsis(e.Annotations)
 	if inf.source == nil && !inf.cast && e.TypeName == "" {
 		for _, x := range l.parts(e) {
 			l.inheritElement(d, x)
 		}
 	}
+}
+
+// wholly reports whether annotations pass on as they are.
+func wholly(as csn.Annotations, keep func(name string) bool) bool {
+	for i := range as {
+		if v := as[i].Value; !keep(as[i].Name) || v.Kind == cqn.AnnoNull || hasEllipsis(v) {
+			return false
+		}
+	}
+	return true
 }
 
 // fromViewType completes what an element takes over from an element of a view by `type of`.

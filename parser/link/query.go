@@ -11,11 +11,14 @@ import (
 
 // A viewQuery is the body of a view with what extensions add to it.
 type viewQuery struct {
-	node   *ast.Query
-	owner  *def
-	scope  *scope // nil: that of the owner
-	more   []moreColumns
-	params csn.Elements
+	node       *ast.Query // nil when the view is inferred
+	owner      *def
+	scope      *scope // nil: that of the owner
+	more       []moreColumns
+	params     csn.Elements
+	projection bool // `projection on`
+	plain      bool // known when the view is inferred: it reads an entity by its name
+	base       *def // likewise: the entity that it projects
 }
 
 type moreColumns struct {

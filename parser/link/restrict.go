@@ -1,6 +1,7 @@
 package link
 
 import (
+	"slices"
 	"strings"
 
 	"cds/parser/cqn"
@@ -233,15 +234,20 @@ func (l *linker) restrictAll() {
 			d.annos[i].Value = s.symbolsIn(d.annos[i].Value, 0)
 		}
 		for _, e := range d.elems {
-			for i := range e.Annotations {
-				e.Annotations[i].Value = s.symbolsIn(e.Annotations[i].Value, 0)
+			for i, f := range e.Annotations {
+				v := s.symbolsIn(f.Value, 0)
+				if v == f.Value {
+					continue
+				}
+				e.Annotations = slices.Clone(e.Annotations) // they may be those of the element behind
+				e.Annotations[i].Value = v
 			}
 		}
 	}
 }
 
 func (s *escope) symbolsIn(v *cqn.AnnoValue, depth int) *cqn.AnnoValue {
-	if !hasExpr(v, depth) {
+	if !symbolic(v, depth) {
 		return v
 	}
 	out := *v
@@ -261,6 +267,27 @@ func (s *escope) symbolsIn(v *cqn.AnnoValue, depth int) *cqn.AnnoValue {
 		}
 	}
 	return &out
+}
+
+// symbolic reports whether an expression in an annotation has an enum symbol.
+func symbolic(v *cqn.AnnoValue, depth int) bool {
+	if v == nil || depth > maxDepth {
+		return false
+	}
+	if v.Expr != nil && hasSymbol(v.Expr) {
+		return true
+	}
+	for _, it := range v.Items {
+		if symbolic(it, depth+1) {
+			return true
+		}
+	}
+	for i := range v.Fields {
+		if symbolic(v.Fields[i].Value, depth+1) {
+			return true
+		}
+	}
+	return false
 }
 
 func hasSymbol(x cqn.Expr) bool {

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"slices"
 	"strings"
 
 	"cds/parser/cqn"
@@ -29,13 +30,14 @@ func (l *linker) rewriteAll() {
 
 // dropBroken removes associations that a `*` took along but that can't work in the view.
 func (l *linker) dropBroken(es csn.Elements) csn.Elements {
-	var out csn.Elements
-	for _, e := range es {
-		if inf := l.info(e); inf == nil || !inf.dropped {
-			out = append(out, e)
-		}
+	dropped := func(e *csn.Element) bool {
+		inf := l.info(e)
+		return inf != nil && inf.dropped
 	}
-	return out
+	if !slices.ContainsFunc(es, dropped) {
+		return es
+	}
+	return slices.DeleteFunc(slices.Clone(es), dropped)
 }
 
 func (l *linker) finish(d *def, e *csn.Element, depth int) {

@@ -167,19 +167,23 @@ func (l *linker) includeCycle(d, inc *def, m member, chain []*def) {
 
 // newElement makes the element of a declaration, without type.
 func (l *linker) newElement(d *def, n *ast.Element, s *scope) *csn.Element {
-	e := &csn.Element{Key: n.Key, Virtual: n.Virtual, Localized: n.Localized, Masked: n.Masked, Default: n.Default, Value: n.Value, Stored: n.Stored}
+	e := l.element()
+	e.Key, e.Virtual, e.Localized, e.Masked, e.Stored = n.Key, n.Virtual, n.Localized, n.Masked, n.Stored
+	e.Default, e.Value = n.Default, n.Value
 	e.Name, e.Doc, e.Span = n.Name.Text, n.Doc, n.Name.Span
 	if n.NotNull != nil {
 		e.NotNull = *n.NotNull
 	}
-	e.Annotations = flatten(n.Annos)
+	e.Annotations = l.flatten(n.Annos)
 	l.know(e, elemInfo{texpr: n.Type, written: true, owner: d}).setNames(s)
 	return e
 }
 
 // copyElement makes the copy of an included element. Its type comes later from the original.
 func (l *linker) copyElement(d *def, from *csn.Element) *csn.Element {
-	e := &csn.Element{Key: from.Key, Virtual: from.Virtual, Localized: from.Localized, Masked: from.Masked, NotNull: from.NotNull, Default: from.Default, Value: from.Value, Stored: from.Stored}
+	e := l.element()
+	e.Key, e.Virtual, e.Localized, e.Masked, e.NotNull, e.Stored = from.Key, from.Virtual, from.Localized, from.Masked, from.NotNull, from.Stored
+	e.Default, e.Value = from.Default, from.Value
 	e.Name, e.Doc, e.Span = from.Name, from.Doc, from.Span
 	fi := l.info(from)
 	l.know(e, elemInfo{texpr: fi.texpr, written: fi.written, owner: d, more: &moreInfo{from: from}, inferredTarget: true}).setNames(fi.names())
