@@ -271,6 +271,12 @@ func (c *call) serve() error {
 		return c.batch()
 	case uri.Operation:
 		return c.operation()
+	case uri.Reference:
+		return c.references()
+	case uri.Single:
+		if via := res.Segments[len(res.Segments)-1].Via; c.r.Method == http.MethodDelete && via != nil && !via.Assoc().Many && !via.Assoc().Composition {
+			return c.unlink(via) // not the entity that it leads to
+		}
 	}
 	if ev := c.event(); ev != eventRead || res.Kind == uri.Property {
 		if err := c.allowed(ev); err != nil {
@@ -339,6 +345,10 @@ func (c *call) method() error {
 		}
 	case uri.Count:
 		return no("Method " + m + " is not allowed for $count")
+	case uri.Reference:
+		if m == http.MethodHead || m == http.MethodPatch {
+			return no("Method " + m + " is not allowed for references")
+		}
 	}
 	return nil
 }

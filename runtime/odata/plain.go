@@ -21,6 +21,8 @@ type Document struct {
 	ContentType string
 	// SecurityPolicy is the Content-Security-Policy of pages; "" for none.
 	SecurityPolicy string
+	// Open serves the document to anybody: it tells nothing of the service.
+	Open bool
 	// Body makes the document, on each request; callers keep what is costly to make.
 	Body func() ([]byte, error)
 }
@@ -31,8 +33,10 @@ func (c *call) extra() (err error, ok bool) {
 	if !ok || c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
 		return nil, false
 	}
-	if err := c.gate(); err != nil {
-		return err, true
+	if !doc.Open {
+		if err := c.gate(); err != nil {
+			return err, true
+		}
 	}
 	body, err := doc.Body()
 	if err != nil {
@@ -67,7 +71,7 @@ func (c *call) plainMethod() error {
 	read := m == http.MethodGet || m == http.MethodHead
 	no := func(what string) error { return cds.Reject(405, "405", "Method %s is not allowed for %s", m, what) }
 	switch c.res.Kind {
-	case uri.Metadata, uri.Batch:
+	case uri.Metadata, uri.Batch, uri.Reference:
 		return cds.Reject(404, "404", "Invalid resource path %q", c.svc.Model.Name+"."+c.path)
 	case uri.Root:
 		if !read {

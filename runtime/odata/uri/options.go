@@ -127,6 +127,22 @@ func (r *Resource) lookup(name string) (string, bool) {
 	return "", false
 }
 
+// Option returns the decoded value of a query option; ok is false if it is not given, or more than once.
+func (r *Resource) Option(name string) (value string, ok bool) {
+	for _, o := range r.options {
+		if o.name == name {
+			if ok {
+				return "", false
+			}
+			value, ok = o.value, true
+		}
+	}
+	return value, ok
+}
+
+// CheckOptions refuses system query options that no request may have. Query does so too; this is for requests that ask for no rows.
+func (r *Resource) CheckOptions() error { return r.checkOptions() }
+
 // checkOptions refuses unknown and unsupported system options and repeated ones. Options without $ are the application's own and pass.
 func (r *Resource) checkOptions() error {
 	seen := map[string]bool{}
@@ -137,6 +153,10 @@ func (r *Resource) checkOptions() error {
 		switch o.name {
 		case "$filter": // repeated ones are and-ed
 			continue
+		case "$id":
+			if r.Kind != Reference {
+				return bad("Query option \"$id\" is for $ref only")
+			}
 		case "$select", "$expand", "$orderby", "$top", "$skip", "$count", "$search", "$skiptoken":
 		case "$format":
 			if o.value != "json" && !strings.HasPrefix(o.value, "application/json") {

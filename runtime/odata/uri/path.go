@@ -149,6 +149,12 @@ func (p *pathParser) next() error {
 		}
 		r.Kind = Count
 		return nil
+	case "$ref":
+		if len(p.segs) > 0 {
+			return p.notFound(seg)
+		}
+		r.Kind = Reference
+		return nil
 	case "$value":
 		if r.Many() {
 			return p.notFound(seg)
