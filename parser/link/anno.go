@@ -4,6 +4,7 @@ import (
 	"cds/parser/ast"
 	"cds/parser/cqn"
 	"cds/parser/csn"
+	"cds/parser/diag"
 	"cds/parser/token"
 )
 
@@ -17,6 +18,7 @@ type notes struct {
 	params  map[string]*notes
 	returns *notes
 	used    bool
+	clashes map[string]*clash
 }
 
 func (n *notes) elem(name string) *notes {
@@ -77,6 +79,31 @@ func flatten(as []*ast.Anno) csn.Annotations {
 		}
 	}
 	return out
+}
+
+// flatten is the function of this name; it reports what is assigned twice in one place, where chance alone would say which one was meant.
+func (l *linker) flatten(as []*ast.Anno) csn.Annotations {
+	out := flatten(as)
+	if len(as) > 1 {
+		l.repeated(as)
+	}
+	return out
+}
+
+func (l *linker) repeated(as []*ast.Anno) {
+	var all csn.Annotations
+	for _, a := range as {
+		n := len(all)
+		for _, f := range flatten([]*ast.Anno{a}) {
+			for i := range all[:n] {
+				if all[i].Name == f.Name && !hasEllipsis(f.Value) {
+					l.diags.Errorf("anno-duplicate", f.Span, "Duplicate assignment with “@%s”", f.Name).Related =
+						[]diag.Related{{Message: "the other one", Span: all[i].Span}}
+				}
+			}
+			all = append(all, f)
+		}
+	}
 }
 
 func flattenInto(out *csn.Annotations, name string, v *cqn.AnnoValue, at token.Span, depth int) {

@@ -105,7 +105,7 @@ func (l *linker) extendOne(src int, s *scope, n *ast.Extend, depth int) {
 		l.extendElement(src, root, d, s, n)
 		return
 	}
-	l.note(root, flatten(n.Annos), src)
+	l.note(root, l.flatten(n.Annos), src)
 	if len(n.Decls) > 0 {
 		inner := newScope(s, abs)
 		inner.whole = true
@@ -130,7 +130,7 @@ func (l *linker) extendElements(src int, root *notes, d *def, s *scope, n *ast.E
 			l.noteElement(root, e, src, 0)
 		case e.ExtendOnly:
 			in := child(&root.elems, e.Name.Text, e.Name.Span)
-			l.note(in, flatten(e.Annos), src)
+			l.note(in, l.flatten(e.Annos), src)
 			l.extendMember(d, []ast.Ident{{Text: e.Name.Text, Span: e.Name.Span}}, in, src, l.ofElement(e))
 		case d.query != nil:
 			l.diags.Errorf("extend-query", e.Name.Span, "A view can't be extended with elements").Hint = "Use `extend … with columns { … }`."
@@ -151,7 +151,7 @@ func (l *linker) extendElement(src int, root *notes, d *def, s *scope, n *ast.Ex
 	for _, p := range pathParts(n.ElementPath) {
 		at = child(&at.elems, p.Text, p.Span)
 	}
-	l.note(at, flatten(n.Annos), src)
+	l.note(at, l.flatten(n.Annos), src)
 	x := &typeExtension{elements: n.Elements, enum: n.Enum, args: n.TypeArgs, at: n.ElementPath.Span, name: n.ElementPath.Text}
 	if d.query != nil {
 		if !x.empty() {
@@ -183,20 +183,6 @@ func (l *linker) noteFor(abs string, at token.Span) *notes {
 	return n
 }
 
-// note adds annotations to a node. The same one twice from one source is suspicious: the last one is used.
-func (l *linker) note(n *notes, as csn.Annotations, src int) {
-	for _, f := range as {
-		if s, ok := n.src[f.Name]; ok && s == src && !hasEllipsis(f.Value) {
-			l.diags.Warnf("anno-duplicate-same-file", f.Span, "Duplicate assignment with “@%s”, using last", f.Name)
-		}
-		if n.src == nil {
-			n.src = map[string]int{}
-		}
-		n.src[f.Name] = src
-		assignLate(&n.annos, f)
-	}
-}
-
 // assignLate replaces an earlier assignment, except that a value with `...` stays in the list: its base may be declared or inherited.
 func assignLate(as *csn.Annotations, f field) {
 	if !hasEllipsis(f.Value) {
@@ -215,7 +201,7 @@ func (l *linker) annotateOne(src int, s *scope, n *ast.Annotate) {
 	for _, p := range pathParts(n.ElementPath) {
 		at = child(&at.elems, p.Text, p.Span)
 	}
-	l.note(at, flatten(n.Annos), src)
+	l.note(at, l.flatten(n.Annos), src)
 	for _, e := range n.Elements {
 		l.noteElement(at, e, src, 0)
 	}
@@ -229,7 +215,7 @@ func (l *linker) annotateOne(src int, s *scope, n *ast.Annotate) {
 		if root.returns == nil {
 			root.returns = &notes{span: n.Returns.Name.Span}
 		}
-		l.note(root.returns, flatten(n.Returns.Annos), src)
+		l.note(root.returns, l.flatten(n.Returns.Annos), src)
 		for _, e := range n.Returns.Elements {
 			l.noteElement(root.returns, e, src, 0)
 		}
@@ -237,7 +223,7 @@ func (l *linker) annotateOne(src int, s *scope, n *ast.Annotate) {
 }
 
 func (l *linker) noteOperation(at *notes, o *ast.Operation, src int) {
-	l.note(at, flatten(o.Annos), src)
+	l.note(at, l.flatten(o.Annos), src)
 	for _, p := range o.Params {
 		l.noteElement2(&at.params, p, src)
 	}
@@ -245,7 +231,7 @@ func (l *linker) noteOperation(at *notes, o *ast.Operation, src int) {
 		if at.returns == nil {
 			at.returns = &notes{span: o.Name.Span}
 		}
-		l.note(at.returns, flatten(o.ReturnsAnnos), src)
+		l.note(at.returns, l.flatten(o.ReturnsAnnos), src)
 	}
 }
 
@@ -263,7 +249,7 @@ func (l *linker) noteElement2(m *map[string]*notes, e *ast.Element, src int) {
 }
 
 func (l *linker) noteInto(c *notes, e *ast.Element, src, depth int) {
-	l.note(c, flatten(e.Annos), src)
+	l.note(c, l.flatten(e.Annos), src)
 	for _, k := range e.Elements {
 		l.noteElement(c, k, src, depth+1)
 	}

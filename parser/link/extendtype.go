@@ -123,7 +123,7 @@ func (l *linker) extendedFields(fields []*ast.Element, n *notes, src int, more [
 			l.noteElement(n, e, src, depth)
 		case e.ExtendOnly:
 			in := child(&n.elems, e.Name.Text, e.Name.Span)
-			l.note(in, flatten(e.Annos), src)
+			l.note(in, l.flatten(e.Annos), src)
 			x := l.ofElement(e)
 			if i := fieldIndex(fields, e.Name.Text); i >= 0 {
 				fields[i] = l.extendedElement(fields[i], nil, in, src, x, depth+1)

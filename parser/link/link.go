@@ -155,7 +155,7 @@ type def struct {
 	src     int
 	scope   *scope // where names inside the definition are looked up
 	node    ast.Decl
-	head    *ast.Head // nil when its annotations are in annos
+	written []*ast.Anno // annotations of the declaration until they are in annos; a pointer to the declaration would keep it
 	doc     string
 	service *def // enclosing service, nil for none
 	span    token.Span

@@ -17,6 +17,9 @@ func warning(title, explain, wrong, right string) diag.Entry {
 	return diag.Entry{Severity: diag.Warning, Title: title, Explain: explain, Wrong: wrong, Right: right}
 }
 
+// layersExample is the beginning of a model of several files; the last of them is still to come.
+const layersExample = "using from './b';\nusing from './c';\n-- a.cds --\nentity E { key ID : Integer; }\n-- b.cds --\nusing from './a';\nannotate E with @t: 1;\n-- c.cds --\n"
+
 // Messages documents the diagnostics of this package. Wrong and Right are whole models: the former reports the code, the latter nothing.
 func Messages() diag.Catalogue {
 	all := diag.Catalogue{}
@@ -147,7 +150,10 @@ func extensionMessages() diag.Catalogue {
 		"anno-undefined-element": warning("Annotated is an element that does not exist", "See ext-undefined-def.", "annotate E with { IDD @a; }; entity E { key ID : Integer; }", "annotate E with { ID @a; }; entity E { key ID : Integer; }"),
 		"anno-undefined-action": warning("Annotated is an action that does not exist", "See ext-undefined-def.", "annotate E with actions { go @a; }; entity E { key ID : Integer; }",
 			"annotate E with actions { go @a; }; entity E { key ID : Integer; } actions { action go(); }"),
-		"anno-undefined-param":     warning("Annotated is a parameter that does not exist", "See ext-undefined-def.", "annotate f with (q @a); action f(p : Integer);", "annotate f with (p @a); action f(p : Integer);"),
+		"anno-undefined-param": warning("Annotated is a parameter that does not exist", "See ext-undefined-def.", "annotate f with (q @a); action f(p : Integer);", "annotate f with (p @a); action f(p : Integer);"),
+		"anno-duplicate":       configurable("An annotation twice in one place", "An annotation can be assigned once at each place.", "@a: 1 @a: 2 entity E { key ID : Integer; }", "@a: 2 entity E { key ID : Integer; }"),
+		"anno-duplicate-unrelated-layer": warning("The same annotation from files that know nothing of each other", "Which one holds would depend on the order of the files. Let one use the other, or assign it in a file that uses both.",
+			layersExample+"using from './a';\nannotate E with @t: 2;\n", layersExample+"using from './b';\nannotate E with @t: 2;\n"),
 		"anno-duplicate-same-file": warning("The same annotation twice", "Within a file the last one is used.", "annotate E with @a: 1; annotate E with @a: 2; entity E { key ID : Integer; }", "annotate E with @a: 2; entity E { key ID : Integer; }"),
 		"extend-query": entry("A view has no elements of its own", "It is extended with columns.", "entity E { key ID : Integer; } entity V as projection on E; extend V with { x : Integer; };",
 			"entity E { key ID : Integer; } entity V as projection on E { ID }; extend V with columns { ID as x };"),

@@ -46,7 +46,7 @@ func TestMessages(t *testing.T) {
 		if e.Title == "" {
 			t.Errorf("%s has no title", c)
 		}
-		if e.Wrong == "" {
+		if e.Wrong == "" || strings.Contains(e.Wrong, "\n-- ") { // of several files: tried out by package parser
 			continue
 		}
 		if got := severities(e.Wrong)[c]; got != e.Severity {

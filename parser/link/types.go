@@ -38,7 +38,7 @@ func (l *linker) annotateDef(d *def) {
 	own := d.annos
 	d.annos = nil
 	if d.head != nil {
-		assignAll(&d.annos, flatten(d.head.Annos))
+		assignAll(&d.annos, l.flatten(d.head.Annos))
 		d.head = nil
 	}
 	assignAll(&d.annos, own)
@@ -548,7 +548,7 @@ func (l *linker) enum(e *csn.Element, t *ast.TypeExpr, ns *notes) {
 	e.Enum = nil
 	for _, s := range t.Enum {
 		sym := csn.EnumSymbol{}
-		sym.Name, sym.Doc, sym.Span, sym.Annotations = s.Name.Text, s.Doc, s.Name.Span, flatten(s.Annos)
+		sym.Name, sym.Doc, sym.Span, sym.Annotations = s.Name.Text, s.Doc, s.Name.Span, l.flatten(s.Annos)
 		assignAll(&sym.Annotations, ns.elem(sym.Name).own())
 		dropEllipsis(sym.Annotations)
 		for i := range e.Enum {
