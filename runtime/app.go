@@ -47,6 +47,11 @@ func NewApp(m *csn.Model, opt AppOptions) (*App, diag.List) {
 		opt.PageMax = 1000
 	}
 	opt.Authz.Production = opt.Authz.Production || opt.Production
+	opt.Drafts.defaults()
+	m, faults := csn.WithDrafts(m, opt.Drafts.Lock.String())
+	if m == nil {
+		return nil, faults
+	}
 	policy, diags := authz.Compile(m, opt.Authz)
 	if diags.HasErrors() || policy == nil {
 		return nil, diags

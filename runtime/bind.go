@@ -1,6 +1,8 @@
 package cds
 
 import (
+	"time"
+
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/sqlgen"
@@ -101,6 +103,9 @@ func (b *bindings) implicit(bd *sqlgen.Bind) (cqn.Value, error) {
 	case cqn.FromUserAttr:
 		return b.attribute(bd), nil
 	case cqn.FromNow:
+		if bd.Param.Name != "" {
+			return moment(shifted(b.unit.nowText, bd.Param.Name), bd.Type), nil
+		}
 		return moment(b.unit.nowText, bd.Type), nil
 	case cqn.FromAt:
 		switch {
@@ -164,6 +169,19 @@ func (b *bindings) attribute(bd *sqlgen.Bind) cqn.Value {
 		return vs[0]
 	}
 	return cqn.Null
+}
+
+// shifted returns the time that is a duration off the given one, in the same form.
+func shifted(now, by string) string {
+	t, err := time.Parse(nowForm, now)
+	if err != nil {
+		return now
+	}
+	d, err := time.ParseDuration(by)
+	if err != nil {
+		return now
+	}
+	return t.Add(d).Format(nowForm)
 }
 
 // moment gives a timestamp text the form of the type it is compared with.

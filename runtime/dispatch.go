@@ -21,9 +21,7 @@ func (s *Service) Dispatch(ctx context.Context, r *RawRequest) (*Result, error) 
 		return nil, Reject(503, "503", "Service Unavailable")
 	}
 	r.Service = s
-	if r.Op != nil && r.Event == "" {
-		r.Event = Event(r.Op.LocalName())
-	}
+	r.nameEvent()
 	sc := scopeOf(ctx)
 	if sc != nil && sc.unit != nil && sc.app == s.App && !sc.unit.isEnded() {
 		if sc.envelope {

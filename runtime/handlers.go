@@ -65,6 +65,7 @@ func register[H any](s *Service, list *[]entry[H], m Match, h H) {
 	if s.App.inner.started.Load() {
 		panic("handler registered after Start: " + m.Name)
 	}
+	m = s.matchDrafts(m)
 	if err := s.checkMatch(m); err != nil && s.inner.err == nil {
 		s.inner.err = err
 	}
@@ -107,7 +108,7 @@ func (s *Service) checkMatch(m Match) error {
 }
 
 func (s *Service) hasEvent(ev Event) bool {
-	if slices.Contains(standardEvents, ev) || s.Model.Operation(string(ev)) != nil {
+	if slices.Contains(standardEvents, ev) || s.Model.Operation(string(ev)) != nil || isDraftEvent(ev) && s.hasDrafts() {
 		return true
 	}
 	for _, e := range s.Model.Entities {
@@ -122,7 +123,7 @@ func (m *Match) matches(k chainKey) bool {
 	if len(m.Events) > 0 && !slices.Contains(m.Events, k.event) {
 		return false
 	}
-	return len(m.Entities) == 0 || k.target != nil && slices.Contains(m.Entities, k.target.LocalName())
+	return len(m.Entities) == 0 || slices.ContainsFunc(m.Entities, func(name string) bool { return handlerFor(name, k) })
 }
 
 var standardEvents = []Event{"READ", "CREATE", "UPDATE", "DELETE", "UPSERT"}
@@ -132,11 +133,11 @@ func (s *Service) freeze() {
 	in := s.inner
 	in.chains = make(map[chainKey]*chain)
 	for _, e := range s.Model.Entities {
-		for _, ev := range standardEvents {
+		for _, ev := range eventsOf(e) {
 			in.add(chainKey{ev, e, nil})
 		}
 		for _, o := range e.Actions {
-			in.add(chainKey{Event(o.LocalName()), e, o})
+			in.add(chainKey{stepEvent(o), e, o})
 		}
 	}
 	for _, o := range s.Model.Ops {

@@ -44,8 +44,12 @@ type AppOptions struct {
 	// Authorizers narrow decisions, in order (see Authorizer).
 	Authorizers   []Authorizer
 	DefaultLocale string // "" means en
+	Texts         Texts  // translations of messages; nil for none
+	// Sleep waits for background work; nil waits by the clock. It returns early, with an error, when ctx ends.
+	Sleep func(ctx context.Context, d time.Duration) error
 	// PageDefault and PageMax are the page sizes where no @cds.query.limit says otherwise; 0 means 1000.
 	PageDefault, PageMax int
+	Drafts               DraftOptions
 }
 
 // An App is a served model: services with handlers, one policy, one database. Handlers are registered before Start; after it the

@@ -36,7 +36,7 @@ func (c cloner) definition(d Definition) Definition {
 
 // entity copies what was defined; Freeze computes the rest.
 func (c cloner) entity(e *Entity) *Entity {
-	return &Entity{Def: e.Def, Exposure: e.Exposure, Includes: e.Includes, Params: c.elements(e.Params, 0), Elements: e.Elements[:len(e.Elements):len(e.Elements)],
+	return &Entity{Def: e.Def, Exposure: e.Exposure, Includes: e.Includes, Params: c.elements(e.Params, 0), Elements: c.elements(e.Elements, 0),
 		Actions: c.operations(e.Actions), Source: e.Source, Projection: e.Projection}
 }
 
@@ -68,6 +68,7 @@ func (c cloner) element(el *Element, depth int) *Element {
 		return el
 	}
 	x := *el
+	x.ID, x.Owner, x.Path, x.ForeignKey, x.Origin = 0, nil, nil, nil, nil
 	switch t := el.Type.(type) {
 	case *Struct:
 		x.Type = &Struct{c.elements(t.Elements, depth+1)}
@@ -75,6 +76,7 @@ func (c cloner) element(el *Element, depth int) *Element {
 		x.Type = &Array{c.element(t.Items, depth+1)}
 	case *Assoc:
 		a := *t
+		a.FK, a.FKTarget, a.Join, a.Pairs, a.Rest, a.Backlink = nil, nil, nil, nil, nil, nil
 		x.Type = &a
 	}
 	return &x

@@ -133,7 +133,9 @@ func (d *drafter) add(root *Entity) {
 	d.services[root.Service] = true
 }
 
-func hidden(as ...cqn.AnnoField) Annotations { return append(Annotations{flagAnno("UI.Hidden")}, as...) }
+func hidden(as ...cqn.AnnoField) Annotations {
+	return append(Annotations{flagAnno("UI.Hidden")}, as...)
+}
 
 func flagAnno(name string) cqn.AnnoField {
 	return cqn.AnnoField{Name: name, Value: &cqn.AnnoValue{Kind: cqn.AnnoBool, Bool: true}}
@@ -161,8 +163,10 @@ func (d *drafter) twin(n *draftNode, e *Entity) *Entity {
 			t.Annotations = append(t.Annotations, cqn.AnnoField{Name: name, Value: v})
 		}
 	}
-	for _, el := range e.Elements {
-		t.Elements = append(t.Elements, d.loosen(d.redirect(el, n, draftsSuffix), e))
+	for _, el := range (cloner{}).elements(e.Elements, 0) {
+		d.redirect(el, n, draftsSuffix)
+		d.loosen(el, e)
+		t.Elements = append(t.Elements, el)
 	}
 	for _, name := range []string{DraftActive, DraftHasOrig, DraftHasCopy} {
 		t.Elements = append(t.Elements, booleanElement(name))
@@ -173,9 +177,8 @@ func (d *drafter) twin(n *draftNode, e *Entity) *Entity {
 	return t
 }
 
-// loosen makes a copy of an element for drafts: it may be null, and what a view computes is kept as it was when the draft was made.
-func (d *drafter) loosen(el *Element, e *Entity) *Element {
-	c := *el
+// loosen changes an element for drafts: it may be null, and what a view computes is kept as it was when the draft was made.
+func (d *drafter) loosen(c *Element, e *Entity) {
 	if !c.Key {
 		c.NotNull = false
 	}
@@ -185,17 +188,12 @@ func (d *drafter) loosen(el *Element, e *Entity) *Element {
 	c.Annotations = withoutAnnos(c.Annotations, "odata.etag", "Core.Immutable", "assert.unique")
 	switch t := c.Type.(type) {
 	case *Struct:
-		s := &Struct{}
 		for _, p := range t.Elements {
-			s.Elements = append(s.Elements, d.loosen(p, e))
+			d.loosen(p, e)
 		}
-		c.Type = s
 	case *Assoc:
-		a := *t
-		a.NotNull = false
-		c.Type = &a
+		t.NotNull = false
 	}
-	return &c
 }
 
 func withoutAnnos(as Annotations, names ...string) Annotations {
@@ -208,25 +206,22 @@ func withoutAnnos(as Annotations, names ...string) Annotations {
 	return out
 }
 
-// redirect lets the compositions of a node, and the associations that they are based on, lead to drafts.
-func (d *drafter) redirect(el *Element, n *draftNode, suffix string) *Element {
+// redirect lets the compositions of a node, and in drafts the associations that they are based on, lead to other entities of the same kind.
+func (d *drafter) redirect(el *Element, n *draftNode, suffix string) {
 	a := el.Assoc()
 	if a == nil || a.Target == nil || d.nodes[a.Target.Name] == nil || a.Target.Service != n.orig.Service {
-		return el
+		return
 	}
-	if !a.Composition && (suffix == unionSuffix || !isBacklink(el)) {
-		return el
+	if !a.Composition && (suffix == unionSuffix || !isBacklink(n.orig, el)) {
+		return
 	}
-	c, t := *el, *a
-	t.Target, t.TargetName = nil, a.Target.Name+suffix
-	c.Type = &t
-	return &c
+	a.TargetName, a.Target = a.Target.Name+suffix, nil
 }
 
-// isBacklink reports whether a composition of the target is based on the association.
-func isBacklink(el *Element) bool {
+// isBacklink reports whether a composition of the target is based on the association el of e.
+func isBacklink(e *Entity, el *Element) bool {
 	for _, x := range el.Assoc().Target.Flat {
-		if a := x.Assoc(); a != nil && a.Composition && a.Backlink != nil && a.Target == el.Owner && a.Backlink.Name == el.Name {
+		if a := x.Assoc(); a != nil && a.Composition && a.Backlink != nil && a.Target == e && a.Backlink.Name == el.Name {
 			return true
 		}
 	}
@@ -237,10 +232,10 @@ func isBacklink(el *Element) bool {
 func (d *drafter) union(n *draftNode) *Entity {
 	e := n.orig
 	u := &Entity{Def: Def{Name: e.Name + unionSuffix, Span: e.Span, Annotations: Annotations{flagAnno("cds.persistence.exists")}}, Exposure: e.Exposure}
-	for _, el := range e.Elements {
-		c := *d.redirect(el, n, unionSuffix)
-		c.Value, c.Stored = nil, false
-		u.Elements = append(u.Elements, &c)
+	for _, el := range (cloner{}).elements(e.Elements, 0) {
+		d.redirect(el, n, unionSuffix)
+		el.Value, el.Stored = nil, false
+		u.Elements = append(u.Elements, el)
 	}
 	key := booleanElement(DraftActive)
 	key.Key = true
