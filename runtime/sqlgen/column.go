@@ -88,7 +88,7 @@ func (s *selection) star(src *source, exclude []string, cols []cqn.Column, depth
 			out = append(out, more...)
 			continue
 		}
-		if el.Assoc() != nil || el.Virtual || named(cols, top) != nil || s.allowed(el, Root) != nil {
+		if el.Assoc() != nil || el.Virtual || el.Internal || el.Apart || named(cols, top) != nil || s.allowed(el, Root) != nil {
 			continue
 		}
 		if b := el.Scalar(); b != nil && (b.Kind == csn.LargeBinary || b.Kind == csn.Vector) && !s.view {

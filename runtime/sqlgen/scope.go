@@ -121,14 +121,16 @@ func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
 	if e == nil {
 		return nil, sc.fail("NO_ENTITY", "the association has no target in the database")
 	}
-	if len(e.Union) > 0 {
-		return sc.unionSource(e, use)
-	}
 	if e.SkipPersistence {
 		return nil, &Error{Code: "NO_TABLE", Message: "entity " + e.Name + " is not in the database", Status: 501}
 	}
 	sc.aliases++
 	src := &source{scope: sc, entity: e, alias: "t" + strconv.Itoa(sc.aliases), name: e.Name[strings.LastIndexByte(e.Name, '.')+1:]}
+	if len(e.Union) > 0 {
+		var err error
+		src.from, err = sc.union(e, use) // guarded within
+		return src, err
+	}
 	name := TableName(e)
 	if sc.localized && e.Localized && use < Update && (sc.view || !sc.definer) {
 		name = localizedPrefix + name

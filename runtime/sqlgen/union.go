@@ -1,26 +1,23 @@
 package sqlgen
 
 import (
-	"strconv"
 	"strings"
 
 	"cds/parser/csn"
 )
 
-// unionSource makes an occurrence of an entity that stands for others together: active rows and drafts. Each of them is an occurrence of its
-// own, made by newSource with the guard's condition on it; the union adds none and has no table that could be named without them.
-func (sc *scope) unionSource(e *csn.Entity, use Use) (*source, error) {
+// union writes the occurrence of an entity that stands for others together: active rows and drafts. Each of them is an occurrence of its own,
+// made by newSource with the guard's condition on it; the union adds none, and has no table that could be named without them.
+func (sc *scope) union(e *csn.Entity, use Use) (string, error) {
 	if use >= Update || sc.mapped {
-		return nil, &Error{Code: "NOT_UPDATABLE", Message: "rows of " + e.Name + " are written by the entities that it puts together", Status: 400}
+		return "", &Error{Code: "NOT_UPDATABLE", Message: "rows of " + e.Name + " are written by the entities that it puts together", Status: 400}
 	}
-	sc.aliases++
-	src := &source{scope: sc, entity: e, alias: "t" + strconv.Itoa(sc.aliases), name: e.Active.Name[strings.LastIndexByte(e.Active.Name, '.')+1:]}
 	var branches []string
 	for _, b := range e.Union {
 		in := sc.sub()
 		bs, err := in.newSource(b, use)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		in.sources, in.self = []*source{bs}, bs
 		var cols []string
@@ -30,11 +27,11 @@ func (sc *scope) unionSource(e *csn.Entity, use Use) (*source, error) {
 			}
 			own := b.Element(el.Name)
 			if own == nil {
-				return nil, sc.fail("INVALID_QUERY", "%s has no element %s", b.Name, el.Name)
+				return "", sc.fail("INVALID_QUERY", "%s has no element %s", b.Name, el.Name)
 			}
 			f, err := in.element(bs, own)
 			if err != nil {
-				return nil, err
+				return "", err
 			}
 			cols = append(cols, f.sql+" AS "+Quote(el.Name, sc.d))
 		}
@@ -44,8 +41,7 @@ func (sc *scope) unionSource(e *csn.Entity, use Use) (*source, error) {
 		}
 		branches = append(branches, sql)
 	}
-	src.from = "(" + strings.Join(branches, " UNION ALL ") + ")"
-	return src, nil
+	return "(" + strings.Join(branches, " UNION ALL ") + ")", nil
 }
 
 // inUnion reports whether an element of a union is a column of it.
