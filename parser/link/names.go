@@ -141,7 +141,7 @@ func (l *linker) collectDecls(src int, s *scope, svc *def, decls []ast.Decl, dep
 		if h.Name.Text == "" {
 			continue // a syntax error was reported
 		}
-		d := &def{name: join(s.prefix, h.Name.Text), src: src, scope: s, node: n, written: h.Annos, doc: h.Doc, service: svc, span: h.Name.Span}
+		d := &def{name: join(s.prefix, h.Name.Text), src: src, scope: s, node: n, written: h.Annos, doc: docText(h.Doc), service: svc, span: h.Name.Span}
 		if strings.HasPrefix(d.name, "cds.") && !trusted(l.sources[src].File.Name) {
 			l.diags.Errorf("reserved-namespace-cds", h.Name.Span, "The namespace “cds” is reserved for builtin types")
 		}

@@ -37,12 +37,11 @@ func (l *linker) annotateDef(d *def) {
 	d.noted = true
 	own := d.annos
 	d.annos = nil
-	if d.head != nil {
-		assignAll(&d.annos, l.flatten(d.head.Annos))
-		d.head = nil
-	}
+	assignAll(&d.annos, l.flatten(d.written))
+	d.written = nil
 	assignAll(&d.annos, own)
 	assignAll(&d.annos, l.notes[d.name].own())
+	l.notes[d.name].document(&d.doc)
 	l.conditions(d.annos)
 	for i := len(d.includes) - 1; i >= 0; i-- {
 		inc := d.includes[i]
@@ -134,6 +133,7 @@ func (l *linker) resolveCopy(e *csn.Element, inf *elemInfo, ns *notes) {
 	from := inf.rest().from
 	l.resolve(from)
 	assignAll(&e.Annotations, ns.own())
+	ns.document(&e.Doc)
 	inherit(&e.Annotations, from.Annotations, toInclude)
 	dropEllipsis(e.Annotations)
 	if inf.asText {
@@ -186,6 +186,7 @@ func (l *linker) copyType(t csn.Type, owner *def, ns *notes, depth int) csn.Type
 			c.Annotations = append(csn.Annotations(nil), el.Annotations...)
 			n := ns.elem(el.Name)
 			assignAll(&c.Annotations, n.own())
+			n.document(&c.Doc)
 			c.Type = l.copyType(el.Type, owner, n, depth+1)
 			inf := l.know(&c, elemInfo{owner: owner, state: done, inferredTarget: true, notes: n, source: el})
 			if old := l.info(el); old != nil {
@@ -204,6 +205,7 @@ func (l *linker) copyType(t csn.Type, owner *def, ns *notes, depth int) csn.Type
 
 func (l *linker) resolveWritten(e *csn.Element, inf *elemInfo, ns *notes) {
 	assignAll(&e.Annotations, ns.own())
+	ns.document(&e.Doc)
 	switch {
 	case inf.texpr != nil:
 		l.typeInto(e, inf, inf.texpr, 0)
@@ -548,8 +550,9 @@ func (l *linker) enum(e *csn.Element, t *ast.TypeExpr, ns *notes) {
 	e.Enum = nil
 	for _, s := range t.Enum {
 		sym := csn.EnumSymbol{}
-		sym.Name, sym.Doc, sym.Span, sym.Annotations = s.Name.Text, s.Doc, s.Name.Span, l.flatten(s.Annos)
+		sym.Name, sym.Doc, sym.Span, sym.Annotations = s.Name.Text, docText(s.Doc), s.Name.Span, l.flatten(s.Annos)
 		assignAll(&sym.Annotations, ns.elem(sym.Name).own())
+		ns.elem(sym.Name).document(&sym.Doc)
 		dropEllipsis(sym.Annotations)
 		for i := range e.Enum {
 			if e.Enum[i].Name == sym.Name {
