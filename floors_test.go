@@ -18,11 +18,11 @@ const floors = `
 1  parser/token runtime/internal/jsonw
 2  parser/diag parser/cqn
 3  parser/ast parser/csn runtime/auth
-4  parser/syntax parser/load parser/link parser/check runtime/eval runtime/sqlgen runtime/sqlgen/* runtime/config
+4  parser/syntax parser/load parser/link parser/check runtime/eval runtime/sqlgen runtime/sqlgen/* runtime/config runtime/i18n
 5  parser parser/format parser/lint parser/common parser/parsed runtime/authz runtime/db runtime/db/dbtest
 6  runtime runtime/db/sqlite runtime/db/postgres runtime/db/postgres/*
 7  runtime/generic strategies strategies/*
-8  runtime/odata runtime/odata/*
+8  runtime/odata runtime/odata/* runtime/rest
 9  runtime/deploy
 10 runtime/serve
 11 codegen codegen/* runtime/cdstest
@@ -38,6 +38,7 @@ var sameFloor = map[string]string{
 	"runtime/odata → runtime/odata/uri":         "parts of one door",
 	"runtime/odata → runtime/odata/edmx":        "parts of one door",
 	"runtime/odata* → runtime/odata/internal/*": "parts of one door",
+	"runtime/rest → runtime/odata":              "REST is OData's URLs in plain JSON: the door that answers is the same",
 	"strategies → strategies/*":                 "the table of built-in strategies",
 	"strategies/basic → strategies/mocked":      "basic is mocked without default users",
 	"strategies/basic → strategies/internal/*":  "shared user table",
@@ -53,6 +54,9 @@ var bans = []struct{ from, to, why string }{
 	{"runtime/odata*", "runtime/sqlgen", "a door translates to queries, it does not compile them"},
 	{"runtime/odata*", "runtime/db", "a door has no database"},
 	{"runtime/odata*", "runtime/authz", "a door decides no rights"},
+	{"runtime/rest*", "runtime/sqlgen", "a door translates to queries, it does not compile them"},
+	{"runtime/rest*", "runtime/db", "a door has no database"},
+	{"runtime/rest*", "runtime/authz", "a door decides no rights"},
 	{"strategies*", "runtime/db", "a strategy can't read data"},
 	{"strategies*", "runtime/authz", "a strategy decides no rights"},
 	{"strategies*", "parser*", "a strategy knows no model"},

@@ -5,7 +5,7 @@
 //
 //	func main() {
 //		app := serve.New(model.Model)          // generated: the embedded model
-//		app.Databases(sqlite.New())
+//		app.Databases(sqlite.New(), postgres.New())
 //		app.Strategies(strategies.Builtin())
 //		app.Register(srv.Register)             // the application's handlers
 //		app.Main()
@@ -35,6 +35,7 @@ type App struct {
 	strategies map[string]NewStrategy
 	register   []func(*cds.App) error
 	data       fs.FS
+	openapi    func(*csn.Model, *csn.Service) ([]byte, error)
 }
 
 // New returns an application that serves a model. model is called once per Build.
@@ -61,6 +62,15 @@ func (a *App) Strategy(kind string, n NewStrategy) { a.strategies[kind] = n }
 
 // Register adds a function that registers handlers. They run in order, once per Build; an error stops the start.
 func (a *App) Register(fn func(*cds.App) error) { a.register = append(a.register, fn) }
+
+// OpenAPI sets what makes the description that a REST service has at openapi.json, with a page to try it at $api-docs:
+//
+//	app.OpenAPI(openapi.REST) // of cds/codegen/openapi
+//
+// Without it REST services have neither. server.api_docs switches the page on or off; by default it is off in production.
+func (a *App) OpenAPI(describe func(m *csn.Model, s *csn.Service) ([]byte, error)) {
+	a.openapi = describe
+}
 
 // Data sets where CSV files are looked for (db/data, db/csv, data below it). Default: the project's folder.
 func (a *App) Data(files fs.FS) { a.data = files }

@@ -42,6 +42,7 @@ type Server struct {
 	opt     Options
 	handler *router
 	ahead   bool // the model is newer than generated code
+	openapi func(*csn.Model, *csn.Service) ([]byte, error)
 }
 
 // A StartError is a start that failed for a reason that the user can mend.
@@ -126,7 +127,7 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Config: cfg, opt: opt, Log: opt.Log, Notes: slices.Clone(cfg.Warnings)}
+	s := &Server{Config: cfg, opt: opt, Log: opt.Log, openapi: a.openapi, Notes: slices.Clone(cfg.Warnings)}
 	production := cfg.Is(config.Production)
 	if s.Log == nil {
 		s.Log = newLogger(production)

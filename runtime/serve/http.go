@@ -16,7 +16,9 @@ import (
 	"cds/parser/csn"
 	cds "cds/runtime"
 	"cds/runtime/auth"
+	"cds/runtime/config"
 	"cds/runtime/odata"
+	"cds/runtime/rest"
 )
 
 // A router finds the service of a request by the longest path prefix. Paths of services may contain anything, so net/http's
@@ -47,10 +49,9 @@ func newRouter(s *Server, production bool) (*router, error) {
 			switch ep.Protocol {
 			case "odata", "odata-v4":
 				m.proto = "odata"
-				m.handler = odata.Mount(svc, odata.Options{
-					BasePath: path, Production: production, Unauthorized: r.unauthorized,
-					MaxBody: int64(s.Config.Int("server.body_parser.limit", 1<<20)),
-				})
+				m.handler = odata.Mount(svc, r.doorOptions(path))
+			case "rest":
+				m.handler = rest.Mount(svc, r.restOptions(svc, path))
 			case "none":
 				continue
 			default:
@@ -67,6 +68,27 @@ func newRouter(s *Server, production bool) (*router, error) {
 	sort.SliceStable(r.mounts, func(i, j int) bool { return len(r.mounts[i].path) > len(r.mounts[j].path) })
 	r.ready.Store(true)
 	return r, nil
+}
+
+// doorOptions are the options that doors have in common.
+func (r *router) doorOptions(path string) odata.Options {
+	return odata.Options{
+		BasePath: path, Production: r.production, Unauthorized: r.unauthorized,
+		MaxBody: int64(r.server.Config.Int("server.body_parser.limit", 1<<20)),
+	}
+}
+
+func (r *router) restOptions(svc *cds.Service, path string) rest.Options {
+	o := rest.Options{Options: r.doorOptions(path), Page: r.server.apiDocs()}
+	if describe := r.server.openapi; describe != nil {
+		o.OpenAPI = func() ([]byte, error) { return describe(svc.App.Model, svc.Model) }
+	}
+	return o
+}
+
+// apiDocs reports whether REST services have a page to try them.
+func (s *Server) apiDocs() bool {
+	return s.Config.Bool("server.api_docs", !s.Config.Is(config.Production))
 }
 
 // Handler returns the server's HTTP handler.

@@ -25,6 +25,7 @@ type pageData struct {
 
 type pageService struct {
 	Name, Doc, Path, Protocol, Access string
+	Docs, Page                        bool // openapi.json and the page to try it
 	Entities                          []pageEntity
 	Ops                               []pageOp
 }
@@ -46,7 +47,10 @@ func (r *router) index(w http.ResponseWriter, req *http.Request) {
 		Users: s.mockedUsers(), Open: s.CDS.Policy.Open(), Notes: s.Notes,
 	}
 	for _, m := range s.Mounted() {
-		d.Services = append(d.Services, describe(m))
+		p := describe(m)
+		p.Docs = m.Protocol == "rest" && s.openapi != nil
+		p.Page = p.Docs && s.apiDocs()
+		d.Services = append(d.Services, p)
 	}
 	var b bytes.Buffer
 	if err := indexPage.Execute(&b, d); err != nil {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 
+	"cds/codegen/openapi"
 	cdl "cds/parser"
 	"cds/parser/csn"
 	"cds/parser/diag"
@@ -56,6 +57,7 @@ func run(dir string, port int) error {
 	app := serve.New(model)
 	app.Databases(sqlite.New())
 	app.Strategies(strategies.Builtin())
+	app.OpenAPI(openapi.REST)
 	if register, ok := handlers[filepath.Base(dir)]; ok {
 		app.Register(register)
 	}

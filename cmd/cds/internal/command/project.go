@@ -7,9 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"cds/codegen/openapi"
 	cdl "cds/parser"
 	"cds/parser/csn"
 	"cds/parser/load"
+	"cds/runtime/db/postgres"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/serve"
 	"cds/strategies"
@@ -56,8 +58,9 @@ func (p *project) app(m *csn.Model) *serve.App {
 
 func newApp(model func() (*csn.Model, error)) *serve.App {
 	app := serve.New(model)
-	app.Databases(sqlite.New())
+	app.Databases(sqlite.New(), postgres.New())
 	app.Strategies(strategies.Builtin())
+	app.OpenAPI(openapi.REST)
 	return app
 }
 
