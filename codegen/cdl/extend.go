@@ -17,8 +17,10 @@ func (w *writer) extension(x *obj) {
 // extend writes one directive for each kind of extension; order and effect are those of a single one.
 func (w *writer) extend(at string, x *obj) {
 	if hasNotes(x) {
-		w.add("\nannotate ", at, " with ")
-		w.notes(x, 0)
+		w.line(0)
+		w.doc(x, 0)
+		w.add("annotate ", at, " with ")
+		w.notes(x, -1)
 		w.add(";\n")
 	}
 	for _, n := range x.list("includes") {
@@ -86,7 +88,7 @@ func (w *writer) extendElements(at string, els *obj) {
 
 func hasNotes(x *obj) bool {
 	for _, k := range x.keys {
-		if strings.HasPrefix(k, "@") {
+		if strings.HasPrefix(k, "@") || k == "doc" {
 			return true
 		}
 	}
@@ -94,8 +96,10 @@ func hasNotes(x *obj) bool {
 }
 
 func (w *writer) annotate(name string, x *obj) {
-	w.add("\nannotate ", path(name), " with ")
-	w.notes(x, 0)
+	w.line(0)
+	w.doc(x, 0)
+	w.add("annotate ", path(name), " with ")
+	w.notes(x, -1)
 	if els := x.obj("elements"); els != nil {
 		w.annotated(els, 0)
 	}

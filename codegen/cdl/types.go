@@ -167,15 +167,8 @@ func (w *writer) notes(o *obj, indent int) {
 	if o == nil {
 		return
 	}
-	if doc := o.str("doc"); doc != "" && indent >= 0 {
-		w.add("/**")
-		for _, l := range strings.Split(strings.ReplaceAll(doc, "*/", "* /"), "\n") {
-			w.line(indent)
-			w.add(" * ", l)
-		}
-		w.line(indent)
-		w.add(" */")
-		w.line(indent)
+	if indent >= 0 {
+		w.doc(o, indent)
 	}
 	for _, k := range o.keys {
 		name, ok := strings.CutPrefix(k, "@")
@@ -189,6 +182,23 @@ func (w *writer) notes(o *obj, indent int) {
 			w.anno(v)
 		}
 		w.add(" ")
+	}
+}
+
+func (w *writer) doc(o *obj, indent int) {
+	switch doc := o.str("doc"); {
+	case doc != "":
+		w.add("/**")
+		for _, l := range strings.Split(strings.ReplaceAll(doc, "*/", "* /"), "\n") {
+			w.line(indent)
+			w.add(" * ", l)
+		}
+		w.line(indent)
+		w.add(" */")
+		w.line(indent)
+	case o != nil && o.present("doc"):
+		w.add("/** */")
+		w.line(indent)
 	}
 }
 

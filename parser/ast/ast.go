@@ -52,9 +52,12 @@ type Decl interface {
 	Span() token.Span
 }
 
+// NoDoc is the Doc of what has an empty doc comment, which hides an inherited one.
+const NoDoc = "\x00"
+
 // Head is what declarations and elements have in common.
 type Head struct {
-	Doc   string // text of the doc comment, "" for none
+	Doc   string // text of the doc comment, "" for none, NoDoc for an empty one
 	Annos []*Anno
 	Name  Name
 	Where token.Span // the whole declaration

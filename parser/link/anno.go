@@ -19,6 +19,7 @@ type notes struct {
 	returns *notes
 	used    bool
 	clashes map[string]*clash
+	doc     string // of doc comments, ast.NoDoc for an empty one
 }
 
 func (n *notes) elem(name string) *notes {
@@ -61,6 +62,27 @@ func (n *notes) own() csn.Annotations {
 	}
 	n.used = true
 	return n.annos
+}
+
+// comment notes a doc comment; the last one counts.
+func (n *notes) comment(doc string) {
+	if doc != "" {
+		n.doc = doc
+	}
+}
+
+// document puts the doc comment of an annotate or extend in the place of the one that was written or included. An empty one hides it.
+func (n *notes) document(doc *string) {
+	if n != nil && n.doc != "" {
+		*doc = docText(n.doc)
+	}
+}
+
+func docText(doc string) string {
+	if doc == ast.NoDoc {
+		return ""
+	}
+	return doc
 }
 
 // Flatten turns annotations as written into flat ones: records become one annotation for each field, arrays stay.

@@ -106,6 +106,7 @@ func (l *linker) extendOne(src int, s *scope, n *ast.Extend, depth int) {
 		return
 	}
 	l.note(root, l.flatten(n.Annos), src)
+	root.comment(n.Doc)
 	if len(n.Decls) > 0 {
 		inner := newScope(s, abs)
 		inner.whole = true
@@ -131,6 +132,7 @@ func (l *linker) extendElements(src int, root *notes, d *def, s *scope, n *ast.E
 		case e.ExtendOnly:
 			in := child(&root.elems, e.Name.Text, e.Name.Span)
 			l.note(in, l.flatten(e.Annos), src)
+			in.comment(e.Doc)
 			l.extendMember(d, []ast.Ident{{Text: e.Name.Text, Span: e.Name.Span}}, in, src, l.ofElement(e))
 		case d.query != nil:
 			l.diags.Errorf("extend-query", e.Name.Span, "A view can't be extended with elements").Hint = "Use `extend … with columns { … }`."
@@ -152,6 +154,7 @@ func (l *linker) extendElement(src int, root *notes, d *def, s *scope, n *ast.Ex
 		at = child(&at.elems, p.Text, p.Span)
 	}
 	l.note(at, l.flatten(n.Annos), src)
+	at.comment(n.Doc)
 	x := &typeExtension{elements: n.Elements, enum: n.Enum, args: n.TypeArgs, at: n.ElementPath.Span, name: n.ElementPath.Text}
 	if d.query != nil {
 		if !x.empty() {
@@ -202,6 +205,7 @@ func (l *linker) annotateOne(src int, s *scope, n *ast.Annotate) {
 		at = child(&at.elems, p.Text, p.Span)
 	}
 	l.note(at, l.flatten(n.Annos), src)
+	at.comment(n.Doc)
 	for _, e := range n.Elements {
 		l.noteElement(at, e, src, 0)
 	}
@@ -224,6 +228,7 @@ func (l *linker) annotateOne(src int, s *scope, n *ast.Annotate) {
 
 func (l *linker) noteOperation(at *notes, o *ast.Operation, src int) {
 	l.note(at, l.flatten(o.Annos), src)
+	at.comment(o.Doc)
 	for _, p := range o.Params {
 		l.noteElement2(&at.params, p, src)
 	}
@@ -250,6 +255,7 @@ func (l *linker) noteElement2(m *map[string]*notes, e *ast.Element, src int) {
 
 func (l *linker) noteInto(c *notes, e *ast.Element, src, depth int) {
 	l.note(c, l.flatten(e.Annos), src)
+	c.comment(e.Doc)
 	for _, k := range e.Elements {
 		l.noteElement(c, k, src, depth+1)
 	}

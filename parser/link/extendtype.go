@@ -124,6 +124,7 @@ func (l *linker) extendedFields(fields []*ast.Element, n *notes, src int, more [
 		case e.ExtendOnly:
 			in := child(&n.elems, e.Name.Text, e.Name.Span)
 			l.note(in, l.flatten(e.Annos), src)
+			in.comment(e.Doc)
 			x := l.ofElement(e)
 			if i := fieldIndex(fields, e.Name.Text); i >= 0 {
 				fields[i] = l.extendedElement(fields[i], nil, in, src, x, depth+1)

@@ -167,10 +167,11 @@ func (l *linker) viewElement(d *def, c *outCol) *csn.Element {
 	inf.byStar = c.spec == nil
 	inf.notes = l.notes[d.name].elem(c.name)
 	if c.spec != nil && c.spec.ast != nil {
-		e.Doc = c.spec.ast.Doc
+		e.Doc = docText(c.spec.ast.Doc)
 		assignAll(&e.Annotations, l.flatten(c.spec.ast.Annos))
 	}
 	assignAll(&e.Annotations, inf.notes.own())
+	inf.notes.document(&e.Doc)
 	l.conditions(e.Annotations)
 	if !e.Span.Valid() {
 		e.Span = d.span
@@ -246,9 +247,6 @@ func (l *linker) sourceColumn(d *def, e *csn.Element, inf *elemInfo, c *outCol) 
 	l.resolve(src)
 	e.TypeName, e.TypeOf, e.Enum = src.TypeName, src.TypeOf, src.Enum
 	e.Virtual, e.Localized, e.Masked = src.Virtual, src.Localized, src.Masked
-	if e.Doc == "" {
-		e.Doc = src.Doc
-	}
 	over := c.from != nil && c.from.outer
 	for _, p := range c.path {
 		over = over || p.Assoc() != nil

@@ -145,9 +145,10 @@ func (l *linker) actions(d *def) []*csn.Operation {
 // operation makes an action or function. A first parameter of type $self or many $self is the binding parameter.
 func (l *linker) operation(d *def, n *ast.Operation, s *scope, ns *notes, name string) *csn.Operation {
 	op := &csn.Operation{Function: n.Function}
-	op.Name, op.Doc, op.Span = name, n.Doc, n.Name.Span
+	op.Name, op.Doc, op.Span = name, docText(n.Doc), n.Name.Span
 	assignAll(&op.Annotations, l.flatten(n.Annos))
 	assignAll(&op.Annotations, ns.own())
+	ns.document(&op.Doc)
 	l.conditions(op.Annotations)
 	dropEllipsis(op.Annotations)
 	for i, p := range n.Params {

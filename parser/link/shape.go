@@ -170,7 +170,7 @@ func (l *linker) newElement(d *def, n *ast.Element, s *scope) *csn.Element {
 	e := l.element()
 	e.Key, e.Virtual, e.Localized, e.Masked, e.Stored = n.Key, n.Virtual, n.Localized, n.Masked, n.Stored
 	e.Default, e.Value = n.Default, n.Value
-	e.Name, e.Doc, e.Span = n.Name.Text, n.Doc, n.Name.Span
+	e.Name, e.Doc, e.Span = n.Name.Text, docText(n.Doc), n.Name.Span
 	if n.NotNull != nil {
 		e.NotNull = *n.NotNull
 	}

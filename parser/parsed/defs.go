@@ -92,7 +92,11 @@ func (w *writer) head(kind string, h *ast.Head) *obj {
 
 // notes writes the doc comment and the annotations.
 func (w *writer) notes(o *obj, doc string, annos []*ast.Anno) {
-	if doc != "" && w.opt.Docs {
+	switch {
+	case doc == "" || !w.opt.Docs:
+	case doc == ast.NoDoc:
+		o.set("doc", nil)
+	default:
 		o.set("doc", doc)
 	}
 	for _, a := range link.Flatten(annos) {

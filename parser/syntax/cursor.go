@@ -5,6 +5,7 @@ import (
 
 	"github.com/alecthomas/participle/v2/lexer"
 
+	"cds/parser/ast"
 	"cds/parser/diag"
 	"cds/parser/token"
 )
@@ -325,7 +326,7 @@ func ownLine(t *lexer.Token) bool {
 	return true
 }
 
-// docText returns the doc comment before the next token, "" for none.
+// docText returns the doc comment before the next token, "" for none, ast.NoDoc for an empty one.
 func (c *cursor) docText() string {
 	if c.failed != nil {
 		return ""
@@ -336,7 +337,9 @@ func (c *cursor) docText() string {
 		if len(t) == 0 || t[0].Type != tDoc {
 			return doc
 		}
-		doc = cleanDoc(t[0].Value)
+		if doc = cleanDoc(t[0].Value); doc == "" {
+			doc = ast.NoDoc
+		}
 	}
 }
 
