@@ -174,3 +174,29 @@ func (c *call) echo(req *cds.RawRequest, res *cds.Result) {
 		res.JSON = c.format.AppendRow(res.JSON, req.Target, plainEcho(req.Target, row, req.Data))
 	}
 }
+
+// plainKey returns the key of a row as a path segment, as in Books/1; "" if it has several parts, or could be taken for something else there.
+// Values come from the first of the rows that has them.
+func plainKey(e *csn.Entity, rows ...*cqn.Row) string {
+	if len(e.Keys) != 1 {
+		return ""
+	}
+	for _, r := range rows {
+		v, ok := r.Get(e.Keys[0].Name)
+		if !ok {
+			continue
+		}
+		s := v.Format()
+		for i := range len(s) {
+			c := s[i]
+			if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_') {
+				return ""
+			}
+		}
+		if e.Action(s) != nil {
+			return ""
+		}
+		return s
+	}
+	return ""
+}

@@ -80,7 +80,7 @@ func (c *call) fromParent(row *cqn.Row) {
 
 // created answers with a new row and where it is; with the place only if the row is not wanted or may not be read.
 func (c *call) created(req *cds.RawRequest, res *cds.Result) error {
-	loc := location(req, res)
+	loc := c.location(req, res)
 	c.w.Header().Set("Location", loc)
 	c.echo(req, res)
 	if res.N == 0 || req.Return == cds.ReturnNothing {
@@ -94,7 +94,7 @@ func (c *call) created(req *cds.RawRequest, res *cds.Result) error {
 }
 
 // location returns the URL of a written row relative to the service.
-func location(req *cds.RawRequest, res *cds.Result) string {
+func (c *call) location(req *cds.RawRequest, res *cds.Result) string {
 	e := req.Target
 	b := []byte(uri.SetName(e))
 	if uri.IsSingleton(e) {
@@ -103,6 +103,11 @@ func location(req *cds.RawRequest, res *cds.Result) string {
 	row := req.Data
 	if len(res.Rows) > 0 {
 		row = res.Rows[0]
+	}
+	if c.opt.Plain {
+		if key := plainKey(e, row, req.Data, lastKeys(req)); key != "" {
+			return string(append(append(b, '/'), key...))
+		}
 	}
 	return string(append(b, keyPredicate(e, row, req.Data, lastKeys(req))...))
 }
