@@ -26,6 +26,17 @@ type codec struct {
 	// streams: position of the media type, or the constant one
 	media     int
 	mediaType string
+	// rows of several forms: the number at position variant says by its bit in variants whether the column is there; 0 for always
+	variant  int
+	variants uint64
+}
+
+// there reports whether a column that is not in all rows is in the current one.
+func (c *codec) there(rows db.Rows) bool { return inVariant(rows, c.variant, c.variants) }
+
+func inVariant(rows db.Rows, at int, mask uint64) bool {
+	n := rows.Int(at)
+	return n >= 0 && n < 64 && mask&(1<<n) != 0
 }
 
 // A rowCodec writes one object.
@@ -107,7 +118,7 @@ func newRowCodec(cols []sqlgen.Column, f Format) *rowCodec {
 		if c.Hidden {
 			continue
 		}
-		k := codec{name: c.Name, prefix: append(jsonw.String(nil, c.Name), ':'), index: c.Index, scale: -1}
+		k := codec{name: c.Name, prefix: append(jsonw.String(nil, c.Name), ':'), index: c.Index, scale: -1, variant: c.Variant, variants: c.Variants}
 		switch {
 		case c.Child > 0:
 			k.form, k.child = formChild, c.Child
@@ -157,6 +168,9 @@ func (rc *rowCodec) write(dst []byte, rows db.Rows, f Format, w *holes) []byte {
 	}
 	for i := range rc.codecs {
 		c := &rc.codecs[i]
+		if c.variants != 0 && !c.there(rows) {
+			continue
+		}
 		switch c.form {
 		case formStream:
 			dst = c.stream(dst, rows, f)
@@ -168,7 +182,7 @@ func (rc *rowCodec) write(dst []byte, rows db.Rows, f Format, w *holes) []byte {
 		}
 		dst = append(dst, c.prefix...)
 		switch {
-		case c.form == formNested && rows.IsNull(c.present):
+		case c.form == formNested && c.present >= 0 && rows.IsNull(c.present):
 			dst = append(dst, "null"...)
 		case c.form == formNested:
 			dst = c.nested.write(dst, rows, f, w)

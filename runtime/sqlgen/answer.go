@@ -2,6 +2,8 @@ package sqlgen
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	"cds/parser/cqn"
 )
@@ -62,4 +64,48 @@ func nest(cols []Column, path []string, c Column) []Column {
 	}
 	cols[i].Nested = nest(cols[i].Nested, path[1:], c)
 	return cols
+}
+
+// Computed columns are grouped and sorted by their number: their constants are parameters, and a database would take the same expression with
+// other parameters for another one. Names of such columns begin with #.
+
+// number notes the places of computed columns.
+func (s *selection) number(out []Column, src []cqn.Column) {
+	for i := range src {
+		c := &src[i]
+		if _, plain := c.X.(*cqn.Ref); plain || !strings.HasPrefix(c.As, "#") {
+			continue
+		}
+		for j := range out {
+			if out[j].Name == c.As {
+				if s.numbers == nil {
+					s.numbers = map[string]int{}
+				}
+				s.numbers[c.As] = out[j].Index + 1
+			}
+		}
+	}
+}
+
+// numberOf returns the number of the computed column that an expression names.
+func (s *selection) numberOf(x cqn.Expr) (string, bool) {
+	ref, ok := x.(*cqn.Ref)
+	if !ok || len(ref.Path) != 1 {
+		return "", false
+	}
+	n, ok := s.numbers[ref.Path[0].Name]
+	return strconv.Itoa(n), ok
+}
+
+// sorted compiles the ORDER BY of the selection.
+func (s *selection) sorted(os []cqn.Order) (string, error) {
+	if s.numbers == nil {
+		return s.orderBy(os)
+	}
+	return s.orderList(os, func(x cqn.Expr) (frag, error) {
+		if n, ok := s.numberOf(x); ok {
+			return frag{sql: n}, nil
+		}
+		return s.orderItem(x)
+	})
 }

@@ -88,7 +88,7 @@ func (s *selection) star(src *source, exclude []string, cols []cqn.Column, depth
 			out = append(out, more...)
 			continue
 		}
-		if el.Assoc() != nil || el.Virtual || el.Internal || el.Apart || named(cols, top) != nil || s.allowed(el, Root) != nil {
+		if el.Assoc() != nil || el.Virtual || el.Internal || el.Apart || named(cols, top) != nil || s.allowed(el, s.use) != nil {
 			continue
 		}
 		if b := el.Scalar(); b != nil && (b.Kind == csn.LargeBinary || b.Kind == csn.Vector) && !s.view {
@@ -173,7 +173,7 @@ func (s *selection) mediaType(src *source, el *csn.Element, c *Column) error {
 		name = ref.Path[0].Name
 	}
 	m := src.entity.Element(name)
-	if m == nil || s.allowed(m, Root) != nil || !s.plain {
+	if m == nil || s.allowed(m, s.use) != nil || !s.plain {
 		return nil
 	}
 	f, err := s.element(src, m)
@@ -198,7 +198,7 @@ func (s *selection) column(src *source, c *cqn.Column) ([]Column, error) {
 		base, path, err := at.base(ref)
 		if err == nil && len(path) == 1 && base.entity != nil && path[0].Filter == nil {
 			if el := base.entity.Element(path[0].Name); el != nil && el.Assoc() == nil && c.Cast == nil {
-				if err := s.allowed(el, Root); err != nil {
+				if err := s.allowed(el, s.use); err != nil {
 					return nil, err
 				}
 				col, err := s.elementColumn(base, el, columnName(c))
@@ -258,7 +258,7 @@ func (s *selection) parts(at *scope, ref *cqn.Ref, c *cqn.Column) ([]Column, boo
 			prefix += p.Name + "_"
 		}
 	case el.Assoc() != nil && path[n-1].Filter == nil:
-		if err := s.allowed(el, Root); err != nil {
+		if err := s.allowed(el, s.use); err != nil {
 			return nil, true, err
 		}
 		elements, prefix = el.Assoc().FK, el.Name+"_"
@@ -272,7 +272,7 @@ func (s *selection) parts(at *scope, ref *cqn.Ref, c *cqn.Column) ([]Column, boo
 	head := ref.Path[: len(ref.Path)-len(path) : len(ref.Path)-len(path)]
 	var out []Column
 	for _, e := range elements {
-		if e.Assoc() != nil || e.Virtual || s.allowed(e, Root) != nil {
+		if e.Assoc() != nil || e.Virtual || s.allowed(e, s.use) != nil {
 			continue
 		}
 		f, err := at.value(&cqn.Ref{At: ref.At, Path: append(head, cqn.Step{Name: e.Name})})

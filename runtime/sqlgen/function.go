@@ -12,6 +12,9 @@ import (
 // call compiles a function call by the dialect's table; what is not in it is refused.
 func (sc *scope) call(x *cqn.Call, h hint) (frag, error) {
 	name := strings.ToLower(x.Name)
+	if f, ok, err := sc.specialCall(x); ok {
+		return f, err
+	}
 	if x.Star {
 		if name != "count" || len(x.Args) > 0 {
 			return frag{}, sc.fail("UNKNOWN_FUNCTION", "only count can be asked for *")
@@ -32,6 +35,11 @@ func (sc *scope) call(x *cqn.Call, h hint) (frag, error) {
 	args, typ, err := sc.arguments(name, x.Args, h)
 	if err != nil {
 		return frag{}, err
+	}
+	if !sc.view && !sc.definer {
+		if err := sc.aggregable(name, typ); err != nil {
+			return frag{}, err
+		}
 	}
 	if x.Distinct {
 		if len(args) != 1 || tmpl != name+"(?*)" {
@@ -69,6 +77,9 @@ func (sc *scope) arguments(name string, xs []cqn.Expr, h hint) ([]string, *csn.B
 			case textual[name] && (i < 2 && name != "substring" && name != "substr" || i == 0):
 				want.typ = typeString
 			}
+			if secondly[name] && i == 1 {
+				want.typ = typeDouble
+			}
 			f, err := sc.expr(x, want)
 			if err != nil {
 				return nil, nil, err
@@ -90,6 +101,7 @@ var (
 	textual   = map[string]bool{"contains": true, "startswith": true, "endswith": true, "indexof": true, "substring": true, "substr": true, "tolower": true,
 		"toupper": true, "lower": true, "upper": true, "trim": true, "ltrim": true, "rtrim": true, "concat": true, "length": true, "matchespattern": true, "replace": true,
 		"locate": true, "instr": true, "cds.search": true}
+	secondly = map[string]bool{"cds.add_date": true, "cds.add_datetime": true, "cds.add_timestamp": true}
 )
 
 // resultType is the type of a function's result; arg is that of its first typed argument.
@@ -103,8 +115,12 @@ func resultType(name string, arg *csn.Builtin) *csn.Builtin {
 		return typeInt
 	case "count", "countdistinct", "row_number", "rank", "dense_rank":
 		return typeInt64
-	case "avg", "average", "fractionalseconds":
+	case "avg", "average", "fractionalseconds", "cds.seconds":
 		return typeDouble
+	case "sum":
+		return sumType(arg)
+	case "cds.items":
+		return typeInt
 	case "date", "current_date":
 		return typeDate
 	case "time", "current_time":
@@ -113,6 +129,24 @@ func resultType(name string, arg *csn.Builtin) *csn.Builtin {
 		return typeTimestamp
 	}
 	return arg
+}
+
+// sumType is the type of a sum: wider than that of what is added up.
+func sumType(t *csn.Builtin) *csn.Builtin {
+	if t == nil {
+		return nil
+	}
+	switch t.Kind {
+	case csn.Integer, csn.Int32, csn.Int16, csn.UInt8:
+		return typeInt64
+	case csn.Int64:
+		return typeDecimal
+	case csn.Decimal:
+		if t.Precision > 0 && !t.Variable {
+			return &csn.Builtin{Name: t.Name, Kind: csn.Decimal, Precision: 34, Scale: t.Scale, HasScale: true}
+		}
+	}
+	return t
 }
 
 // over adds the OVER clause of a window function.

@@ -41,7 +41,7 @@ func (s *selection) search(q *cqn.Select) error {
 }
 
 // searchable returns the paths that @cds.search names, by default all elements of type String. What the user may not see is not searched.
-func (s *selection) searchable(e *csn.Entity) []cqn.Expr {
+func (s *scope) searchable(e *csn.Entity) []cqn.Expr {
 	included, excluded := map[string]bool{}, map[string]bool{}
 	for _, a := range e.Annotations {
 		name, ok := strings.CutPrefix(a.Name, "cds.search.")
@@ -83,7 +83,7 @@ func (s *selection) searchable(e *csn.Entity) []cqn.Expr {
 }
 
 // searchTarget returns the texts of an association's target, none if it is forbidden.
-func (s *selection) searchTarget(el *csn.Element, target *csn.Entity) []cqn.Expr {
+func (s *scope) searchTarget(el *csn.Element, target *csn.Entity) []cqn.Expr {
 	if !s.definer {
 		if _, err := s.g.Condition(target, Path); err != nil {
 			return nil

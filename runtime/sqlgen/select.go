@@ -21,7 +21,9 @@ type selection struct {
 	limit   string
 	plan    *Plan
 	pending []parentKey
-	level   int  // of nesting in expands
+	level   int // of nesting in expands
+	use     Use // of the elements among the columns
+	numbers map[string]int
 	plain   bool // hidden columns may be added: no grouping, no DISTINCT
 }
 
@@ -117,6 +119,7 @@ func (s *selection) clauses(q *cqn.Select) error {
 	if err != nil {
 		return err
 	}
+	s.number(cols, q.Columns)
 	s.plan.Columns = append(arrange(cols, q.Columns), s.plan.Columns...)
 	if err := s.filters(q); err != nil {
 		return err
@@ -124,7 +127,7 @@ func (s *selection) clauses(q *cqn.Select) error {
 	if err := s.hidden(); err != nil {
 		return err
 	}
-	order, err := s.orderBy(q.OrderBy)
+	order, err := s.sorted(q.OrderBy)
 	if order != "" {
 		s.order = append(s.order, order)
 	}
@@ -139,11 +142,19 @@ func (s *selection) filters(q *cqn.Select) error {
 		return err
 	}
 	if len(q.GroupBy) > 0 {
-		g, err := s.list(q.GroupBy, hint{})
-		if err != nil {
-			return err
+		parts := make([]string, len(q.GroupBy))
+		for i, x := range q.GroupBy {
+			if n, ok := s.numberOf(x); ok {
+				parts[i] = n
+				continue
+			}
+			f, err := s.expr(x, hint{})
+			if err != nil {
+				return err
+			}
+			parts[i] = f.at(precCompare)
 		}
-		s.group = g
+		s.group = strings.Join(parts, ", ")
 	}
 	if q.Having != nil {
 		f, err := s.cond(q.Having)
@@ -357,10 +368,12 @@ func aggregates(cols []cqn.Column) bool {
 }
 
 // orderBy compiles ORDER BY items. A single name may be that of an output column.
-func (sc *scope) orderBy(os []cqn.Order) (string, error) {
+func (sc *scope) orderBy(os []cqn.Order) (string, error) { return sc.orderList(os, sc.orderItem) }
+
+func (sc *scope) orderList(os []cqn.Order, item func(cqn.Expr) (frag, error)) (string, error) {
 	var parts []string
 	for _, o := range os {
-		f, err := sc.orderItem(o.X)
+		f, err := item(o.X)
 		if err != nil {
 			return "", err
 		}

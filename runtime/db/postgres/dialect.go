@@ -183,6 +183,11 @@ func functions() map[string]string {
 		"totaloffsetminutes": "CASE WHEN ?1 IS NULL THEN NULL ELSE 0 END",
 		"matchespattern":     "?1 ~ ?2",
 		"cds.search":         "strpos(lower(?1), lower(?2)) > 0",
+		"cds.items":          "jsonb_array_length(CAST(?1 AS jsonb))",
+		"cds.seconds":        "CAST(extract(epoch FROM CAST(?1 AS timestamp) - CAST(?2 AS timestamp)) AS float8)",
+		"cds.add_date":       "CAST(?1 + (?2) * interval '1 second' AS date)",
+		"cds.add_datetime":   "date_trunc('second', ?1 + (?2) * interval '1 second')",
+		"cds.add_timestamp":  "(?1 + (?2) * interval '1 second')",
 		"round":              "round(CAST(?1 AS numeric))", // half away from zero also for binary numbers
 		// SQL
 		"substr/2":          "substr(?1, CAST(?2 AS integer))",
@@ -197,7 +202,7 @@ func functions() map[string]string {
 		"greatest":          "CASE WHEN ?1 >= ?2 THEN ?1 WHEN ?1 < ?2 THEN ?2 END", // null if either is
 		"least":             "CASE WHEN ?1 <= ?2 THEN ?1 WHEN ?1 > ?2 THEN ?2 END",
 		"days_between":      "CAST(extract(day FROM CAST(?2 AS timestamp) - CAST(?1 AS timestamp)) AS integer)",
-		"average":           "avg(?1)",
+		"average":           "CAST(avg(?1) AS float8)",
 		"countdistinct":     "count(DISTINCT ?1)",
 		"total":             "coalesce(CAST(sum(?1) AS float8), 0)",
 		"years_between": "(CAST(extract(year FROM ?2) - extract(year FROM ?1) AS integer) - CASE WHEN to_char(CAST(?2 AS timestamp), 'MMDD') < " +

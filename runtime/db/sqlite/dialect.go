@@ -135,6 +135,11 @@ func functions() map[string]string {
 		"totaloffsetminutes": "CASE WHEN ?1 IS NULL THEN NULL ELSE 0 END",
 		"matchespattern":     "?1 REGEXP ?2",
 		"cds.search":         "instr(lower(?1), lower(?2)) > 0",
+		"cds.items":          "json_array_length(?1)",
+		"cds.seconds":        "round(unixepoch(?1, 'subsec') - unixepoch(?2, 'subsec'), 3)",
+		"cds.add_date":       "date(?1, (?2) || ' seconds')",
+		"cds.add_datetime":   "strftime('%Y-%m-%dT%H:%M:%SZ', ?1, (?2) || ' seconds')",
+		"cds.add_timestamp":  "strftime('%Y-%m-%dT%H:%M:%fZ', ?1, (?2) || ' seconds')",
 		// SQL
 		"substr/2":          "substr(?1, ?2)",
 		"substr/3":          "substr(?1, ?2, ?3)",
