@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -20,7 +19,6 @@ import (
 	"cds/runtime/authz"
 	"cds/runtime/config"
 	"cds/runtime/db"
-	"cds/runtime/deploy"
 	"cds/runtime/generic"
 	"cds/strategies/mocked"
 )
@@ -261,62 +259,6 @@ func withoutPassword(users config.Section) string {
 		}
 	}
 	return ""
-}
-
-// connect opens the configured database. One in memory is deployed from the model at once, a file only where it is new.
-func (s *Server) connect(ctx context.Context, a *App) error {
-	if s.opt.Pool != nil {
-		s.pool, s.Database = s.opt.Pool, "given by the caller"
-		s.CDS.Connect(s.pool)
-		return nil
-	}
-	sec := s.Config.Sub("requires.db")
-	kind, url := sec.Str("kind"), sec.Str("credentials.url")
-	if url == "" {
-		url = sec.Str("credentials.database")
-	}
-	if s.opt.InMemory || url == "" {
-		kind, url = "sqlite", ":memory:"
-	}
-	driver, ok := a.drivers[kind]
-	if !ok {
-		return &StartError{"db-kind-unknown", fmt.Sprintf("database kind %q is not known", kind),
-			"known kinds: " + strings.Join(slices.Sorted(maps.Keys(a.drivers)), ", ")}
-	}
-	fresh := url == ":memory:"
-	if !fresh && kind == "sqlite" {
-		if !strings.HasPrefix(url, "/") && s.opt.Dir != "" {
-			url = s.opt.Dir + "/" + url
-		}
-		_, err := os.Stat(url)
-		fresh = errors.Is(err, fs.ErrNotExist)
-	}
-	synchronous := sec.Str("synchronous")
-	if synchronous == "" && s.Config.Is(config.Production) {
-		synchronous = "full"
-	}
-	pool, err := driver.Open(ctx, db.Config{URL: url, Synchronous: synchronous, Readers: sec.Int("pool.readers", 0)})
-	if err != nil {
-		s.Log.Error("database", "err", err)
-		return &StartError{"db-connect", fmt.Sprintf("database %s can't be opened", kind), "check requires.db.credentials"}
-	}
-	s.pool, s.ownPool = pool, true
-	s.Database = kind + " " + url
-	if kind == "sqlite" && url == ":memory:" {
-		s.Database = "sqlite in memory"
-	}
-	if fresh {
-		files := a.data
-		if files == nil {
-			files = s.opt.files()
-		}
-		if err := deploy.Deploy(ctx, pool, s.Model, files, s.Log); err != nil {
-			pool.Close()
-			return err
-		}
-	}
-	s.CDS.Connect(pool)
-	return nil
 }
 
 func newLogger(production bool) *slog.Logger {

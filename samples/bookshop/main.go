@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cds/runtime/db/postgres"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/serve"
 	"cds/samples/bookshop/internal/gen/model"
@@ -13,7 +14,7 @@ import (
 
 func main() {
 	app := serve.New(model.Model)
-	app.Databases(sqlite.New())
+	app.Databases(sqlite.New(), postgres.New())
 	app.Strategies(strategies.Builtin())
 	app.Register(srv.Register)
 	app.Main()
