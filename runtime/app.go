@@ -21,8 +21,13 @@ type app struct {
 	order   []*Service
 	plans   *planCache
 	started atomic.Bool
-	refused error        // why Start must fail
-	streams atomic.Int32 // answers that flow while they are read
+	refused error // why Start must fail
+
+	subscriptions []subscription
+	jobs          jobs
+	served        []func(context.Context) error
+	shutdown      []func()
+	streams       atomic.Int32 // answers that flow while they are read
 }
 
 // NewApp compiles the policy of a model and makes an App without handlers. The list has what the policy compiler found; with errors
@@ -81,7 +86,7 @@ func (a *App) Connect(p db.Pool) { a.DB = p }
 func (a *App) Refuse(err error) { a.inner.refused = errors.Join(a.inner.refused, err) }
 
 // Start freezes registration and gets ready to serve. Registering a handler after it panics: it is a fault of the program.
-func (a *App) Start(context.Context) error {
+func (a *App) Start(ctx context.Context) error {
 	if a.inner.started.Load() {
 		return errors.New("app is started already")
 	}
@@ -95,6 +100,14 @@ func (a *App) Start(context.Context) error {
 		s.freeze()
 	}
 	a.inner.started.Store(true)
+	ctx = a.NewContext(ctx, nil, "")
+	for _, fn := range a.inner.served {
+		if err := fn(ctx); err != nil {
+			a.inner.started.Store(false)
+			return err
+		}
+	}
+	a.inner.jobs.begin()
 	return nil
 }
 

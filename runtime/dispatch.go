@@ -123,10 +123,32 @@ func nestedError(err error) error {
 // readsOnly tells requests that need no write transaction from the start.
 func readsOnly(r *RawRequest) bool { return r.Event == authz.Read || r.Op != nil && r.Op.Function }
 
-// run runs the phases of one request; st is its new state.
+// run runs the phases of one request, and the handlers of errors if they fail; st is its new state.
 func (s *Service) run(ctx context.Context, sc *scope, r *RawRequest, st *state) (*Result, error) {
 	st.unit, st.scope = sc.unit, sc
 	r.state = st
+	res, err := s.phases(ctx, r, st)
+	if err != nil && len(s.inner.onError) > 0 {
+		err = s.failed(ctx, r, err)
+	}
+	return res, err
+}
+
+// failed lets the application's handlers of errors see one.
+func (s *Service) failed(ctx context.Context, r *RawRequest, err error) error {
+	e := clientError(err)
+	for i := range s.inner.onError {
+		if h := &s.inner.onError[i]; h.match.matches(chainKey{r.Event, r.Target, r.Op}) {
+			c := *e
+			if changed := h.fn(ctx, r, &c); changed != nil {
+				e = changed
+			}
+		}
+	}
+	return e
+}
+
+func (s *Service) phases(ctx context.Context, r *RawRequest, st *state) (*Result, error) {
 	if err := s.authorize(ctx, r); err != nil {
 		return nil, err
 	}
@@ -212,7 +234,7 @@ func (s *Service) report(ctx context.Context, r *RawRequest, err error) *Error {
 		c.logged = true
 		e = &c
 	}
-	return s.conceal(e)
+	return s.App.translate(s.conceal(e), r.Locale)
 }
 
 func causeOf(e *Error) string {

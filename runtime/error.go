@@ -14,6 +14,8 @@ type Error struct {
 	Target  string // element path such as "items[0]/qty"; "" for none
 	Details []*Error
 	Hint    string
+	// Key finds a translation of Message, beside Message itself, which may be a key too.
+	Key string
 	// Args are what a translated text refers to by {0}, {1}; see AppOptions.Texts.
 	Args  []any
 	Cause error // for the log only

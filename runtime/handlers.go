@@ -15,6 +15,8 @@ type service struct {
 	after, genericAfter   []entry[After]
 
 	chains   map[chainKey]*chain
+	onError  []entry[OnError]
+	ahead    bool  // in Prepend
 	replaced bool  // the application took the place of a generic handler
 	err      error // the first faulty registration, returned by Start
 }
@@ -60,6 +62,41 @@ func (s *Service) GenericOn(m Match, h On) { register(s, &s.inner.genericOn, m, 
 
 // GenericAfter registers a handler that runs before the application's after-handlers: see GenericBefore.
 func (s *Service) GenericAfter(m Match, h After) { register(s, &s.inner.genericAfter, m, h) }
+
+// An OnError sees the error that a request is about to end with, and returns the one that the client gets: the same, a changed copy, or another. It can't
+// make a success of a failure: nil leaves the error as it is.
+type OnError func(ctx context.Context, r *RawRequest, e *Error) *Error
+
+// OnError registers a handler for errors, also those of nested calls. Several run in order of registration, each with the error of the one before.
+func (s *Service) OnError(m Match, h OnError) { register(s, &s.inner.onError, m, h) }
+
+// AfterEach registers a handler of the after-phase that is called for each row of a result.
+func (s *Service) AfterEach(m Match, h func(ctx context.Context, r *RawRequest, row *Row) error) {
+	s.After(m, func(ctx context.Context, r *RawRequest, res *Result) error {
+		for _, row := range res.Rows {
+			if err := h(ctx, r, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Prepend has the handlers that fn registers run ahead of those that were registered before.
+func (s *Service) Prepend(fn func() error) error {
+	if s.inner.ahead {
+		return fn()
+	}
+	in := s.inner
+	before, on, after, onError := in.before, in.on, in.after, in.onError
+	in.before, in.on, in.after, in.onError = nil, nil, nil, nil
+	in.ahead = true
+	err := fn()
+	in.ahead = false
+	in.before, in.on = append(in.before, before...), append(in.on, on...)
+	in.after, in.onError = append(in.after, after...), append(in.onError, onError...)
+	return err
+}
 
 func register[H any](s *Service, list *[]entry[H], m Match, h H) {
 	if s.App.inner.started.Load() {

@@ -49,17 +49,35 @@ func (r *RawRequest) Collect(e *Error) {
 	*r.state.errors[len(r.state.errors)-1] = *e
 }
 
-// Warn adds a warning to the answer.
-func (r *RawRequest) Warn(code, message string) { r.note(code, message, 3) }
+// Reject returns the error that ends the request, for a handler to return: cds.Reject, to be found at the request too.
+func (r *RawRequest) Reject(status int, code, message string, args ...any) *Error {
+	return Reject(status, code, message, args...)
+}
 
-// Info adds an information to the answer.
-func (r *RawRequest) Info(code, message string) { r.note(code, message, 2) }
+// Warn adds a warning to the answer. message may be a key of the messages bundle; args fill it.
+func (r *RawRequest) Warn(code, message string, args ...any) { r.note(code, message, 3, args) }
 
-func (r *RawRequest) note(code, message string, severity int) {
-	if r.state == nil {
-		r.state = &state{}
+// Info adds an information to the answer: see Warn.
+func (r *RawRequest) Info(code, message string, args ...any) { r.note(code, message, 2, args) }
+
+// Notify adds a message of success to the answer: see Warn.
+func (r *RawRequest) Notify(code, message string, args ...any) { r.note(code, message, 1, args) }
+
+func (r *RawRequest) note(code, message string, severity int, args []any) {
+	if r.Service != nil {
+		translated := r.App().textOf(r.Locale, message, "", code, args)
+		if translated == message && len(args) > 0 {
+			translated = fmt.Sprintf(message, args...)
+		}
+		message = translated
 	}
-	r.state.messages = append(r.state.messages, Message{Code: code, Message: message, Severity: severity})
+	r.AddMessage(Message{Code: code, Message: message, Severity: severity})
+}
+
+// AddMessage adds a message to the answer as it is.
+func (r *RawRequest) AddMessage(m Message) {
+	st := r.whole()
+	st.messages = append(st.messages, m)
 }
 
 // collected returns the errors of the phase that has just ended as one, and forgets them.

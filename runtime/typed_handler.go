@@ -255,3 +255,15 @@ func operation(s *Service, entity, name string) (*csn.Operation, string, error) 
 func ErrNoImplementation(service string) error {
 	return fmt.Errorf("service %s has operations: pass a value that implements them to Serve", service)
 }
+
+// Prepend makes a handler run ahead of those that were registered before it.
+func Prepend[S any](h Handler[S]) Handler[S] {
+	return Handler[S]{func(s *Service) error {
+		return s.Prepend(func() error { return h.bind(s) })
+	}}
+}
+
+// OnFailure makes a handler of errors for all requests of the service: see OnError.
+func OnFailure[S any](fn OnError) Handler[S] {
+	return Handler[S]{func(s *Service) error { s.OnError(Match{}, fn); return nil }}
+}

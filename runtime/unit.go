@@ -29,7 +29,7 @@ type unit struct {
 	writing bool
 	first   *RawRequest // the outermost request
 
-	mu        sync.Mutex // handlers may start goroutines; a db.Tx serves one at a time
+	mu    sync.Mutex // handlers may start goroutines; a db.Tx serves one at a time
 	tx    db.Tx
 	ended bool
 	hooks *hooks // nil as long as nobody asked for any

@@ -119,6 +119,7 @@ var bothDatabases = []struct {
 	{"assertions", TestAssertions},
 	{"assertions of updates", TestAssertionsOfUpdates},
 	{"flows", TestFlows},
+	{"events", TestEvents},
 }
 
 func user(id string, roles ...string) *auth.User {

@@ -26,7 +26,11 @@ type Fault struct {
 // Add collects an error 400 about the value. anno names the annotation whose message (@assert.range.message) takes the place of text; args are
 // what texts refer to by {0}, {1}.
 func (f Fault) Add(anno, code, text string, args ...any) {
-	f.r.Collect(&cds.Error{Status: 400, Code: code, Message: message(f.el, anno, text), Target: f.target, Args: args})
+	e := &cds.Error{Status: 400, Code: code, Message: message(f.el, anno, text), Target: f.target, Args: args}
+	if e.Message == text {
+		e.Key = code
+	}
+	f.r.Collect(e)
 }
 
 // message is the text of a fault: that of the annotation's own `.message` (or `.error`), else text. Where it is a key of the messages bundle, that
