@@ -248,7 +248,7 @@ func (b *batch) answer(ctx context.Context, p *batchPart, inSet bool) *batchAnsw
 	}
 	a := &batchAnswer{part: p, header: http.Header{}}
 	c := &call{door: b.c.door, ctx: ctx, w: a, r: r, path: path, part: p, inSet: inSet, inBatch: b, locale: b.c.locale}
-	if b.c.opt.Locale != nil && namesLocale(r) {
+	if b.c.opt.Locale != nil && p.namesLocale() {
 		c.locale = b.c.opt.Locale(r, b.c.user())
 	}
 	b.c.answer(c)
@@ -259,8 +259,8 @@ func (b *batch) answer(ctx context.Context, p *batchPart, inSet bool) *batchAnsw
 }
 
 // namesLocale reports whether a part wants another language than the batch.
-func namesLocale(r *http.Request) bool {
-	return r.Header.Get("Accept-Language") != "" || r.Header.Get("X-Sap-Request-Language") != "" || strings.Contains(r.URL.RawQuery, "sap-l")
+func (p *batchPart) namesLocale() bool {
+	return p.header.Get("Accept-Language") != "" || p.header.Get("X-Sap-Request-Language") != "" || strings.Contains(p.url, "sap-locale=")
 }
 
 // relative takes scheme, host and the path of the service off a URL, as far as it has them. CAP takes paths that begin with a slash as relative to

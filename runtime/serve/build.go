@@ -20,6 +20,7 @@ import (
 	"cds/runtime/config"
 	"cds/runtime/db"
 	"cds/runtime/generic"
+	"cds/runtime/i18n"
 	"cds/strategies/mocked"
 )
 
@@ -39,8 +40,12 @@ type Server struct {
 	ownPool bool
 	opt     Options
 	handler *router
-	ahead   bool // the model is newer than generated code
-	openapi func(*csn.Model, *csn.Service) ([]byte, error)
+	limits  config.Server
+
+	counters *counters // nil unless they are wanted
+	texts    *i18n.Bundle
+	ahead    bool // the model is newer than generated code
+	openapi  func(*csn.Model, *csn.Service) ([]byte, error)
 }
 
 // A StartError is a start that failed for a reason that the user can mend.
@@ -130,11 +135,21 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	if s.Log == nil {
 		s.Log = newLogger(production)
 	}
+	s.Log = slog.New(careful{s.Log.Handler()})
+	if s.limits, err = config.ServerOf(cfg); err != nil {
+		return nil, err
+	}
+	if s.limits.Metrics != "" {
+		s.counters = &counters{started: time.Now()}
+	}
 	if err := s.loadModel(a, production); err != nil {
 		return nil, err
 	}
 	if err := s.chooseStrategy(a, production); err != nil {
 		return nil, err
+	}
+	if s.texts, err = i18n.Load(opt.files(), cfg.Str("i18n.default_language")); err != nil {
+		return nil, &StartError{"i18n-file", "texts can't be read: " + err.Error(), "mend the file or take it away"}
 	}
 	var diags diag.List
 	s.CDS, diags = cds.NewApp(s.Model, s.appOptions(production))
@@ -207,6 +222,7 @@ func (s *Server) appOptions(production bool) cds.AppOptions {
 		Log:           s.Log,
 		Now:           now,
 		DefaultLocale: s.Config.Str("i18n.default_language"),
+		Texts:         s.texts,
 		PageDefault:   s.Config.Int("query.limit.default", 1000),
 		PageMax:       s.Config.Int("query.limit.max", 1000),
 	}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"html"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"sort"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,6 +28,7 @@ type router struct {
 	mounts     []mount
 	production bool
 	limit      time.Duration // for one request; its statements are interrupted then
+	vary, hsts string        // headers
 	ready      atomic.Bool
 }
 
@@ -40,7 +41,11 @@ type mount struct {
 
 // newRouter mounts a door for every endpoint of every service. An endpoint whose protocol has no door is noted, not ignored.
 func newRouter(s *Server, production bool) (*router, error) {
-	r := &router{server: s, production: production, limit: time.Duration(s.Config.Int("server.request_timeout", 30)) * time.Second}
+	r := &router{server: s, production: production, limit: s.limits.RequestTimeout, vary: "Authorization, Accept-Language"}
+	r.hsts = "max-age=" + strconv.FormatInt(int64(s.limits.HSTS.Seconds()), 10)
+	if s.limits.CORS.Enabled() {
+		r.vary += ", Origin"
+	}
 	taken := map[string]string{}
 	for _, svc := range s.CDS.Services() {
 		for _, ep := range cds.Endpoints(svc.Model) {
@@ -49,7 +54,7 @@ func newRouter(s *Server, production bool) (*router, error) {
 			switch ep.Protocol {
 			case "odata", "odata-v4":
 				m.proto = "odata"
-				m.handler = odata.Mount(svc, r.doorOptions(path))
+				m.handler = odata.Mount(svc, r.doorOptions(svc, path))
 			case "rest":
 				m.handler = rest.Mount(svc, r.restOptions(svc, path))
 			case "none":
@@ -71,15 +76,22 @@ func newRouter(s *Server, production bool) (*router, error) {
 }
 
 // doorOptions are the options that doors have in common.
-func (r *router) doorOptions(path string) odata.Options {
-	return odata.Options{
-		BasePath: path, Production: r.production, Unauthorized: r.unauthorized,
-		MaxBody: int64(r.server.Config.Int("server.body_parser.limit", 1<<20)),
+func (r *router) doorOptions(svc *cds.Service, path string) odata.Options {
+	l := &r.server.limits
+	o := odata.Options{BasePath: path, Production: r.production, Unauthorized: r.unauthorized, MaxBody: l.MaxBody, MaxMedia: l.MaxMedia, MaxBatch: l.MaxBatch}
+	o.Locale = func(req *http.Request, u *cds.User) string { return locale(req, u, r.server.CDS.Options.DefaultLocale) }
+	if text := svc.Model.Annotations.Str("cds.server.body_parser.limit"); text != "" {
+		if n, err := config.ParseSize(text); err == nil && n > 0 {
+			o.MaxBody = n
+		} else {
+			r.server.Notes = append(r.server.Notes, fmt.Sprintf("service %s: @cds.server.body_parser.limit %q is no size such as '2mb'; %d bytes hold", svc.Model.Name, text, l.MaxBody))
+		}
 	}
+	return o
 }
 
 func (r *router) restOptions(svc *cds.Service, path string) rest.Options {
-	o := rest.Options{Options: r.doorOptions(path), Page: r.server.apiDocs()}
+	o := rest.Options{Options: r.doorOptions(svc, path), Page: r.server.apiDocs()}
 	if describe := r.server.openapi; describe != nil {
 		o.OpenAPI = func() ([]byte, error) { return describe(svc.App.Model, svc.Model) }
 	}
@@ -97,11 +109,20 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // values of the headers that all answers have: one allocation for all. No header's slice has room to grow into the next.
 type values [4]string
 
-// ServeHTTP adds a correlation id and the panic guard, then answers /health, the index page or a service.
+// ServeHTTP answers one request, and counts it where counters are wanted.
 func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if c := r.server.counters; c != nil {
+		c.count(w, func(w http.ResponseWriter) { r.serve(w, req) })
+		return
+	}
+	r.serve(w, req)
+}
+
+// serve adds a correlation id and the panic guard, then answers /health, the index page or a service.
+func (r *router) serve(w http.ResponseWriter, req *http.Request) {
 	id := correlationID(req)
 	h := w.Header()
-	v := &values{id, "nosniff", "no-store", "Authorization, Accept-Language"}
+	v := &values{id, "nosniff", "no-store", r.vary}
 	h["X-Correlation-Id"], h["X-Content-Type-Options"] = v[0:1:1], v[1:2:2]
 	defer func() {
 		if p := recover(); p != nil {
@@ -112,6 +133,15 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			http.Error(w, "Internal Server Error", http.StatusInternalServerError)
 		}
 	}()
+	if !r.ready.Load() {
+		h.Set("Connection", "close") // the next request goes to another server
+	}
+	if r.server.limits.HSTS > 0 && r.byTLS(req) {
+		h.Set("Strict-Transport-Security", r.hsts)
+	}
+	if origin := req.Header.Get("Origin"); origin != "" && r.server.limits.CORS.Enabled() && r.cors(w, req, origin) {
+		return
+	}
 	path := req.URL.EscapedPath()
 	if m := r.find(path); m != nil {
 		r.serveService(w, req, m, v)
@@ -160,11 +190,13 @@ func (r *router) serveService(w http.ResponseWriter, req *http.Request, m *mount
 		w.Header()["Cache-Control"] = v[2:3:3]
 	}
 	w.Header()["Vary"] = v[3:4:4]
-	ctx := req.Context()
+	ctx, id := req.Context(), v[0]
 	if r.limit > 0 {
-		l := &limited{Context: ctx, deadline: time.Now().Add(r.limit)}
+		l := &limited{Context: ctx, deadline: time.Now().Add(r.limit), id: id}
 		defer l.end()
 		ctx = l
+	} else {
+		ctx = context.WithValue(ctx, correlationKey{}, id)
 	}
 	ctx = cds.NewContext(ctx, user, locale(req, user, r.server.CDS.Options.DefaultLocale))
 	m.handler.ServeHTTP(w, req.WithContext(ctx))
@@ -230,43 +262,4 @@ func newID() string {
 		n++
 	}
 	return string(b[:])
-}
-
-// Serve answers on ln until ctx ends, then stops gracefully: /health turns to 503, connections are closed after their answer, requests that
-// were read are finished within the grace time (30 s).
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	srv := &http.Server{
-		Handler:           s.handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       120 * time.Second,
-		MaxHeaderBytes:    32 << 10,
-	}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ln) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	s.handler.ready.Store(false)
-	srv.SetKeepAlivesEnabled(false)
-	if drain := time.Duration(s.Config.Int("server.shutdown.drain", s.defaultDrain())) * time.Second; drain > 0 {
-		time.Sleep(drain) // lets load balancers see that /health is down
-	}
-	grace, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	if err := srv.Shutdown(grace); err != nil {
-		_ = srv.Close()
-		return fmt.Errorf("requests were still running after 30 s: %w", err)
-	}
-	return nil
-}
-
-func (s *Server) defaultDrain() int {
-	if s.handler.production {
-		return 2
-	}
-	return 0
 }

@@ -11,6 +11,7 @@ import (
 type limited struct {
 	context.Context
 	deadline time.Time
+	id       string // correlation id of the request
 	mu       sync.Mutex
 	timed    context.Context // made by the first Done; nil before
 	cancel   context.CancelFunc
@@ -58,6 +59,9 @@ func (c *limited) Err() error {
 
 // Value lets package context find what it needs to hand an end on.
 func (c *limited) Value(key any) any {
+	if _, ok := key.(correlationKey); ok {
+		return c.id
+	}
 	ctx, _ := c.current()
 	return ctx.Value(key)
 }

@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 
 	cdl "cds/parser"
+	"cds/parser/cqn"
 	"cds/parser/csn"
 	cds "cds/runtime"
 	"cds/runtime/auth"
@@ -28,6 +29,8 @@ service Open { entity Books as projection on shop.Books; }
 @requires: 'admin' service Staff { entity Books as projection on shop.Books; }
 @protocol: 'none' service Inner { entity Books as projection on shop.Books; }
 @protocol: 'graphql' service Graph { entity Books as projection on shop.Books; }
+@cds.server.body_parser.limit: '8kb' service Roomy { entity Books as projection on shop.Books; }
+service Locale { function lang() returns String; }
 service Panics { function boom() returns String; }
 `
 
@@ -50,6 +53,10 @@ func newApp(t *testing.T) *serve.App {
 	app.Register(func(a *cds.App) error {
 		a.Service("Panics").On(cds.Match{Events: []cds.Event{"boom"}}, func(context.Context, *cds.RawRequest, cds.Next) (*cds.Result, error) {
 			panic("assignment to entry in nil map")
+		})
+		a.Service("Locale").On(cds.Match{Events: []cds.Event{"lang"}}, func(_ context.Context, r *cds.RawRequest, _ cds.Next) (*cds.Result, error) {
+			v := cqn.String(r.Locale)
+			return &cds.Result{Value: &v}, nil
 		})
 		return nil
 	})
