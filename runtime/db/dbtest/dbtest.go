@@ -20,6 +20,7 @@ func Run(t *testing.T, open func(t *testing.T) db.Pool) {
 		{"values", values}, {"lists", lists}, {"nulls", nulls}, {"error kinds", errorKinds}, {"read only", readOnly}, {"rollback", rollback},
 		{"savepoints", savepoints}, {"snapshot", snapshot}, {"cancel", cancel}, {"cancel while waiting", cancelWaiting}, {"session", session},
 		{"many statements", manyStatements}, {"concurrent readers", concurrentReaders}, {"scripts", scripts}, {"misuse", misuse}, {"injection", injection},
+		{"read one", readOne}, {"session changes", sessionChanges}, {"unused", unused},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
