@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/parser/diag"
 	"cds/runtime/authz"
@@ -23,6 +24,7 @@ type app struct {
 	started atomic.Bool
 	refused error // why Start must fail
 
+	slices        map[*csn.Entity]cqn.Expr // conditions on temporal entities; nil if there are none
 	subscriptions []subscription
 	jobs          jobs
 	served        []func(context.Context) error
@@ -62,6 +64,7 @@ func NewApp(m *csn.Model, opt AppOptions) (*App, diag.List) {
 		return nil, diags
 	}
 	a := &App{Model: m, Policy: policy, Options: opt, services: make(map[string]*Service, len(m.Services)), inner: &app{plans: newPlanCache(maxPlans)}}
+	a.inner.slices = findTemporal(m)
 	for _, sm := range m.Services {
 		s := &Service{Model: sm, App: a, inner: &service{}}
 		a.services[sm.Name] = s

@@ -70,10 +70,13 @@ func (r *RawRequest) decide(ctx context.Context, ev Event, path []*csn.Entity, v
 		return &Error{Status: 403, Code: "403", Message: "Forbidden"}
 	}
 	st.guard = st.decision.Guard
+	if s.App.inner.slices != nil {
+		st.guard = timely{st.guard, s.App.inner.slices}
+	}
 	if len(s.App.Options.Authorizers) == 0 || st.scope.privileged {
 		return nil
 	}
-	n := &narrower{ctx: ctx, r: r, base: st.decision.Guard}
+	n := &narrower{ctx: ctx, r: r, base: st.guard}
 	st.guard = n
 	where, err := n.ask(Access{User: r.User, Event: ev, Service: s.Model, Target: r.Target, Op: r.Op})
 	if err != nil {

@@ -120,6 +120,7 @@ var bothDatabases = []struct {
 	{"assertions of updates", TestAssertionsOfUpdates},
 	{"flows", TestFlows},
 	{"events", TestEvents},
+	{"temporal reads", TestTemporalReads},
 }
 
 func user(id string, roles ...string) *auth.User {

@@ -93,7 +93,7 @@ type Options struct {
 // Install gives all services of an App their generic handlers. It belongs before App.Start; the application's handlers may be registered
 // before or after it.
 //
-// Names of the entries, in order: before-phase "etag", "input", "managed", "validate", "target", "flow"; on-phase "read", "create", "update",
+// Names of the entries, in order: before-phase "temporal", "etag", "input", "managed", "validate", "target", "flow"; on-phase "read", "create", "update",
 // "delete", "upsert"; after-phase "assert". What can't be understood in annotations makes Start fail.
 func Install(app *cds.App) { InstallWith(app, Options{}) }
 
@@ -111,6 +111,7 @@ func InstallWith(app *cds.App, opt Options) {
 		for _, o := range s.Model.Ops {
 			h.learnParams(o)
 		}
+		h.installTemporal(s)
 		s.GenericBefore(cds.Match{Events: []cds.Event{authz.Update, authz.Delete}, Name: "etag"}, h.requireETag)
 		s.GenericBefore(cds.Match{Events: writes, Name: "input"}, h.input)
 		s.GenericBefore(cds.Match{Events: writes, Name: "managed"}, h.managed)
