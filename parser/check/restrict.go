@@ -57,6 +57,9 @@ func (c *checker) entity(e *csn.Entity) {
 	at := home("entity", e.Name)
 	c.restricted(&resource{home: at, span: e.Span, entity: e, events: true, ops: entityOps(e), what: "an entity"}, e.Annotations)
 	for _, el := range e.Elements {
+		if !slices.ContainsFunc(el.Annotations, restricts) {
+			continue // as nearly all
+		}
 		r := &resource{home: at + "/" + home("element", el.Name), span: el.Span, entity: e, events: true, loose: true, what: "an element"}
 		c.restricted(r, el.Annotations)
 	}
@@ -72,6 +75,12 @@ func (c *checker) operation(o *csn.Operation, at string) {
 	for _, p := range o.Params {
 		c.noEffect(at+"/"+home("param", p.Name), &p.Def)
 	}
+}
+
+// restricts reports whether an annotation is a restriction or belongs to one.
+func restricts(f cqn.AnnoField) bool {
+	base, _ := split(f.Name)
+	return base == "requires" || base == "restrict"
 }
 
 // noEffect reports restrictions on what cannot be restricted.

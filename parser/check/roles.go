@@ -56,8 +56,8 @@ func (c *checker) spelling() {
 
 // nearPseudo returns the pseudo role that a name resembles, "" if none.
 func nearPseudo(name string) string {
+	canon := strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(name), "_", "-"), " ", "-")
 	for _, p := range pseudoRoles {
-		canon := strings.NewReplacer("_", "-", " ", "-").Replace(strings.ToLower(name))
 		if canon == p || canon == p+"s" || canon == strings.ReplaceAll(p, "-", "") || len(p) > 5 && distance(canon, p) <= 2 {
 			return p
 		}

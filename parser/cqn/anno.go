@@ -22,13 +22,13 @@ const (
 
 // An AnnoValue is the value of an annotation.
 type AnnoValue struct {
+	Span   token.Span
 	Kind   AnnoKind
 	Bool   bool
 	Text   string
 	Expr   Expr // AnnoExpr; also AnnoString where the linker parsed a condition (`where: 'owner = $user'`)
 	Items  []*AnnoValue
 	Fields []AnnoField
-	Span   token.Span
 }
 
 // An AnnoField is a named annotation value: a field of a struct, or a whole annotation with its flattened name without '@'.

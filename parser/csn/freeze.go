@@ -42,7 +42,7 @@ func Freeze(defs []Definition, files *token.FileSet, namespace string) (*Model, 
 	f.localized()
 	f.diags.Sort()
 	if !f.diags.HasErrors() {
-		f.m.print = fingerprint(f.m)
+		f.m.seal()
 	}
 	return f.m, f.diags
 }

@@ -7,6 +7,8 @@
 package csn
 
 import (
+	"sync"
+
 	"cds/parser/cqn"
 	"cds/parser/token"
 )
@@ -21,8 +23,11 @@ type Model struct {
 	Defs      []Definition   // in order of the inferred CSN
 	Entities  []*Entity      // by Entity.ID
 	Services  []*Service     // in order of definition
-	byName    map[string]Definition
-	print     Fingerprint
+	// StringLength is the length of strings without one in the database and in OData, 0 for that of the database's dialect and none
+	// (cdsc.defaultStringLength). SetStringLength sets it.
+	StringLength int
+	byName       map[string]Definition
+	print        func() Fingerprint // nil for a model with errors
 }
 
 // Lookup returns the definition of an absolute name, nil if there is none.
@@ -34,8 +39,36 @@ func (m *Model) Entity(name string) *Entity { e, _ := m.byName[name].(*Entity); 
 // Service returns the service of an absolute name, nil if there is none.
 func (m *Model) Service(name string) *Service { s, _ := m.byName[name].(*Service); return s }
 
+// SetStringLength sets StringLength. It belongs to the making of a model, which must not be in use yet.
+func (m *Model) SetStringLength(n int) {
+	if n > 0 && n != m.StringLength {
+		m.StringLength = n
+		m.seal()
+	}
+}
+
+// seal says that the model is complete. Its fingerprint is taken when somebody asks for it: compilers don't.
+func (m *Model) seal() {
+	m.print = sync.OnceValue(func() Fingerprint { return fingerprint(m) })
+}
+
+// Sized returns a type with the length that the model gives to strings without one.
+func (m *Model) Sized(t *Builtin) *Builtin {
+	if m == nil || m.StringLength == 0 || t == nil || t.Kind != String || t.Length > 0 {
+		return t
+	}
+	c := *t
+	c.Length = m.StringLength
+	return &c
+}
+
 // Fingerprint returns the hash of the model's content.
-func (m *Model) Fingerprint() Fingerprint { return m.print }
+func (m *Model) Fingerprint() Fingerprint {
+	if m.print == nil {
+		return Fingerprint{}
+	}
+	return m.print()
+}
 
 // A Definition is *Service *Context *Entity *Aspect *TypeDef *Operation *Event *AnnotationDef.
 type Definition interface{ Definition() *Def }

@@ -14,7 +14,10 @@ func (l *linker) star(s *escope, exclude []string, named func(name string) *outC
 	for i := range s.sources {
 		n += len(s.sources[i].elems)
 	}
-	out := make([]outCol, 0, n)
+	out := l.spareCols[:0]
+	if l.spareCols = nil; cap(out) < n {
+		out = make([]outCol, 0, n)
+	}
 	for i := range s.sources {
 		src := &s.sources[i]
 		for _, e := range src.elems {

@@ -65,6 +65,8 @@ func (l *linker) infer(d *def) {
 	d.linked = linked
 	d.elems = nil
 	l.viewElements(d, sig)
+	clear(sig.cols)
+	l.spareCols = sig.cols // nothing refers to the columns any more
 	d.inferred = done
 	l.settle(d)
 	l.chain = l.chain[:len(l.chain)-1]

@@ -129,6 +129,7 @@ type linker struct {
 
 	composed    bool          // the pass compose is over: declarations of resolved elements are not needed any more
 	slab        []csn.Element // elements not used yet
+	spareCols   []outCol      // room for the columns of the next view
 	builtins    map[csn.Builtin]*csn.Builtin
 	bare        *ast.Entity     // stands for the declarations of tables that are not needed any more
 	bareView    *ast.Entity     // the same of views
