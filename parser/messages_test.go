@@ -19,6 +19,7 @@ var withoutExample = map[diag.Code]string{
 	"syntax-too-deep": "limit", "syntax-too-large": "limit", "syntax-too-many-errors": "limit", "model-too-large": "limit",
 	"type-too-deep": "limit", "csn-too-deep": "limit", "csn-too-large": "limit", "file-too-many": "limit",
 	"file-not-readable": "a matter of the file system", "file-no-model": "a matter of the file system",
+	"file-unknown-model": "a matter of the configuration",
 }
 
 // Each wrong example reports its code with the severity that is documented, each right one does not.

@@ -27,6 +27,10 @@ type Options struct {
 	Cache *load.Cache
 	// Texts take the place of files, by path: unsaved or generated ones.
 	Texts map[string]string
+	// Models are further roots of a project, as configured services name them: files and folders relative to the root, or packages.
+	Models []string
+	// StringLength is the length of strings without one, see csn.Model.
+	StringLength int
 	// Severities change how bad findings are. They should have passed Messages().Check.
 	Severities diag.Settings
 }
@@ -41,7 +45,7 @@ type Result struct {
 
 // Compile compiles files and folders, and all they use. A folder stands for its index.cds or else for all .cds files in it.
 func Compile(fsys fs.FS, paths []string, opt Options) *Result {
-	loaded := load.Load(fsys, paths, load.Options{Cache: opt.Cache, Texts: opt.Texts})
+	loaded := load.Load(fsys, paths, load.Options{Cache: opt.Cache, Texts: opt.Texts, Models: opt.Models})
 	res := &Result{Files: loaded.Files, Sources: loaded.Paths, Diags: loaded.Diags}
 	sources := make([]link.Source, len(loaded.Sources))
 	for i, s := range loaded.Sources {
@@ -54,6 +58,7 @@ func Compile(fsys fs.FS, paths []string, opt Options) *Result {
 	if !res.Diags.HasErrors() {
 		m, diags := csn.Freeze(linked.Defs, res.Files, linked.Namespace)
 		res.Diags = append(res.Diags, diags...)
+		m.SetStringLength(opt.StringLength)
 		if !diags.HasErrors() {
 			res.Diags = append(res.Diags, check.Run(m, check.Options{Strict: opt.Strict})...)
 		}

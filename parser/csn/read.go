@@ -30,6 +30,12 @@ func Read(data []byte) (*Model, diag.List) {
 	if r.diags = append(r.diags, diags...); r.diags.HasErrors() {
 		return nil, r.diags
 	}
+	if o := root.get("meta").get("options"); o != nil && o.has("defaultStringLength") {
+		m.SetStringLength(r.int(o.get("defaultStringLength"), "defaultStringLength"))
+		if r.diags.HasErrors() {
+			return nil, r.diags
+		}
+	}
 	return m, r.diags
 }
 

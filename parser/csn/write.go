@@ -174,6 +174,12 @@ func (w *csnWriter) model() {
 	}
 	w.prop("flavor", "inferred")
 	w.prop("compilerCsnFlavor", "inferred")
+	if n := w.m.StringLength; n > 0 {
+		w.key("options")
+		w.open('{')
+		w.num("defaultStringLength", n)
+		w.close('}')
+	}
 	w.close('}')
 	w.prop("$version", "2.0")
 	w.close('}')

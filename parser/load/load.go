@@ -35,6 +35,8 @@ type Source struct {
 type Options struct {
 	Cache *Cache            // nil: everything is parsed
 	Texts map[string]string // texts that take the place of files, by path: unsaved or generated ones
+	// Models are further roots: files and folders relative to the root, or packages. One that is not found is a warning.
+	Models []string
 	// Shallow reads the roots only and does not follow what they use.
 	Shallow bool
 }
@@ -53,6 +55,9 @@ func Load(fsys fs.FS, paths []string, opt Options) *Result {
 	l := &loader{fsys: fsys, opt: opt, res: &Result{Files: token.NewFileSet()}, index: map[string]int{}}
 	for _, p := range paths {
 		l.root(p)
+	}
+	for _, m := range opt.Models {
+		l.model(m)
 	}
 	for len(l.pending) > 0 {
 		l.round()

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cds/parser/ast"
+	"cds/parser/token"
 )
 
 //go:embed reuse/common.cds
@@ -64,6 +65,32 @@ func (l *loader) resolve(file string, u *ast.Using) string {
 			"Packages are looked up in node_modules; files of the project start with ./ or ../."
 	}
 	return ""
+}
+
+// model adds the model of a configured service: a package, or a file or folder relative to the project.
+func (l *loader) model(name string) {
+	from := path.Clean(strings.ReplaceAll(name, "\\", "/"))
+	if strings.HasPrefix(from, "/") || !fs.ValidPath(from) {
+		l.res.Diags.Errorf(codeOutside, token.Span{}, "The configured model “%s” is not in the project", name).Hint = "Models can be files below the project's folder and packages in node_modules."
+		return
+	}
+	for _, b := range []string{from, path.Join("node_modules", from)} {
+		for _, e := range endings {
+			if l.isFile(b + e) {
+				switch path.Ext(b + e) {
+				case ".cds", ".csn", ".json":
+					l.want(b+e, token.Span{})
+					return
+				}
+			}
+		}
+		if len(sources(l.fsys, b)) > 0 {
+			l.folder(b)
+			return
+		}
+	}
+	l.res.Diags.Warnf(codeUnknownModel, token.Span{}, "The configured model “%s” has not been found", name).Hint =
+		"See requires.*.model in the configuration: names are relative to the project, or those of packages in node_modules."
 }
 
 // usable refuses what is found but can't be read as a source.

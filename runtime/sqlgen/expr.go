@@ -495,7 +495,7 @@ func (sc *scope) cast(x *cqn.Cast) (frag, error) {
 	if err != nil {
 		return frag{}, err
 	}
-	sql, err := TypeSQL(t, sc.d)
+	sql, err := TypeSQL(sc.m.Sized(t), sc.d)
 	return frag{sql: "CAST(" + f.sql + " AS " + sql + ")", typ: t}, err
 }
 

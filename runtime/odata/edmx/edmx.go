@@ -31,7 +31,7 @@ func Marshal(m *csn.Model, s *csn.Service, opt Options) []byte {
 		opt.Version = "4.0"
 	}
 	s = withDrafts(m, s)
-	w := &writer{s: s, opt: opt, vocab: map[string]bool{"Common": true, "Core": true}, complex: map[string]bool{}}
+	w := &writer{m: m, s: s, opt: opt, vocab: map[string]bool{"Common": true, "Core": true}, complex: map[string]bool{}}
 	w.depth = 3
 	body := w.capture(func() {
 		if opt.Author != "" {
@@ -56,6 +56,7 @@ func Marshal(m *csn.Model, s *csn.Service, opt Options) []byte {
 }
 
 type writer struct {
+	m     *csn.Model
 	s     *csn.Service
 	opt   Options
 	b     []byte
@@ -286,7 +287,7 @@ func (w *writer) typeDefinitions() {
 	for _, t := range w.s.Types {
 		if b := t.Type.Scalar(); b != nil && !t.Annotations.Is("cds.api.ignore") {
 			name := strings.ReplaceAll(strings.TrimPrefix(t.Name, w.s.Name+"."), ".", "_")
-			w.empty("TypeDefinition", append([]string{"Name", name, "UnderlyingType", edm.TypeName(b)}, facets(b)...)...)
+			w.empty("TypeDefinition", append([]string{"Name", name, "UnderlyingType", edm.TypeName(b)}, facets(w.m.Sized(b))...)...)
 		}
 	}
 }
@@ -343,7 +344,7 @@ func (w *writer) typeOf(name string, el *csn.Element) (string, []string) {
 		if el.Annotations.Get("Core.MediaType") != nil && (t.Kind == csn.LargeBinary || t.Kind == csn.Binary || t.Kind == csn.LargeString) {
 			return "Edm.Stream", nil
 		}
-		return edm.TypeName(t), facets(t)
+		return edm.TypeName(t), facets(w.m.Sized(t))
 	case *csn.Struct:
 		if e := EntityOf(w.s, el); e != nil {
 			return w.entityType(e), nil

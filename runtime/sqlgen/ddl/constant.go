@@ -65,7 +65,7 @@ func (c *constants) expr(x cqn.Expr, depth int) (string, error) {
 			return "", fmt.Errorf("cannot cast to %s", n.Type.Name)
 		}
 		b.Length, b.Precision, b.Scale = n.Type.Length, n.Type.Precision, n.Type.Scale
-		t, err := sqlgen.TypeSQL(b, c.d)
+		t, err := sqlgen.TypeSQL(c.m.Sized(b), c.d)
 		return "CAST(" + s + " AS " + t + ")", err
 	}
 	return "", fmt.Errorf("%T is not allowed here", x)

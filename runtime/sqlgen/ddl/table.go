@@ -64,7 +64,7 @@ func (g *generator) column(e *csn.Entity, el *csn.Element) string {
 	if s := el.Scalar(); s != nil {
 		b = s
 	}
-	typ, err := sqlgen.TypeSQL(b, g.d)
+	typ, err := sqlgen.TypeSQL(g.m.Sized(b), g.d)
 	if err != nil {
 		g.fail("DDL_TYPE", e, err, "the element %s: %s", el.Name, err)
 	}

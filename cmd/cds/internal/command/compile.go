@@ -1,7 +1,9 @@
 package command
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -129,8 +131,28 @@ func (f *compileFlags) check() (*target, error) {
 
 // An output is one text that a target makes.
 type output struct {
-	name string // of the file it becomes in a folder
-	text []byte
+	name   string // of the file it becomes in a folder
+	text   []byte
+	stream func(w io.Writer) error // instead of text
+}
+
+func (o *output) writeTo(w io.Writer) error {
+	if o.stream != nil {
+		return o.stream(w)
+	}
+	_, err := w.Write(o.text)
+	return err
+}
+
+func (o *output) writeFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	w, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(o.writeTo(w), w.Close())
 }
 
 // write puts outputs into a folder, a file or standard output, where several are told apart by lines with their names.
@@ -140,7 +162,7 @@ func (e *env) write(list []output, f *compileFlags) error {
 			if len(list) > 1 {
 				fmt.Fprintf(e.out, "-- %s --\n", o.name)
 			}
-			if _, err := e.out.Write(o.text); err != nil {
+			if err := o.writeTo(e.out); err != nil {
 				return err
 			}
 		}
@@ -153,10 +175,7 @@ func (e *env) write(list []output, f *compileFlags) error {
 		if folder {
 			path = filepath.Join(f.out, o.name)
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, o.text, 0o644); err != nil {
+		if err := o.writeFile(path); err != nil {
 			return err
 		}
 	}
@@ -190,4 +209,7 @@ type source struct {
 	texts      map[string]string
 	strict     bool
 	severities diag.Settings
+	// Of a project's configuration:
+	models       []string
+	stringLength int
 }

@@ -69,7 +69,7 @@ func (e *env) lint() *cobra.Command {
 func lintModel(src *source, off []diag.Code) (diag.List, *cdl.Result) {
 	opt := src.options()
 	opt.Cache = load.NewCache()
-	loaded := load.Load(src.fsys, src.paths, load.Options{Cache: opt.Cache, Texts: opt.Texts})
+	loaded := load.Load(src.fsys, src.paths, load.Options{Cache: opt.Cache, Texts: opt.Texts, Models: opt.Models})
 	if len(src.paths) == 0 {
 		res := src.compile() // which says that there is nothing
 		return res.Diags, res

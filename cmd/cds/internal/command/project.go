@@ -48,7 +48,8 @@ func (p *project) compile() (*cdl.Result, error) {
 	if err != nil {
 		return nil, &serve.StartError{Code: "config-severities", Message: "cdsc.severities: " + err.Error(), Hint: "cds explain CODE tells what a message may be"}
 	}
-	return cdl.CompileProject(os.DirFS(p.dir), cdl.Options{Strict: !p.lenient, Cache: p.cache, Severities: severities}), nil
+	return cdl.CompileProject(os.DirFS(p.dir), cdl.Options{Strict: !p.lenient, Cache: p.cache, Severities: severities,
+		Models: configuredModels(cfg), StringLength: cfg.Int("cdsc.defaultStringLength", 0)}), nil
 }
 
 // app is the application that serves the project's models without Go code.

@@ -161,6 +161,7 @@ func projectSource(dir string, f *compileFlags) (*source, error) {
 	if src.severities, err = severitiesOf(append(configured(cfg), f.severities...), messages()); err != nil {
 		return nil, err
 	}
+	src.models, src.stringLength = configuredModels(cfg), cfg.Int("cdsc.defaultStringLength", 0)
 	src.paths = cdl.ProjectRoots(src.fsys)
 	if len(src.paths) == 0 {
 		if list, _ := filepath.Glob(filepath.Join(dir, "*.cds")); len(list) > 0 {
@@ -180,8 +181,22 @@ func configured(cfg *config.Config) []string {
 	return out
 }
 
+// configuredModels returns the models of the configured services, requires.*.model: a name or a list of names each.
+func configuredModels(cfg *config.Config) []string {
+	var out []string
+	required := cfg.Sub("requires")
+	for _, k := range required.Keys() {
+		for _, m := range required.Strings(k + ".model") {
+			if m != "" && !slices.Contains(out, m) {
+				out = append(out, m)
+			}
+		}
+	}
+	return out
+}
+
 func (s *source) options() cdl.Options {
-	return cdl.Options{Strict: s.strict, Texts: s.texts, Severities: s.severities}
+	return cdl.Options{Strict: s.strict, Texts: s.texts, Severities: s.severities, Models: s.models, StringLength: s.stringLength}
 }
 
 // compile links the sources.
