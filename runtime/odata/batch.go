@@ -373,4 +373,3 @@ func (c *call) reference(text string) string {
 	}
 	return text // names nothing then
 }
-

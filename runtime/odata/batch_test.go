@@ -252,10 +252,14 @@ func TestBatchLimits(t *testing.T) {
 		reqs = append(reqs, fmt.Sprintf(`{"id":"%d","method":"POST","url":"Codes","body":{"a":1,"b":"x"}}`, i))
 	}
 	for name, do := range map[string]func() *httptest.ResponseRecorder{
-		"multipart":  func() *httptest.ResponseRecorder { return s.do("POST /shop/$batch", crlf(parts("b", list...)), multi) },
-		"change set": func() *httptest.ResponseRecorder { return s.do("POST /shop/$batch", crlf(parts("b", changeSet(list...))), multi) },
-		"json":       func() *httptest.ResponseRecorder { return s.do("POST /shop/$batch", `{"requests":[`+strings.Join(reqs, ",")+`]}`) },
-		"size":       func() *httptest.ResponseRecorder { return s.do("POST /shop/$batch", strings.Repeat(" ", 2<<20)) },
+		"multipart": func() *httptest.ResponseRecorder { return s.do("POST /shop/$batch", crlf(parts("b", list...)), multi) },
+		"change set": func() *httptest.ResponseRecorder {
+			return s.do("POST /shop/$batch", crlf(parts("b", changeSet(list...))), multi)
+		},
+		"json": func() *httptest.ResponseRecorder {
+			return s.do("POST /shop/$batch", `{"requests":[`+strings.Join(reqs, ",")+`]}`)
+		},
+		"size": func() *httptest.ResponseRecorder { return s.do("POST /shop/$batch", strings.Repeat(" ", 2<<20)) },
 	} {
 		if w := do(); w.Code != 413 {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)

@@ -47,10 +47,15 @@ func label(key string) (string, bool) {
 	return "", false
 }
 
-// text asks the application first.
-func (d *door) text(key string) (string, bool) {
+// text asks the application first: the door's own texts, then those of its files in the language.
+func (d *door) text(language, key string) (string, bool) {
 	if d.opt.Text != nil {
 		if s, ok := d.opt.Text(key); ok {
+			return s, true
+		}
+	}
+	if t := d.svc.App.Options.Texts; t != nil {
+		if s, ok := t.Text(language, key); ok {
 			return s, true
 		}
 	}

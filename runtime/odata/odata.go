@@ -68,20 +68,18 @@ func Mount(s *cds.Service, opt Options) http.Handler {
 		}
 	}
 	opt.BasePath = strings.TrimSuffix(opt.BasePath, "/")
-	d := &door{svc: s, opt: opt, index: uri.NewIndex(s.Model)}
-	d.documents = sync.OnceValue(d.build)
-	d.csdl = sync.OnceValue(func() []byte { return edmx.JSON(d.svc.App.Model, d.svc.Model, d.metadataOptions()) })
+	d := &door{svc: s, opt: opt, index: uri.NewIndex(s.Model), cached: cacheControl(s.Model)}
 	return d
 }
 
 type door struct {
-	svc       *cds.Service
-	opt       Options
-	index     *uri.Index
-	documents func() *documents // made on first use
-	csdl      func() []byte     // the metadata document as JSON, made on first use
-	memory    sync.Pool         // of *buffers
-	parsed    parsedCache
+	svc    *cds.Service
+	opt    Options
+	index  *uri.Index
+	docs   documentCache
+	memory sync.Pool // of *buffers
+	parsed parsedCache
+	cached map[*csn.Entity]string // Cache-Control for answers with rows of an entity
 }
 
 // buffers are the memory that an answer is put together in. They are kept for further requests.
@@ -94,14 +92,11 @@ const maxKept = 512 << 10
 type documents struct {
 	metadata, root         []byte
 	metadataETag, rootETag string
+	csdl                   func() []byte // the metadata document as JSON
 }
 
-func (d *door) metadataOptions() edmx.Options {
-	return edmx.Options{Author: "https://cap.cloud.sap", Text: d.text}
-}
-
-func (d *door) build() *documents {
-	doc := &documents{metadata: edmx.Marshal(d.svc.App.Model, d.svc.Model, d.metadataOptions())}
+func (d *door) build(language string) *documents {
+	doc := &documents{metadata: edmx.Marshal(d.svc.App.Model, d.svc.Model, d.metadataOptions(language))}
 	doc.metadataETag = tag(doc.metadata)
 	b := []byte(`{"@odata.context":"$metadata","@odata.metadataEtag":`)
 	b = edm.AppendString(b, doc.metadataETag)
@@ -263,6 +258,11 @@ func (c *call) serve() error {
 	c.res = res
 	if err := c.method(); err != nil {
 		return c.behindGate(err)
+	}
+	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
+		if err := res.CheckOptions(); err != nil {
+			return c.behindGate(err)
+		}
 	}
 	switch res.Kind {
 	case uri.Root, uri.Metadata:
@@ -430,12 +430,12 @@ func (c *call) document() error {
 	if err := c.gate(); err != nil {
 		return err
 	}
-	doc := c.documents()
+	doc := c.documentsFor(c.locale)
 	body, etag, ct := doc.root, doc.rootETag, jsonType
 	if c.res.Kind == uri.Metadata {
 		body, etag, ct = doc.metadata, doc.metadataETag, "application/xml; charset=utf-8"
-		if f := c.r.URL.Query().Get("$format"); strings.Contains(f, "json") {
-			body = c.csdl()
+		if c.wantsJSON() {
+			body = doc.csdl()
 			etag, ct = tag(body), jsonType
 		}
 	}

@@ -2,9 +2,7 @@ package odata
 
 import (
 	"encoding/json"
-	"mime"
 	"net/http"
-	"strings"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -18,8 +16,8 @@ func (c *call) readProperty() error {
 		return err
 	}
 	e, el := c.res.Entity(), c.res.Property
-	mediaType, constant := mediaTypeOf(e, el)
-	row, res, err := c.readElements(e, el, mediaType)
+	m := mediaOf(e, el)
+	row, res, err := c.readElements(e, el, m.typeElement, m.nameElement)
 	if err != nil || row == nil {
 		if err == nil {
 			err = c.absent()
@@ -31,6 +29,7 @@ func (c *call) readProperty() error {
 	}
 	v := row.Value(el.Name)
 	c.headers(res)
+	c.cacheable(e)
 	if c.opt.Plain && !c.res.Value && !isStream(el) {
 		return c.plainProperty(row)
 	}
@@ -38,11 +37,7 @@ func (c *call) readProperty() error {
 		return c.noContent()
 	}
 	if isStream(el) {
-		ct := constant
-		if mediaType != nil {
-			ct = row.Value(mediaType.Name).Str()
-		}
-		return c.stream(v, ct)
+		return c.stream(v, m, row)
 	}
 	if c.res.Value {
 		c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -79,8 +74,8 @@ func appendStored(b []byte, v cqn.Value, el *csn.Element, exact bool) []byte {
 	return appendAny(b, v, el, exact)
 }
 
-// readElements reads the row with an element, its keys, and the element with its media type if there is one. The row is nil if there is none.
-func (c *call) readElements(e *csn.Entity, el, mediaType *csn.Element) (*cqn.Row, *cds.Result, error) {
+// readElements reads the row with an element, its keys, and further elements, which may be nil. The row is nil if there is none.
+func (c *call) readElements(e *csn.Entity, el *csn.Element, further ...*csn.Element) (*cqn.Row, *cds.Result, error) {
 	req := c.request(eventRead)
 	sel := &cqn.Select{From: &cqn.From{Path: c.res.Ref()}, One: true}
 	seen := map[string]bool{}
@@ -96,7 +91,9 @@ func (c *call) readElements(e *csn.Entity, el, mediaType *csn.Element) (*cqn.Row
 	for _, k := range e.Keys {
 		add(k)
 	}
-	add(mediaType)
+	for _, f := range further {
+		add(f)
+	}
 	req.Query = sel
 	res, err := c.svc.Dispatch(c.ctx, req)
 	if err != nil {
@@ -111,68 +108,13 @@ func (c *call) readElements(e *csn.Entity, el, mediaType *csn.Element) (*cqn.Row
 	return res.Rows[0], res, nil
 }
 
-// isStream reports whether an element is read and written as raw bytes.
-func isStream(el *csn.Element) bool {
-	b := el.Scalar()
-	return b != nil && (b.Kind == csn.LargeBinary || b.Kind == csn.Binary && el.Annotations.Get("Core.MediaType") != nil)
-}
-
-// mediaTypeOf returns where the media type of a stream is: in an element, or as a constant.
-func mediaTypeOf(e *csn.Entity, el *csn.Element) (*csn.Element, string) {
-	a := el.Annotations.Get("Core.MediaType")
-	if a == nil {
-		return nil, ""
-	}
-	switch a.Kind {
-	case cqn.AnnoRef:
-		return e.Element(strings.ReplaceAll(a.Text, ".", "_")), ""
-	case cqn.AnnoExpr:
-		if r, ok := a.Expr.(*cqn.Ref); ok && len(r.Path) == 1 {
-			return e.Element(r.Path[0].Name), ""
-		}
-	}
-	return nil, a.Str()
-}
-
-// stream writes stored bytes. They are a user's, so no browser may run them: attachment, sandbox, no sniffing.
-func (c *call) stream(v cqn.Value, contentType string) error {
-	h := c.w.Header()
-	h.Set("Content-Type", safeType(contentType))
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Disposition", "attachment")
-	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	return c.send(http.StatusOK, []byte(v.Str()))
-}
-
-// safeType returns a stored media type if it is well-formed: it goes into a header.
-func safeType(s string) string {
-	t, params, err := mime.ParseMediaType(s)
-	if err != nil || !strings.Contains(t, "/") {
-		return "application/octet-stream"
-	}
-	if strings.HasPrefix(t, "text/") && params["charset"] == "" {
-		params["charset"] = "utf-8"
-	}
-	if out := mime.FormatMediaType(t, params); out != "" {
-		return out
-	}
-	return "application/octet-stream"
-}
-
 // putProperty answers PUT on an element: {"value": …}, or raw bytes for a stream.
 func (c *call) putProperty() error {
 	el := c.res.Property
 	row := cqn.NewRow()
 	if isStream(el) {
-		raw, err := c.readBody(c.opt.MaxMedia)
-		if err != nil {
+		if err := c.mediaBody(row, mediaOf(c.res.Entity(), el)); err != nil {
 			return err
-		}
-		row.Set(el.Name, cqn.Bytes(raw))
-		if m, _ := mediaTypeOf(c.res.Entity(), el); m != nil {
-			if t, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err == nil {
-				row.Set(m.Name, cqn.String(t))
-			}
 		}
 	} else {
 		if c.res.Value {

@@ -1,6 +1,7 @@
 package odata
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -22,6 +23,16 @@ func (c *call) send(status int, body []byte) error {
 	c.w.WriteHeader(status)
 	if c.r.Method != http.MethodHead {
 		_, _ = c.w.Write(body) // the client may be gone
+	}
+	return nil
+}
+
+// sendText is send for what is a string already.
+func (c *call) sendText(status int, body string) error {
+	c.set(1, "Content-Length", strconv.Itoa(len(body)))
+	c.w.WriteHeader(status)
+	if c.r.Method != http.MethodHead {
+		_, _ = io.WriteString(c.w, body) // the client may be gone
 	}
 	return nil
 }
@@ -223,6 +234,7 @@ func (c *call) rowsJSON(res *cds.Result, e *csn.Entity, f cds.Format) []byte {
 
 // collection writes rows with count and next link.
 func (c *call) collection(res *cds.Result, e *csn.Entity, next string) error {
+	c.cacheable(e)
 	rows := c.rowsJSON(res, e, c.format)
 	if c.opt.Plain {
 		c.headers(res)
@@ -246,6 +258,7 @@ func (c *call) collection(res *cds.Result, e *csn.Entity, next string) error {
 
 // single writes one row.
 func (c *call) single(status int, res *cds.Result, e *csn.Entity) error {
+	c.cacheable(e)
 	if res.N > 1 {
 		return cds.Reject(500, "500", "The service answered %d rows in place of one", res.N)
 	}
