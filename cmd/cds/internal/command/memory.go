@@ -1,26 +1,31 @@
 package command
 
 import (
-	"math"
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 )
 
-// freeHeap is the memory that a command which does one thing and ends takes without collecting garbage.
+// freeHeap is the memory that a command which does one thing and ends takes before it collects garbage.
 const freeHeap = 160 << 20
 
-// oneShot tunes the collector for a command that does one thing and ends: nothing is collected up to freeHeap, from there on more often than
-// usual. A model of a thousand entities compiles in half the time. The function it returns undoes that.
+// oneShot tunes the collector for a command that does one thing and ends: nothing is collected up to freeHeap. From there on garbage may make up a
+// fifth of the memory, so that large models take time in proportion and no more memory than they need. The function it returns undoes that.
 func oneShot() (undo func()) {
 	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(freeHeap)
 	var over atomic.Bool
-	watchCollector(func() {
-		if !over.Load() {
-			debug.SetMemoryLimit(math.MaxInt64)
-			debug.SetGCPercent(60)
+	var adapt func()
+	adapt = func() {
+		if over.Load() {
+			return
 		}
-	})
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		other := int64(m.Sys - m.HeapSys) // stacks and tables of the runtime count, too
+		debug.SetMemoryLimit(max(freeHeap, int64(m.HeapAlloc)*5/4+other))
+		watchCollector(adapt)
+	}
+	watchCollector(adapt)
 	return func() {
 		over.Store(true)
 		debug.SetMemoryLimit(limit)

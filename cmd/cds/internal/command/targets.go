@@ -1,7 +1,9 @@
 package command
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"sort"
 	"strings"
 
@@ -33,18 +35,15 @@ type target struct {
 	service bool // it describes one service
 	part    bool // it describes one service or the whole model
 	render  func(m *csn.Model, s *csn.Service, f *compileFlags) ([]byte, error)
+	stream  func(w io.Writer, m *csn.Model, f *compileFlags) error   // instead of render, for what grows large
 	text    func(trees []*ast.File, f *compileFlags) ([]byte, error) // instead of render, for what is made of unlinked sources
 }
 
 func targets() []*target {
 	return []*target{
-		{names: []string{"csn", "json"}, ext: ".csn.json", sources: true, help: "the model as CSN in JSON; see --flavor", render: renderCSN},
+		{names: []string{"csn", "json"}, ext: ".csn.json", sources: true, help: "the model as CSN in JSON; see --flavor", stream: writeCSN},
 		{names: []string{"yaml", "yml"}, ext: ".yaml", sources: true, help: "the same in YAML", render: func(m *csn.Model, s *csn.Service, f *compileFlags) ([]byte, error) {
-			b, err := renderCSN(m, s, f)
-			if err != nil {
-				return nil, err
-			}
-			return codegen.YAML(b)
+			return codegen.YAML(csn.Marshal(m, csn.MarshalOptions{Indent: true, Docs: f.docs}))
 		}},
 		{names: []string{"cdl", "cds"}, ext: ".cds", help: "the sources as one text of CDL", text: renderCDL},
 		{names: []string{"sql"}, ext: ".sql", help: "tables and views; see --dialect", render: renderSQL},
@@ -109,7 +108,11 @@ func (t *target) run(src *source, f *compileFlags) ([]output, *token.FileSet, di
 	if t.text != nil {
 		p := cdl.ParseFiles(src.fsys, src.paths, true, src.options())
 		text, err := t.text(p.Trees, f)
-		return []output{{"model" + t.ext, text}}, res.Files, res.Diags, err
+		return []output{{name: "model" + t.ext, text: text}}, res.Files, res.Diags, err
+	}
+	if t.stream != nil {
+		stream := func(w io.Writer) error { return t.stream(w, res.Model, f) }
+		return []output{{name: "model" + t.ext, stream: stream}}, res.Files, res.Diags, nil
 	}
 	services := []*csn.Service{nil}
 	if t.service || t.part {
@@ -121,6 +124,9 @@ func (t *target) run(src *source, f *compileFlags) ([]output, *token.FileSet, di
 	var out []output
 	for _, s := range services {
 		text, err := t.render(res.Model, s, f)
+		if found := ddlFindings(err); found != nil {
+			return nil, res.Files, append(res.Diags, found...), nil
+		}
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -131,9 +137,26 @@ func (t *target) run(src *source, f *compileFlags) ([]output, *token.FileSet, di
 		case t.names[0] == "xsuaa":
 			name = "xs"
 		}
-		out = append(out, output{name + t.ext, text})
+		out = append(out, output{name: name + t.ext, text: text})
 	}
 	return out, res.Files, res.Diags, nil
+}
+
+// ddlFindings returns the faults of a model that has no counterpart in a database as diagnostics at the entities; nil for other errors.
+func ddlFindings(err error) diag.List {
+	var out diag.List
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
+	}
+	for _, e := range list {
+		var de *ddl.Error
+		if !errors.As(e, &de) {
+			return nil
+		}
+		out.Errorf(de.Code, de.Span, "%s: %s", de.Entity, de.Msg)
+	}
+	return out
 }
 
 // unlinked writes CSN of the flavours parsed, of the named files alone, and xtended, of all they use too.
@@ -152,7 +175,7 @@ func (t *target) unlinked(src *source, f *compileFlags) ([]output, *token.FileSe
 	if t.names[0] == "yaml" {
 		text, err = codegen.YAML(text)
 	}
-	return []output{{"model" + t.ext, append(text, '\n')}}, res.Files, res.Diags, err
+	return []output{{name: "model" + t.ext, text: append(text, '\n')}}, res.Files, res.Diags, err
 }
 
 // pickServices returns the services to describe. nil stands for the whole model, for targets that can do without a service.
@@ -187,8 +210,8 @@ func metadataOptions(f *compileFlags) edmx.Options {
 
 func creator() string { return "cds" }
 
-func renderCSN(m *csn.Model, _ *csn.Service, f *compileFlags) ([]byte, error) {
-	return append(csn.Marshal(m, csn.MarshalOptions{Indent: true, Docs: f.docs}), '\n'), nil
+func writeCSN(w io.Writer, m *csn.Model, f *compileFlags) error {
+	return csn.Write(w, m, csn.MarshalOptions{Indent: true, Docs: f.docs})
 }
 
 func renderCDL(trees []*ast.File, f *compileFlags) ([]byte, error) {
