@@ -23,9 +23,10 @@ func (f *freezer) bases() {
 			n++
 		}
 	}
+	o := &originator{f: f, paths: map[string][]string{}, byPath: map[string]*Element{}}
 	for _, e := range f.m.Entities {
 		if e.Base != nil {
-			o := &originator{e: e, base: e.Base, sel: e.Source.(*cqn.Select)}
+			o.e, o.base, o.sel = e, e.Base, e.Source.(*cqn.Select)
 			o.run()
 		}
 	}
@@ -72,6 +73,7 @@ func aggregates(x cqn.Expr) bool {
 
 // originator finds the elements of the base behind those of a simple projection.
 type originator struct {
+	f       *freezer
 	e, base *Entity
 	sel     *cqn.Select
 	paths   map[string][]string // output element (joined structured path) → structured path in the base
@@ -79,8 +81,11 @@ type originator struct {
 }
 
 func (o *originator) run() {
-	o.paths = map[string][]string{}
-	o.byPath = map[string]*Element{}
+	if len(o.byPath) > 200 { // emptying a table takes time by the room it has
+		o.paths, o.byPath = map[string][]string{}, map[string]*Element{}
+	}
+	clear(o.paths)
+	clear(o.byPath)
 	for _, b := range o.base.Flat {
 		if b.ForeignKey == nil {
 			o.byPath[strings.Join(b.Path, ".")] = b
@@ -105,14 +110,21 @@ func (o *originator) run() {
 // star notes all elements of a scope under their own names.
 func (o *originator) star(out, in []string, els Elements, exclude []string) {
 	for _, el := range els {
-		if !contains(exclude, el.Name) {
+		switch {
+		case contains(exclude, el.Name):
+		case len(in) == 0:
+			o.set(out, el.Name, o.f.path1(el.Name))
+		default:
 			o.set(out, el.Name, appendPath(in, el.Name))
 		}
 	}
 }
 
 func (o *originator) set(out []string, name string, in []string) {
-	o.paths[strings.Join(appendPath(out, name), ".")] = in
+	if len(out) > 0 {
+		name = strings.Join(out, ".") + "." + name
+	}
+	o.paths[name] = in
 }
 
 // columns notes what each column of a (nested) list is. out is where the columns land, in the structure of the base that they are taken
@@ -237,7 +249,10 @@ func (o *originator) origin(el *Element) *Element {
 				b = o.base.Element(in[1])
 			}
 		} else {
-			b = o.byPath[strings.Join(appendPath(in, el.Path[i:]...), ".")]
+			if i < len(el.Path) {
+				in = appendPath(in, el.Path[i:]...)
+			}
+			b = o.byPath[strings.Join(in, ".")]
 		}
 		if b == nil || b.Value != nil && !b.Stored && b.Assoc() == nil || (b.Assoc() == nil) != (el.Assoc() == nil) {
 			return nil

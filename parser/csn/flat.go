@@ -127,7 +127,8 @@ func (w *flattener) foreignKeys(el *Element, a *Assoc) {
 			name = strings.Join(k.Ref, "_")
 		}
 		for _, leaf := range w.leavesAt(el, a.Target, k.Ref, nil) {
-			fk := &Element{
+			fk := w.newElement()
+			*fk = Element{
 				Def:        Def{Name: el.Name + "_" + name + leaf.suffix, Annotations: el.Annotations, Span: el.Span},
 				Owner:      w.e,
 				Type:       leaf.el.Type,
@@ -149,6 +150,16 @@ func (w *flattener) foreignKeys(el *Element, a *Assoc) {
 			a.FK = append(a.FK, fk)
 		}
 	}
+}
+
+// newElement returns an element. They are made in portions that fill 32 kB.
+func (f *freezer) newElement() *Element {
+	if len(f.slab) == 0 {
+		f.slab = make([]Element, 141)
+	}
+	el := &f.slab[0]
+	f.slab = f.slab[1:]
+	return el
 }
 
 // A leaf is a scalar at the end of a foreign key's path.

@@ -58,6 +58,7 @@ type freezer struct {
 	shared      map[*Element]bool
 	sharedAssoc map[*Assoc]bool
 	inside      map[*Struct]bool    // structures in entities that have been searched
+	slab        []Element           // elements not used yet
 	single      map[string][]string // paths of one step: most elements of a model have the names of others
 }
 

@@ -358,8 +358,8 @@ type Assoc struct {
 	TargetName    string
 	Composition   bool
 	Many          bool
-	Min, Max, Src string // explicit cardinality as in CSN; "" for not given
 	NotNull       bool
+	Min, Max, Src string       // explicit cardinality as in CSN; "" for not given
 	On            cqn.Expr     // unmanaged: as written, linked
 	Keys          []ForeignKey // managed: structured form, as in CSN
 	FK            []*Element   // managed: flat foreign key elements in the owner, in order of Keys

@@ -182,7 +182,7 @@ func (c *columnLinker) finish(sp *colSpec, out *cqn.Column, o *outCol) {
 	if sp.ast != nil && sp.ast.Type != nil {
 		e := &csn.Element{}
 		e.Span = sp.c.Span
-		inf := c.l.know(e, elemInfo{owner: c.s.owner, more: &moreInfo{scope: sp.names}, state: doing, notes: &notes{used: true}})
+		inf := c.l.know(e, elemInfo{owner: c.s.owner, more: &moreInfo{scope: sp.names, notes: &notes{used: true}}, state: doing})
 		c.l.typeInto(e, inf, sp.ast.Type, 0)
 		inf.state = done
 		o.cast = e

@@ -167,13 +167,13 @@ func (l *linker) viewElement(d *def, c *outCol) *csn.Element {
 		}
 	}
 	inf.byStar = c.spec == nil
-	inf.notes = l.notes[d.name].elem(c.name)
+	ns := l.notes[d.name].elem(c.name)
 	if c.spec != nil && c.spec.ast != nil {
 		e.Doc = docText(c.spec.ast.Doc)
 		assignAll(&e.Annotations, l.flatten(c.spec.ast.Annos))
 	}
-	assignAll(&e.Annotations, inf.notes.own())
-	inf.notes.document(&e.Doc)
+	assignAll(&e.Annotations, ns.own())
+	ns.document(&e.Doc)
 	l.conditions(e.Annotations)
 	if !e.Span.Valid() {
 		e.Span = d.span
@@ -257,7 +257,7 @@ func (l *linker) sourceColumn(d *def, e *csn.Element, inf *elemInfo, c *outCol) 
 		e.NotNull, e.Default = src.NotNull, src.Default
 	}
 	inf.overAssoc = over
-	e.Type = l.copyType(src.Type, d, inf.notes, 0)
+	e.Type = l.copyType(src.Type, d, l.notesOf(inf), 0)
 	si := l.info(src)
 	if si != nil {
 		inf.target = si.target
@@ -271,10 +271,7 @@ func (l *linker) sourceColumn(d *def, e *csn.Element, inf *elemInfo, c *outCol) 
 func (l *linker) viewParams(d *def) {
 	for _, p := range d.paramNodes() {
 		e := l.newElement(d, p, d.scope)
-		l.info(e).notes = l.notes[d.name].param(e.Name)
-		if l.info(e).notes == nil {
-			l.info(e).notes = &notes{used: true}
-		}
+		l.info(e).setNotes(l.notes[d.name].param(e.Name))
 		l.resolve(e)
 		d.query.params = append(d.query.params, e)
 	}

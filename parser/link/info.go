@@ -11,9 +11,8 @@ import (
 type elemInfo struct {
 	elem   *csn.Element
 	owner  *def
-	source *csn.Element // the element of the view's source behind a view element, nil for expressions
-	target *def         // of an association
-	notes  *notes
+	source *csn.Element  // the element of the view's source behind a view element, nil for expressions
+	target *def          // of an association
 	texpr  *ast.TypeExpr // the type as written; nil for generated elements and those whose type is known
 	more   *moreInfo     // nil for most elements
 
@@ -42,6 +41,7 @@ type moreInfo struct {
 	from     *csn.Element   // the element it is a copy of
 	aspect   *def           // composition of a named aspect
 	typeFrom *csn.Element   // the element whose type it has
+	notes    *notes         // what annotate says of it; nil: what it says of the owner's element of its name
 	path     []*csn.Element // of a column: elements passed before the source
 	filter   cqn.Expr       // of a column: infix filter at the end of its path
 }
@@ -85,6 +85,14 @@ func (inf *elemInfo) setNames(s *scope) {
 	}
 }
 
+// setNotes sets what annotate says of an element that is not its owner's of its name, as a parameter: nil for nothing.
+func (inf *elemInfo) setNotes(n *notes) {
+	if n == nil {
+		n = &notes{used: true}
+	}
+	inf.extra().notes = n
+}
+
 // siblings returns the elements among which `type of x` looks for x first.
 func (inf *elemInfo) siblings() csn.Elements {
 	switch in := inf.rest().in; {
@@ -115,7 +123,7 @@ type infoTable struct {
 	n      int
 }
 
-const infoChunk = 455 // they fill 32 kB
+const infoChunk = 512 // they fill 32 kB
 
 // info returns what is known of an element, nil for one that is not in the table.
 func (l *linker) info(e *csn.Element) *elemInfo {

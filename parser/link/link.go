@@ -100,6 +100,7 @@ func (l *linker) release() {
 		f := l.sources[i].File
 		l.sources[i].File = &ast.File{ID: f.ID, Name: f.Name, Namespace: f.Namespace}
 	}
+	l.uses = nil
 	block := &ast.Context{}
 	for _, d := range l.defs {
 		if d.kind == kService || d.kind == kContext {

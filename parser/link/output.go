@@ -165,7 +165,7 @@ func (l *linker) operation(d *def, n *ast.Operation, s *scope, ns *notes, name s
 			continue
 		}
 		e := l.newElement(d, p, s)
-		l.info(e).notes = ns.param(p.Name.Text)
+		l.info(e).setNotes(ns.param(p.Name.Text))
 		l.loose(e)
 		op.Params = append(op.Params, e)
 	}
@@ -174,7 +174,7 @@ func (l *linker) operation(d *def, n *ast.Operation, s *scope, ns *notes, name s
 		r.Span = n.Returns.Span
 		inf := elemInfo{owner: d, texpr: n.Returns, more: &moreInfo{scope: s, in: &csn.Elements{}}}
 		if ns != nil {
-			inf.notes = ns.returns
+			inf.more.notes = ns.returns
 		}
 		assignAll(&r.Annotations, l.flatten(n.ReturnsAnnos))
 		l.know(r, inf)
@@ -187,9 +187,7 @@ func (l *linker) operation(d *def, n *ast.Operation, s *scope, ns *notes, name s
 // loose resolves an element that belongs to no definition's element list.
 func (l *linker) loose(e *csn.Element) {
 	inf := l.info(e)
-	if inf.notes == nil {
-		inf.notes = &notes{used: true}
-	}
+	inf.setNotes(inf.rest().notes)
 	l.resolve(e)
 	if a := e.Assoc(); a != nil && a.On == nil {
 		a.Keys = l.managedKeys(e)
@@ -216,7 +214,7 @@ func (l *linker) eventType(d *def) *csn.Element {
 	case d.structured() || len(d.elems) > 0:
 		e.Type = &csn.Struct{Elements: d.elems}
 	case n != nil && n.Type != nil:
-		l.know(e, elemInfo{owner: d, texpr: n.Type, notes: &notes{used: true}})
+		l.know(e, elemInfo{owner: d, texpr: n.Type, more: &moreInfo{notes: &notes{used: true}}})
 		l.resolve(e)
 	default:
 		e.Type = &csn.Struct{}
@@ -228,7 +226,7 @@ func (l *linker) annotationType(d *def) *csn.Element {
 	e := &csn.Element{}
 	e.Span = d.span
 	if n, ok := d.node.(*ast.Annotation); ok && n.Type != nil {
-		l.know(e, elemInfo{owner: d, texpr: n.Type, notes: &notes{used: true}})
+		l.know(e, elemInfo{owner: d, texpr: n.Type, more: &moreInfo{notes: &notes{used: true}}})
 		l.resolve(e)
 	}
 	return e

@@ -353,7 +353,7 @@ func (l *linker) mixins(ms []*ast.Element, s *escope) {
 	for _, m := range ms {
 		e := l.newElement(s.owner, m, s.names)
 		inf := l.info(e)
-		inf.notes = &notes{used: true}
+		inf.setNotes(nil)
 		l.resolve(e)
 		if a := e.Assoc(); a == nil || a.On == nil {
 			l.diags.Errorf("mixin-invalid", m.Name.Span, "A mixin is an association with an ON condition")

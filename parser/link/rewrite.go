@@ -138,7 +138,10 @@ func (l *linker) managedKeys(e *csn.Element) []csn.ForeignKey {
 
 // mapKeys names foreign keys as the new target does. The names of the foreign keys themselves stay.
 func (l *linker) mapKeys(e *csn.Element, keys []csn.ForeignKey, from, to *def) []csn.ForeignKey {
-	out := make([]csn.ForeignKey, 0, len(keys))
+	if from == to {
+		return keys
+	}
+	out, same := make([]csn.ForeignKey, 0, len(keys)), true
 	for _, k := range keys {
 		steps := make([]cqn.Step, len(k.Ref))
 		for i, n := range k.Ref {
@@ -157,7 +160,11 @@ func (l *linker) mapKeys(e *csn.Element, keys []csn.ForeignKey, from, to *def) [
 		if old, now := strings.Join(k.Ref, "_"), strings.Join(fk.Ref, "_"); fk.As == "" && old != now {
 			fk.As = old
 		}
+		same = same && fk.As == k.As && slices.Equal(fk.Ref, k.Ref)
 		out = append(out, fk)
+	}
+	if same {
+		return keys // shared: keys are not changed
 	}
 	return out
 }

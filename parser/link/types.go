@@ -84,12 +84,12 @@ func (l *linker) restrictionError(code diag.Code, at token.Span, format string, 
 	return l.diags.Add(sev, code, at, format, args...)
 }
 
-// elementNotes returns what annotate says of an element.
-func (l *linker) elementNotes(e *csn.Element, inf *elemInfo) *notes {
-	if inf.notes == nil && inf.owner != nil {
-		inf.notes = l.notes[inf.owner.name].elem(e.Name)
+// notesOf returns what annotate says of an element.
+func (l *linker) notesOf(inf *elemInfo) *notes {
+	if n := inf.rest().notes; n != nil || inf.owner == nil {
+		return n
 	}
-	return inf.notes
+	return l.notes[inf.owner.name].elem(inf.elem.Name)
 }
 
 // resolve completes one element. It is called on demand, since types, `type of` and calculated elements refer to one another.
@@ -107,7 +107,7 @@ func (l *linker) resolve(e *csn.Element) {
 		return
 	}
 	inf.state = doing
-	ns := l.elementNotes(e, inf)
+	ns := l.notesOf(inf)
 	if inf.rest().from != nil {
 		l.resolveCopy(e, inf, ns)
 	} else {
@@ -188,7 +188,7 @@ func (l *linker) copyType(t csn.Type, owner *def, ns *notes, depth int) csn.Type
 			assignAll(&c.Annotations, n.own())
 			n.document(&c.Doc)
 			c.Type = l.copyType(el.Type, owner, n, depth+1)
-			inf := l.know(&c, elemInfo{owner: owner, state: done, inferredTarget: true, notes: n, source: el})
+			inf := l.know(&c, elemInfo{owner: owner, state: done, inferredTarget: true, source: el})
 			if old := l.info(el); old != nil {
 				inf.target = old.target
 				inf.setNames(old.names())
@@ -259,7 +259,7 @@ func (l *linker) typeInto(e *csn.Element, inf *elemInfo, t *ast.TypeExpr, depth 
 		l.namedType(e, inf, t)
 	}
 	if t.HasEnum || len(t.Enum) > 0 {
-		l.enum(e, t, inf.notes)
+		l.enum(e, t, l.notesOf(inf))
 	}
 }
 
@@ -275,10 +275,11 @@ func (l *linker) structType(inf *elemInfo, fields []*ast.Element, depth int) *cs
 			continue
 		}
 		c := l.newElement(inf.owner, f, inf.names())
-		l.info(c).notes = inf.notes.elem(f.Name.Text)
-		if l.info(c).notes == nil {
-			l.info(c).notes = &notes{}
+		n := l.notesOf(inf).elem(f.Name.Text)
+		if n == nil {
+			n = &notes{}
 		}
+		l.info(c).extra().notes = n
 		s.Elements = append(s.Elements, c)
 		list = append(list, c)
 	}
@@ -296,10 +297,9 @@ func (l *linker) structType(inf *elemInfo, fields []*ast.Element, depth int) *cs
 func (l *linker) arrayType(e *csn.Element, inf *elemInfo, t *ast.TypeExpr, depth int) {
 	item := &csn.Element{}
 	item.Span = t.Array.Span
-	ii := l.know(item, elemInfo{owner: inf.owner, top: inf.top, state: doing, notes: inf.notes})
-	if m := inf.rest(); m.in != nil || m.scope != nil {
-		ii.more = &moreInfo{in: m.in, scope: m.scope}
-	}
+	ii := l.know(item, elemInfo{owner: inf.owner, top: inf.top, state: doing})
+	ii.setNotes(l.notesOf(inf))
+	ii.more.in, ii.more.scope = inf.rest().in, inf.rest().scope
 	l.typeInto(item, ii, t.Array, depth+1)
 	if t.NotNull != nil {
 		item.NotNull = *t.NotNull
@@ -434,7 +434,7 @@ func (l *linker) definitionIn(s *scope, path []cqn.Step, colon bool) (*def, []cq
 
 // takeType copies the type of el, and what comes with it, to e.
 func (l *linker) takeType(e *csn.Element, inf *elemInfo, el *csn.Element) {
-	e.Type = l.copyType(el.Type, inf.owner, inf.notes, 0)
+	e.Type = l.copyType(el.Type, inf.owner, l.notesOf(inf), 0)
 	if e.TypeOf == nil {
 		e.TypeName = el.TypeName
 	} else {
@@ -517,7 +517,7 @@ func (l *linker) typeOfDef(d *def, at token.Span) *csn.Element {
 	e := &csn.Element{}
 	e.Name, e.Span, e.Doc = "", d.span, ""
 	d.element = e
-	inf := l.know(e, elemInfo{owner: d, state: doing, notes: l.notes[d.name]})
+	inf := l.know(e, elemInfo{owner: d, state: doing, more: &moreInfo{notes: l.notes[d.name]}})
 	n, _ := d.node.(*ast.Type)
 	l.annotateDef(d)
 	e.Annotations = append(csn.Annotations(nil), d.annos...)
