@@ -91,7 +91,7 @@ func modelError(err error) *Error {
 		f := Fault{Code: "deploy-model", Message: x.Error()}
 		var de *ddl.Error
 		if errors.As(x, &de) {
-			f.Code = de.Code
+			f.Code = string(de.Code)
 		}
 		out.add(f)
 	}

@@ -8,18 +8,21 @@ import (
 	"strings"
 
 	"cds/parser/csn"
+	"cds/parser/diag"
+	"cds/parser/token"
 	"cds/runtime/sqlgen"
 )
 
 // An Error is a model that has no counterpart in the database.
 type Error struct {
-	Code   string // "DDL_NAME_CLASH", "DDL_VIEW", "DDL_TYPE", "DDL_EXPRESSION", "DDL_CYCLE"
+	Code   diag.Code // see Messages
 	Entity string
+	Span   token.Span // the entity's place, invalid if it is not known
 	Msg    string
 	Err    error
 }
 
-func (e *Error) Error() string { return e.Entity + ": " + e.Msg }
+func (e *Error) Error() string { return e.Entity + ": " + e.Msg + " [" + string(e.Code) + "]" }
 
 // Unwrap returns the cause, nil for none.
 func (e *Error) Unwrap() error { return e.Err }
@@ -81,8 +84,8 @@ type generator struct {
 	names map[string]string // lower-case name in the database → entity
 }
 
-func (g *generator) fail(code string, e *csn.Entity, err error, format string, args ...any) {
-	g.errs = append(g.errs, &Error{Code: code, Entity: e.Name, Msg: fmt.Sprintf(format, args...), Err: err})
+func (g *generator) fail(code diag.Code, e *csn.Entity, err error, format string, args ...any) {
+	g.errs = append(g.errs, &Error{Code: code, Entity: e.Name, Span: e.Span, Msg: fmt.Sprintf(format, args...), Err: err})
 }
 
 // persisted reports whether the entity has a table or view that Create makes.
@@ -95,7 +98,7 @@ func (g *generator) claim(e *csn.Entity, name string) bool {
 		key = key[:n] // what comes after is lost, and with it the difference
 	}
 	if other, taken := g.names[key]; taken {
-		g.fail("DDL_NAME_CLASH", e, nil, "its name in the database, %s, is that of %s as well: dots become underscores and case does not count", name, other)
+		g.fail(CodeNameClash, e, nil, "its name in the database, %s, is that of %s as well: dots become underscores and case does not count", name, other)
 		return false
 	}
 	g.names[key] = e.Name
@@ -113,7 +116,7 @@ func (g *generator) inOrder() []*csn.Entity {
 		case done:
 			return
 		case visiting:
-			g.fail("DDL_CYCLE", e, nil, "the view reads from itself")
+			g.fail(CodeCycle, e, nil, "the view reads from itself")
 			return
 		}
 		state[e.ID] = visiting
@@ -147,12 +150,12 @@ func (g *generator) views(localized bool) {
 			continue
 		}
 		if len(e.Params) > 0 {
-			g.fail("DDL_VIEW", e, nil, "views with parameters are not supported by %s", g.d.Name())
+			g.fail(CodeView, e, nil, "views with parameters are not supported by %s", g.d.Name())
 			continue
 		}
 		body, err := sqlgen.CompileView(e.Source, e, g.m, g.d, sqlgen.ViewOptions{Localized: localized})
 		if err != nil {
-			g.fail("DDL_VIEW", e, err, "the view cannot be created: %s", err)
+			g.fail(CodeView, e, err, "the view cannot be created: %s", err)
 			continue
 		}
 		g.out = append(g.out, "CREATE VIEW "+sqlgen.Quote(name, g.d)+" AS "+body)

@@ -65,19 +65,19 @@ func TestGolden(t *testing.T) {
 func TestErrors(t *testing.T) {
 	key := `"ID": {"key": true, "type": "cds.Integer"}`
 	for _, c := range []struct{ name, defs, code string }{
-		{"tables with one name", `"a.b_c": {"kind":"entity","elements":{` + key + `}}, "a_b.C": {"kind":"entity","elements":{` + key + `}}`, "DDL_NAME_CLASH"},
-		{"columns that differ in case", `"a": {"kind":"entity","elements":{` + key + `,"id": {"type":"cds.Integer"}}}`, "DDL_NAME_CLASH"},
-		{"default with an unknown function", `"a": {"kind":"entity","elements":{` + key + `,"x": {"type":"cds.Integer","default":{"func":"random"}}}}`, "DDL_EXPRESSION"},
-		{"default with a column", `"a": {"kind":"entity","elements":{` + key + `,"x": {"type":"cds.Integer","default":{"ref":["ID"]}}}}`, "DDL_EXPRESSION"},
-		{"default with an unknown symbol", `"a": {"kind":"entity","elements":{` + key + `,"x": {"type":"cds.String","enum":{"b":{}},"default":{"#":"c"}}}}`, "DDL_EXPRESSION"},
-		{"value over an association", `"a": {"kind":"entity","elements":{` + key + `,"o": {"type":"cds.Association","target":"a","keys":[{"ref":["ID"]}]},"x": {"type":"cds.Integer","value":{"ref":["o","x"],"stored":true}}}}`, "DDL_EXPRESSION"},
-		{"unique without element", `"a": {"kind":"entity","@assert.unique.u":[{"=":"nope"}],"elements":{` + key + `}}`, "DDL_UNIQUE"},
-		{"view with parameters", `"a": {"kind":"entity","elements":{` + key + `}}, "v": {"kind":"entity","params":{"p":{"type":"cds.Integer"}},"projection":{"from":{"ref":["a"]}},"elements":{` + key + `}}`, "DDL_VIEW"},
+		{"tables with one name", `"a.b_c": {"kind":"entity","elements":{` + key + `}}, "a_b.C": {"kind":"entity","elements":{` + key + `}}`, "ddl-name-clash"},
+		{"columns that differ in case", `"a": {"kind":"entity","elements":{` + key + `,"id": {"type":"cds.Integer"}}}`, "ddl-name-clash"},
+		{"default with an unknown function", `"a": {"kind":"entity","elements":{` + key + `,"x": {"type":"cds.Integer","default":{"func":"random"}}}}`, "ddl-expression"},
+		{"default with a column", `"a": {"kind":"entity","elements":{` + key + `,"x": {"type":"cds.Integer","default":{"ref":["ID"]}}}}`, "ddl-expression"},
+		{"default with an unknown symbol", `"a": {"kind":"entity","elements":{` + key + `,"x": {"type":"cds.String","enum":{"b":{}},"default":{"#":"c"}}}}`, "ddl-expression"},
+		{"value over an association", `"a": {"kind":"entity","elements":{` + key + `,"o": {"type":"cds.Association","target":"a","keys":[{"ref":["ID"]}]},"x": {"type":"cds.Integer","value":{"ref":["o","x"],"stored":true}}}}`, "ddl-expression"},
+		{"unique without element", `"a": {"kind":"entity","@assert.unique.u":[{"=":"nope"}],"elements":{` + key + `}}`, "ddl-unique"},
+		{"view with parameters", `"a": {"kind":"entity","elements":{` + key + `}}, "v": {"kind":"entity","params":{"p":{"type":"cds.Integer"}},"projection":{"from":{"ref":["a"]}},"elements":{` + key + `}}`, "ddl-view"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ddl.Create(model(t, `{"definitions": {`+c.defs+`}}`), sqlite.Dialect())
 			var e *ddl.Error
-			if !errors.As(err, &e) || e.Code != c.code || e.Entity == "" {
+			if !errors.As(err, &e) || string(e.Code) != c.code || e.Entity == "" {
 				t.Errorf("got %v, want code %s", err, c.code)
 			}
 		})
@@ -137,7 +137,7 @@ func TestNoConstants(t *testing.T) {
 		m := model(t, `{"definitions": {"a": {"kind":"entity","elements":{"ID": {"key": true, "type": "cds.Integer"}, "n": {"type": "cds.Integer"}, "v": {"type":"cds.String","value":{"stored": true, `+value+`}}}}}}`)
 		_, err := ddl.Create(m, sqlite.Dialect())
 		var e *ddl.Error
-		if !errors.As(err, &e) || e.Code != "DDL_EXPRESSION" {
+		if !errors.As(err, &e) || e.Code != "ddl-expression" {
 			t.Errorf("%s: got %v", value, err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 func WithDrafts(m *csn.Model) (*csn.Model, error) {
 	full, diags := csn.WithDrafts(m, "")
 	if full == nil {
-		return m, &Error{Code: "DDL_DRAFTS", Entity: csn.DraftTable, Msg: "the tables of drafts cannot be made: " + diags.Error(), Err: diags}
+		return m, &Error{Code: CodeDrafts, Entity: csn.DraftTable, Msg: "the tables of drafts cannot be made: " + diags.Error(), Err: diags}
 	}
 	return full, nil
 }

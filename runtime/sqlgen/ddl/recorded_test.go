@@ -23,7 +23,6 @@ import (
 // different are models whose recorded SQL we do not want to equal.
 var different = map[string]string{
 	"047-virtual-default.csn.json":    "the recorded DEFAULT 1 + 2 is no SQL of SQLite",
-	"069-temporal.csn.json":           "@cds.valid.key is not supported",
 	"001-builtin-types.csn.json":      "the length of vectors",
 	"085-hana-types.csn.json":         "types of HANA",
 	"099-params-only-select.csn.json": "SQLite has no views with parameters",
@@ -31,7 +30,6 @@ var different = map[string]string{
 
 // differentPostgres are those for PostgreSQL.
 var differentPostgres = map[string]string{
-	"069-temporal.csn.json":      different["069-temporal.csn.json"],
 	"001-builtin-types.csn.json": "vectors need an extension",
 }
 

@@ -1,6 +1,7 @@
 package ddl
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -36,15 +37,16 @@ func Columns(e *csn.Entity) []*csn.Element {
 func (g *generator) table(e *csn.Entity) {
 	var parts, keys []string
 	seen := map[string]bool{}
+	versioned := versionKeys(e)
 	for _, el := range Columns(e) {
 		low := strings.ToLower(el.Name)
 		if seen[low] {
-			g.fail("DDL_NAME_CLASH", e, nil, "it has two columns %s: case does not count in the database", el.Name)
+			g.fail(CodeNameClash, e, nil, "it has two columns %s: case does not count in the database", el.Name)
 			return
 		}
 		seen[low] = true
-		parts = append(parts, g.column(e, el))
-		if el.Key {
+		parts = append(parts, g.column(e, el, versioned))
+		if el.Key && versioned == nil || slices.Contains(versioned, el) {
 			keys = append(keys, sqlgen.Quote(el.Name, g.d))
 		}
 	}
@@ -54,35 +56,70 @@ func (g *generator) table(e *csn.Entity) {
 	if len(keys) > 0 {
 		parts = append(parts, "PRIMARY KEY("+strings.Join(keys, ", ")+")")
 	}
+	if versioned != nil {
+		parts = append(parts, g.versions(e))
+	}
 	parts = append(parts, g.unique(e)...)
 	g.out = append(g.out, "CREATE TABLE "+sqlgen.Quote(sqlgen.TableName(e), g.d)+" (\n  "+strings.Join(parts, ",\n  ")+"\n)")
 }
 
-// column returns the definition of one column.
-func (g *generator) column(e *csn.Entity, el *csn.Element) string {
+// versionKeys returns the elements with @cds.valid.key. They tell the versions of a record apart, and are the primary key of the table in place
+// of the keys of the model, of which each version has the same.
+func versionKeys(e *csn.Entity) []*csn.Element {
+	var out []*csn.Element
+	for _, el := range Columns(e) {
+		if el.Annotations.Is("cds.valid.key") {
+			out = append(out, el)
+		}
+	}
+	return out
+}
+
+// versions is the constraint that there is one version of a record at a time: its keys and the beginning of its validity are unique.
+func (g *generator) versions(e *csn.Entity) string {
+	var cols []string
+	from := false
+	for _, el := range Columns(e) {
+		if el.Key {
+			cols = append(cols, sqlgen.Quote(el.Name, g.d))
+		}
+	}
+	for _, el := range Columns(e) {
+		if el.Annotations.Is("cds.valid.from") {
+			cols, from = append(cols, sqlgen.Quote(el.Name, g.d)), true
+		}
+	}
+	if !from {
+		g.fail(CodeUnique, e, nil, "@cds.valid.key needs an element with @cds.valid.from in the same entity")
+	}
+	return "CONSTRAINT " + sqlgen.Quote(sqlgen.TableName(e)+"___c_cds_valid", g.d) + " UNIQUE (" + strings.Join(cols, ", ") + ")"
+}
+
+// column returns the definition of one column. versioned are the keys of the table if they are not those of the model.
+func (g *generator) column(e *csn.Entity, el *csn.Element, versioned []*csn.Element) string {
 	b := &csn.Builtin{Name: "cds.LargeString", Kind: csn.LargeString} // arrays are JSON text
 	if s := el.Scalar(); s != nil {
 		b = s
 	}
 	typ, err := sqlgen.TypeSQL(g.m.Sized(b), g.d)
 	if err != nil {
-		g.fail("DDL_TYPE", e, err, "the element %s: %s", el.Name, err)
+		g.fail(CodeType, e, err, "the element %s: %s", el.Name, err)
 	}
 	s := sqlgen.Quote(el.Name, g.d) + " " + typ
 	if el.Value != nil { // stored
 		x, err := g.constant(el.Value, el, e)
 		if err != nil {
-			g.fail("DDL_EXPRESSION", e, err, "the value of %s: %s", el.Name, err)
+			g.fail(CodeExpression, e, err, "the value of %s: %s", el.Name, err)
 		}
 		return s + " GENERATED ALWAYS AS (" + x + ") STORED"
 	}
-	if el.Key || el.NotNull {
+	if el.Key && versioned == nil || el.NotNull || slices.Contains(versioned, el) {
 		s += " NOT NULL"
 	}
-	if el.Default != nil {
+	if el.Default != nil && !perRow(el.Default) {
 		x, err := g.constant(el.Default, el, nil)
 		if err != nil {
-			g.fail("DDL_EXPRESSION", e, err, "the default of %s: %s", el.Name, err)
+			g.fail(CodeExpression, e, err, "the default of %s: %s", el.Name, err)
 		}
 		if !simpleDefault(el.Default) {
 			x = "(" + x + ")"
@@ -90,6 +127,12 @@ func (g *generator) column(e *csn.Entity, el *csn.Element) string {
 		s += " DEFAULT " + x
 	}
 	return s
+}
+
+// perRow reports a default that is another one for each row, $uuid: the runtime fills it in.
+func perRow(x cqn.Expr) bool {
+	r, ok := x.(*cqn.Ref)
+	return ok && len(r.Path) == 1 && r.Path[0].Name == "$uuid"
 }
 
 // simpleDefault reports whether a default needs no parentheses.
@@ -120,7 +163,7 @@ func (g *generator) unique(e *csn.Entity) []string {
 		for _, it := range a.Value.Items {
 			found := g.uniqueColumns(e, it)
 			if found == nil {
-				g.fail("DDL_UNIQUE", e, nil, "@assert.unique.%s names %q, which is no element with a column", name, it.Str())
+				g.fail(CodeUnique, e, nil, "@assert.unique.%s names %q, which is no element with a column", name, it.Str())
 			}
 			cols = append(cols, found...)
 		}
@@ -156,7 +199,7 @@ func (g *generator) localizedTables() {
 func (g *generator) localizedTable(e *csn.Entity) {
 	body, err := sqlgen.CompileLocalized(e, g.m, g.d)
 	if err != nil {
-		g.fail("DDL_VIEW", e, err, "its localized view cannot be created: %s", err)
+		g.fail(CodeView, e, err, "its localized view cannot be created: %s", err)
 		return
 	}
 	g.out = append(g.out, "CREATE VIEW "+sqlgen.Quote(LocalizedName(e), g.d)+" AS "+body)

@@ -11,13 +11,14 @@ import (
 	"cds/parser/format"
 	"cds/parser/lint"
 	"cds/runtime/authz"
+	"cds/runtime/sqlgen/ddl"
 
 	"github.com/spf13/cobra"
 )
 
 // catalogues are the messages of packages other than the compiler's.
 func catalogues() []diag.Catalogue {
-	return []diag.Catalogue{authz.Messages(), golang.Catalogue, lint.Messages(), format.Messages()}
+	return []diag.Catalogue{authz.Messages(), golang.Catalogue, lint.Messages(), format.Messages(), ddl.Messages()}
 }
 
 func (e *env) explain() *cobra.Command {
