@@ -76,14 +76,20 @@ func speedData() fstest.MapFS {
 
 func speedServer(tb testing.TB) http.Handler {
 	tb.Helper()
+	pool, err := sqlite.New().Open(context.Background(), db.Config{URL: ":memory:"})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return speedServerOn(tb, pool)
+}
+
+// speedServerOn deploys the model into an empty database and serves it.
+func speedServerOn(tb testing.TB, pool db.Pool) http.Handler {
+	tb.Helper()
 	ctx := context.Background()
 	res := cdl.CompileString("speed.cds", speedModel)
 	if res.Diags.HasErrors() {
 		tb.Fatal(res.Diags)
-	}
-	pool, err := sqlite.New().Open(ctx, db.Config{URL: ":memory:"})
-	if err != nil {
-		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = pool.Close() })
 	quiet := slog.New(slog.DiscardHandler)
@@ -94,7 +100,7 @@ func speedServer(tb testing.TB) http.Handler {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	err = tx.Script(ctx, "CREATE INDEX genre ON shop_Books(genre_ID, price DESC, ID); CREATE INDEX owner ON shop_Orders(owner, createdAt DESC, ID);")
+	err = tx.Script(ctx, "CREATE INDEX genre ON shop_Books(genre_ID, price DESC, ID); CREATE INDEX owner ON shop_Orders(owner, createdAt DESC, ID)")
 	if err := errors.Join(err, tx.Commit()); err != nil {
 		tb.Fatal(err)
 	}

@@ -19,11 +19,12 @@ const maxStmts = 200
 
 // A conn is one connection with its prepared statements. Only one transaction uses it at a time.
 type conn struct {
-	pg     *pgconn.PgConn
-	stmts  map[string]*entry
-	head   *entry // most recently used; its prev is the least recently used
-	names  int    // of prepared statements given out so far
-	schema int64  // of the pool when the statements were prepared
+	pg      *pgconn.PgConn
+	stmts   map[string]*entry
+	head    *entry // most recently used; its prev is the least recently used
+	names   int    // of prepared statements given out so far
+	schema  int64  // of the pool when the statements were prepared
+	watcher watcher
 	// scratch memory for binds
 	buf     []byte
 	values  [][]byte

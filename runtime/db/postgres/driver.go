@@ -24,8 +24,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"cds/runtime/db"
@@ -117,9 +115,6 @@ func poolConfig(cfg db.Config) (*pgxpool.Config, error) {
 		return nil, err
 	}
 	pc.ConnConfig.ConnectTimeout = connectTimeout
-	pc.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelGrace}
-	}
 	return pc, nil
 }
 
@@ -233,6 +228,7 @@ type pool struct {
 	// free has an element for each connection in use, at most as many as there may be.
 	free     chan struct{}
 	patience time.Duration // the wait for one; 0 for no limit
+	idle     atomic.Int32  // connections that were given back and not taken again, more or less: some may be closed by now
 	closed   atomic.Bool
 	once     sync.Once
 	// schema counts scripts run here: they may change tables that prepared statements know.
@@ -273,7 +269,7 @@ func (p *pool) begin(ctx context.Context, start tx) (db.Tx, error) {
 	}
 	t := &start
 	t.pool, t.pooled, t.c, t.ctx = p, pc, connOf(pc.Conn().PgConn()), ctx
-	t.rows.c = t.c
+	t.rows.t, t.rows.c = t, t.c
 	if err := t.c.renew(ctx, p.schema.Load()); err != nil {
 		t.release()
 		return nil, err
@@ -303,6 +299,10 @@ func (p *pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 			return nil, fmt.Errorf("%w while waiting for a connection: %w", db.ErrCanceled, context.Cause(ctx))
 		}
 	}
+	if p.idle.Load() > 0 { // it will not have to wait, and not to connect: looking at the context costs more than the connection
+		p.idle.Add(-1)
+		ctx = context.Background()
+	}
 	pc, err := p.pool.Acquire(ctx)
 	if err == nil {
 		return pc, nil
@@ -317,5 +317,6 @@ func (p *pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 // giveBack returns a connection to the pool, which closes it if it is not idle.
 func (p *pool) giveBack(pc *pgxpool.Conn) {
 	pc.Release()
+	p.idle.Add(1)
 	<-p.free
 }

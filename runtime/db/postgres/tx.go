@@ -40,21 +40,6 @@ var _ db.Tx = (*tx)(nil)
 
 func (t *tx) Writable() bool { return t.c != nil && t.write }
 
-// both returns a context that ends with that of the transaction as well as with that of a statement.
-func (t *tx) both(ctx context.Context) (context.Context, func()) {
-	switch {
-	case ctx == t.ctx || ctx.Done() == nil:
-		return t.ctx, nothing
-	case t.ctx.Done() == nil:
-		return ctx, nothing
-	}
-	joint, stop := context.WithCancel(ctx)
-	unwatch := context.AfterFunc(t.ctx, stop)
-	return joint, func() { unwatch(); stop() }
-}
-
-func nothing() {}
-
 // ready reports why no statement can be run now, nil if it can.
 func (t *tx) ready(ctx context.Context) error {
 	switch {
@@ -74,26 +59,14 @@ func (t *tx) ready(ctx context.Context) error {
 }
 
 func (t *tx) Query(ctx context.Context, s db.Stmt) (db.Rows, error) {
-	if err := t.ready(ctx); err != nil {
-		return nil, err
-	}
-	ctx, stop := t.both(ctx)
 	if err := t.start(ctx, s); err != nil {
-		stop()
 		return nil, err
 	}
-	t.rows.stop = stop
 	return &t.rows, nil
 }
 
 func (t *tx) Exec(ctx context.Context, s db.Stmt) (int64, error) {
-	if err := t.ready(ctx); err != nil {
-		return 0, err
-	}
-	ctx, stop := t.both(ctx)
-	t.rows.stop = stop
 	if err := t.start(ctx, s); err != nil {
-		stop()
 		return 0, err
 	}
 	tag, err := t.rows.finish()
@@ -103,8 +76,30 @@ func (t *tx) Exec(ctx context.Context, s db.Stmt) (int64, error) {
 	return tag.RowsAffected(), nil
 }
 
-// start sends a statement, together with what has to come before it: the beginning of the transaction, and who is asking.
+// start sends a statement. Its contexts are watched until the end of its rows.
 func (t *tx) start(ctx context.Context, s db.Stmt) error {
+	if err := t.ready(ctx); err != nil {
+		return err
+	}
+	t.c.watch(ctx, t.ctx)
+	t.rows.ctx = ctx
+	if err := t.send(s); err != nil {
+		t.c.unwatch()
+		return t.ended(err, ctx)
+	}
+	return nil
+}
+
+func (t *tx) ended(err error, ctx context.Context) error {
+	if err = ended(err, t.ctx); err != nil && t.ctx.Err() == nil {
+		err = ended(err, ctx)
+	}
+	return err
+}
+
+// send sends a statement, together with what has to come before it: the beginning of the transaction, and who is asking.
+func (t *tx) send(s db.Stmt) error {
+	ctx := context.Background() // the statement is watched already
 	e, err := t.c.prepared(ctx, s)
 	if err != nil {
 		return err
@@ -168,10 +163,11 @@ func (t *tx) bracket(ctx context.Context, tell bool) (b *pgconn.Batch, n int, er
 }
 
 // open sends the beginning of the transaction if that has not been done.
-func (t *tx) open(ctx context.Context) error {
+func (t *tx) open() error {
 	if t.begin == "" && t.told {
 		return nil
 	}
+	ctx := context.Background()
 	b, _, err := t.bracket(ctx, true)
 	if err != nil {
 		return err
@@ -197,13 +193,13 @@ func (t *tx) Script(ctx context.Context, sql string) error {
 	if strings.IndexByte(sql, 0) >= 0 {
 		return fmt.Errorf("%w: a statement contains a NUL character", db.ErrValue)
 	}
-	ctx, stop := t.both(ctx)
-	defer stop()
-	if err := t.open(ctx); err != nil {
-		return err
+	t.c.watch(ctx, t.ctx)
+	defer t.c.unwatch()
+	if err := t.open(); err != nil {
+		return t.ended(err, ctx)
 	}
 	t.script = true
-	return t.run(ctx, sql)
+	return t.ended(t.run(context.Background(), sql), ctx)
 }
 
 func (t *tx) run(ctx context.Context, sql string) error {
@@ -215,11 +211,11 @@ func (t *tx) Savepoint(ctx context.Context) (func(keep bool) error, error) {
 	if err := t.ready(ctx); err != nil {
 		return nil, err
 	}
-	if err := t.open(t.ctx); err != nil {
+	if err := t.open(); err != nil {
 		return nil, err
 	}
 	name := "s" + strconv.Itoa(t.depth+1)
-	if err := t.run(t.ctx, "SAVEPOINT "+name); err != nil {
+	if err := t.run(context.Background(), "SAVEPOINT "+name); err != nil {
 		return nil, err
 	}
 	t.depth++
@@ -233,9 +229,9 @@ func (t *tx) Savepoint(ctx context.Context) (func(keep bool) error, error) {
 		t.depth--
 		if !keep {
 			t.told = false // what it was told since is undone as well
-			return t.run(t.ctx, "ROLLBACK TO "+name+"; RELEASE "+name)
+			return t.run(context.Background(), "ROLLBACK TO "+name+"; RELEASE "+name)
 		}
-		return t.run(t.ctx, "RELEASE "+name)
+		return t.run(context.Background(), "RELEASE "+name)
 	}, nil
 }
 
@@ -302,13 +298,14 @@ func (t *tx) release() {
 
 // rows is the cursor of a transaction.
 type rows struct {
+	t      *tx
 	c      *conn
+	ctx    context.Context // of the statement
 	rr     *pgconn.ResultReader
 	all    *pgconn.MultiResultReader // of a statement that was sent with others
 	fields []pgconn.FieldDescription
 	vals   [][]byte
 	buf    []byte // texts made for the current row
-	stop   func()
 }
 
 var _ db.Rows = (*rows)(nil)
@@ -342,8 +339,8 @@ func (r *rows) finish() (pgconn.CommandTag, error) {
 		}
 	}
 	r.rr, r.all, r.vals = nil, nil, nil
-	r.stop()
-	return tag, r.c.wrap(err)
+	r.c.unwatch()
+	return tag, r.t.ended(r.c.wrap(err), r.ctx)
 }
 
 func (r *rows) Columns() int        { return len(r.fields) }
