@@ -11,7 +11,7 @@ import (
 // there is a next one.
 func (h *handlers) limit(q *cqn.Select, e *csn.Entity) (page, skip int64) {
 	skip, _ = integer(q.Offset)
-	if q.One || grouped(q) && q.Limit == nil && len(q.GroupBy) == 0 && !q.Distinct {
+	if q.One || grouped(q) && q.Limit == nil && len(q.GroupBy) == 0 && !q.Distinct && !derived(q) {
 		return 0, skip
 	}
 	def, max := h.pageSizes(e)

@@ -18,7 +18,7 @@ func (h *handlers) read(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*cd
 		q = r.Subject()
 	}
 	sel := *q
-	h.localize(r, &sel, 0)
+	h.localize(r, &sel, r.Target, 0)
 	tag := ""
 	if sel.One && h.etag(r.Target) != nil && !grouped(&sel) {
 		var err error
@@ -47,7 +47,7 @@ func (h *handlers) read(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*cd
 
 // grouped tells queries whose rows are no rows of the entity.
 func grouped(q *cqn.Select) bool {
-	if len(q.GroupBy) > 0 || q.Distinct {
+	if len(q.GroupBy) > 0 || q.Distinct || derived(q) {
 		return true
 	}
 	for i := range q.Columns {
@@ -56,6 +56,12 @@ func grouped(q *cqn.Select) bool {
 		}
 	}
 	return false
+}
+
+// derived tells queries that read another query.
+func derived(q *cqn.Select) bool {
+	_, ok := q.From.(*cqn.Derived)
+	return ok
 }
 
 func aggregates(x cqn.Expr) bool {
@@ -117,7 +123,7 @@ func order(q *cqn.Select, e *csn.Entity, depth int) {
 		return
 	}
 	if !q.One && !grouped(q) {
-		q.OrderBy = q.OrderBy[:len(q.OrderBy):len(q.OrderBy)]
+		q.OrderBy = append(q.OrderBy[:len(q.OrderBy):len(q.OrderBy)], viewOrder(q.OrderBy, e)...)
 		for _, k := range e.Keys {
 			if !ordered(q.OrderBy, k.Name) {
 				q.OrderBy = append(q.OrderBy, cqn.Order{X: cqn.NewRef(k.Name)})
@@ -125,6 +131,45 @@ func order(q *cqn.Select, e *csn.Entity, depth int) {
 		}
 	}
 	expands(q, e, func(sub *cqn.Select, el *csn.Element) { order(sub, el.Assoc().Target, depth+1) })
+}
+
+// viewOrder returns the order that the definition of a view gives its rows (`order by` of the projection), as far as the query has not sorted by the
+// same elements. The database need not keep the order of a view.
+func viewOrder(os []cqn.Order, e *csn.Entity) []cqn.Order {
+	src, ok := e.Source.(*cqn.Select)
+	if !ok || len(src.OrderBy) == 0 {
+		return nil
+	}
+	var out []cqn.Order
+	for _, o := range src.OrderBy {
+		ref, ok := o.X.(*cqn.Ref)
+		if !ok {
+			break // the rest is less than what is left out
+		}
+		el := orderElement(e, ref)
+		if el == nil {
+			break
+		}
+		if !ordered(os, el.Name) {
+			o.X = cqn.NewRef(el.Name)
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// orderElement finds the element of a view that an item of its order by means: a column, or an element of the source.
+func orderElement(e *csn.Entity, ref *cqn.Ref) *csn.Element {
+	name := ref.Path[len(ref.Path)-1].Name
+	for _, el := range e.Flat {
+		if el.Origin != nil && el.Origin.Name == name && len(ref.Path) <= 2 {
+			return el
+		}
+	}
+	if el := e.Element(name); len(ref.Path) == 1 && el != nil && el.Assoc() == nil && !el.Virtual {
+		return el
+	}
+	return nil
 }
 
 func ordered(os []cqn.Order, name string) bool {
@@ -161,20 +206,11 @@ func expands(q *cqn.Select, e *csn.Entity, fn func(sub *cqn.Select, el *csn.Elem
 	}
 }
 
-// localize asks for translated texts unless the user's language is the default one.
-func (h *handlers) localize(r *cds.RawRequest, q *cqn.Select, depth int) {
-	if r.Locale == "" || r.Locale == h.app.Options.DefaultLocale || depth > maxDepth {
+// localize asks for translated texts unless the user's language is the default one, or the entity says @cds.localized: false.
+func (h *handlers) localize(r *cds.RawRequest, q *cqn.Select, e *csn.Entity, depth int) {
+	if r.Locale == "" || r.Locale == h.app.Options.DefaultLocale || depth > maxDepth || e == nil {
 		return
 	}
-	q.Localized = true
-	for i := range q.Columns {
-		if q.Columns[i].Expand == nil {
-			continue
-		}
-		cols := append([]cqn.Column(nil), q.Columns...)
-		sub := *cols[i].Expand
-		h.localize(r, &sub, depth+1)
-		cols[i].Expand = &sub
-		q.Columns = cols
-	}
+	q.Localized = !e.Annotations.Get("cds.localized").False()
+	expands(q, e, func(sub *cqn.Select, el *csn.Element) { h.localize(r, sub, el.Assoc().Target, depth+1) })
 }

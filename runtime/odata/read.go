@@ -24,6 +24,12 @@ func (c *call) read() error {
 		}
 		return err
 	}
+	if q.Aggregated {
+		c.format.DecimalStrings = false // as recorded: results of $apply have numbers
+		if err := c.parentExists(); err != nil { // no row at all may still be one result
+			return err
+		}
+	}
 	req := c.request(eventRead)
 	req.Query, req.Count = q.Select, q.Count
 	req.Format, req.Buffer = &c.format, c.buf.rows[:0]
@@ -124,9 +130,11 @@ func (c *call) parentExists() error {
 func (c *call) count(req *cds.RawRequest, q *uri.Query) error {
 	sel := q.Select
 	sel.OrderBy, sel.Offset = nil, nil
-	sel.Columns = nil
-	for _, k := range req.Target.Keys {
-		sel.Columns = append(sel.Columns, cqn.Column{X: cqn.NewRef(k.Name)})
+	if !q.Aggregated {
+		sel.Columns = nil
+		for _, k := range req.Target.Keys {
+			sel.Columns = append(sel.Columns, cqn.Column{X: cqn.NewRef(k.Name)})
+		}
 	}
 	sel.Limit = &cqn.Lit{Value: cqn.Int(0)}
 	req.Count = true

@@ -14,6 +14,8 @@ import (
 	cds "cds/runtime"
 	"cds/runtime/auth"
 	"cds/runtime/db"
+	"cds/runtime/db/postgres"
+	"cds/runtime/db/postgres/pgtest"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/deploy"
 	"cds/runtime/generic"
@@ -28,6 +30,29 @@ func served(t *testing.T) *stage {
 
 func servedModel(t *testing.T, m *csn.Model) *stage {
 	t.Helper()
+	pool, err := sqlite.New().Open(context.Background(), db.Config{URL: ":memory:"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return servedFrom(t, m, pool)
+}
+
+// onEach runs a test with the rows of shelf on each database.
+func onEach(t *testing.T, fn func(t *testing.T, s *stage)) {
+	t.Run("sqlite", func(t *testing.T) { fn(t, shelf(t)) })
+	t.Run("postgres", func(t *testing.T) {
+		pool, err := postgres.New().Open(context.Background(), pgtest.Open(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := servedFrom(t, testmodel.Shop(t), pool)
+		stock(t, s)
+		fn(t, s)
+	})
+}
+
+func servedFrom(t *testing.T, m *csn.Model, pool db.Pool) *stage {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	app, list := cds.NewApp(m, cds.AppOptions{Log: log})
 	if list.HasErrors() {
@@ -35,10 +60,6 @@ func servedModel(t *testing.T, m *csn.Model) *stage {
 	}
 	generic.Install(app)
 	ctx := context.Background()
-	pool, err := sqlite.New().Open(ctx, db.Config{URL: ":memory:"})
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() { _ = pool.Close() })
 	if err := deploy.Deploy(ctx, pool, m, nil, log); err != nil {
 		t.Fatal(err)
@@ -63,6 +84,12 @@ const (
 func shelf(t *testing.T) *stage {
 	t.Helper()
 	s := served(t)
+	stock(t, s)
+	return s
+}
+
+func stock(t *testing.T, s *stage) {
+	t.Helper()
 	for _, p := range [][2]string{
 		{"Authors", `{"ID":"` + jane + `","name":"Jane"}`},
 		{"Authors", `{"ID":"` + emil + `","name":"Emil"}`},
@@ -74,7 +101,6 @@ func shelf(t *testing.T) *stage {
 			t.Fatalf("POST %s: %d %s", p[0], w.Code, w.Body)
 		}
 	}
-	return s
 }
 
 // ids returns the IDs of the rows of an answer.

@@ -17,6 +17,11 @@ type exprParser struct {
 	depth int
 	nodes int
 	vars  []variable // of enclosing lambdas, innermost last
+	fresh int        // variables of our own
+	// nested is set within $expand, where $it is not the row at hand.
+	nested bool
+	// aggregating allows paths over associations to many, whose values are put together.
+	aggregating bool
 }
 
 // A variable of a lambda: rows of an entity, or items of an array element.
@@ -34,6 +39,13 @@ type operand struct {
 	cond  bool         // a condition: comparison, boolean function, and, or, not
 	assoc *csn.Element // an association, not yet usable as a value
 	path  []string     // of an association
+	many  *cqn.Ref     // of an argument of aggregate: the association to many that x is relative to
+	el    *csn.Element // the element it is the value of
+	array *csn.Element // a collection of an array, which only in takes
+	// counted is set for numbers of related rows.
+	counted bool
+	// secs are the seconds of a constant duration.
+	secs string
 	// computed is set for results of arithmetic, which may leave the range of their operands' type.
 	computed bool
 }
@@ -57,10 +69,10 @@ func (p *exprParser) node() error {
 }
 
 // filter reads a whole $filter.
-func (p *exprParser) filter(option, text string, e *csn.Entity) (cqn.Expr, error) {
+func (p *exprParser) filter(option, text string, s *scope) (cqn.Expr, error) {
 	c := &scanner{option: option, s: text}
 	c.blanks()
-	x, err := p.condition(c, e)
+	x, err := p.condition(c, s)
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +84,8 @@ func (p *exprParser) filter(option, text string, e *csn.Entity) (cqn.Expr, error
 }
 
 // condition reads or-terms and makes sure that they are conditions.
-func (p *exprParser) condition(c *scanner, e *csn.Entity) (cqn.Expr, error) {
-	o, err := p.or(c, e)
+func (p *exprParser) condition(c *scanner, s *scope) (cqn.Expr, error) {
+	o, err := p.or(c, s)
 	if err != nil {
 		return nil, err
 	}
@@ -93,16 +105,16 @@ func (p *exprParser) asCondition(c *scanner, o operand) (cqn.Expr, error) {
 	return nil, c.fail("Expected a condition: a comparison, a boolean function or a boolean property")
 }
 
-func (p *exprParser) or(c *scanner, e *csn.Entity) (operand, error) {
-	return p.logical(c, e, "or", cqn.Or, p.and)
+func (p *exprParser) or(c *scanner, s *scope) (operand, error) {
+	return p.logical(c, s, "or", cqn.Or, p.and)
 }
 
-func (p *exprParser) and(c *scanner, e *csn.Entity) (operand, error) {
-	return p.logical(c, e, "and", cqn.And, p.not)
+func (p *exprParser) and(c *scanner, s *scope) (operand, error) {
+	return p.logical(c, s, "and", cqn.And, p.not)
 }
 
-func (p *exprParser) logical(c *scanner, e *csn.Entity, word string, op cqn.BinaryOp, sub func(*scanner, *csn.Entity) (operand, error)) (operand, error) {
-	l, err := sub(c, e)
+func (p *exprParser) logical(c *scanner, s *scope, word string, op cqn.BinaryOp, sub func(*scanner, *scope) (operand, error)) (operand, error) {
+	l, err := sub(c, s)
 	if err != nil {
 		return l, err
 	}
@@ -117,7 +129,7 @@ func (p *exprParser) logical(c *scanner, e *csn.Entity, word string, op cqn.Bina
 		if err != nil {
 			return l, err
 		}
-		r, err := sub(c, e)
+		r, err := sub(c, s)
 		if err != nil {
 			return l, err
 		}
@@ -129,9 +141,9 @@ func (p *exprParser) logical(c *scanner, e *csn.Entity, word string, op cqn.Bina
 	}
 }
 
-func (p *exprParser) not(c *scanner, e *csn.Entity) (operand, error) {
+func (p *exprParser) not(c *scanner, s *scope) (operand, error) {
 	if c.word() != "not" || c.i+3 >= len(c.s) || (c.s[c.i+3] != ' ' && c.s[c.i+3] != '(' && c.s[c.i+3] != '+') {
-		return p.comparison(c, e)
+		return p.comparison(c, s)
 	}
 	if err := p.enter(c); err != nil {
 		return operand{}, err
@@ -142,7 +154,7 @@ func (p *exprParser) not(c *scanner, e *csn.Entity) (operand, error) {
 	}
 	c.i += 3
 	c.blanks()
-	o, err := p.not(c, e)
+	o, err := p.not(c, s)
 	if err != nil {
 		return o, err
 	}
@@ -171,8 +183,8 @@ func comparisonOp(word string) (cqn.BinaryOp, bool) {
 	return 0, false
 }
 
-func (p *exprParser) comparison(c *scanner, e *csn.Entity) (operand, error) {
-	l, err := p.additive(c, e)
+func (p *exprParser) comparison(c *scanner, s *scope) (operand, error) {
+	l, err := p.additive(c, s)
 	if err != nil {
 		return l, err
 	}
@@ -185,11 +197,11 @@ func (p *exprParser) comparison(c *scanner, e *csn.Entity) (operand, error) {
 	}
 	switch word {
 	case "in":
-		return p.in(c, e, l)
+		return p.in(c, s, l)
 	case "has":
 		return l, unsupported("Operator \"has\" is not supported")
 	}
-	r, err := p.additive(c, e)
+	r, err := p.additive(c, s)
 	if err != nil {
 		return l, err
 	}
@@ -201,6 +213,14 @@ func (p *exprParser) comparison(c *scanner, e *csn.Entity) (operand, error) {
 func (p *exprParser) compare(c *scanner, op cqn.BinaryOp, l, r operand) (operand, error) {
 	if l.assoc != nil || r.assoc != nil {
 		return p.compareAssoc(c, op, l, r)
+	}
+	if l.many != nil || r.many != nil {
+		return l, c.fail("Expected a value of one row, not of many,")
+	}
+	if isDuration(l) || isDuration(r) {
+		if err := toDuration(c, &l, &r); err != nil {
+			return l, err
+		}
 	}
 	if isNull(l) && !isNull(r) {
 		l, r = r, l
@@ -226,7 +246,7 @@ func (p *exprParser) compare(c *scanner, op cqn.BinaryOp, l, r operand) (operand
 	if err := p.adapt(&r, l.t); err != nil {
 		return l, err
 	}
-	if l.computed && r.lit != nil {
+	if l.computed && r.lit != nil && l.t != nil && isNumeric(l.t) {
 		r.x = factor(r, operand{t: &csn.Builtin{Kind: csn.Integer}})
 	}
 	return operand{x: &cqn.Binary{Op: op, L: l.x, R: r.x}, cond: true}, nil
@@ -311,96 +331,4 @@ func adaptLiteral(l *literal, t *csn.Builtin) (cqn.Value, error) {
 		}
 	}
 	return cqn.Null, bad("Value %q is not a valid %s", l.text, edm.Describe(t))
-}
-
-// in reads the list of an in operator. A null in the list matches null.
-func (p *exprParser) in(c *scanner, e *csn.Entity, l operand) (operand, error) {
-	if l.assoc != nil {
-		return l, bad("Association %q can't be used as a value in an expression", l.assoc.Name)
-	}
-	if err := c.expect('('); err != nil {
-		return l, err
-	}
-	var items []cqn.Expr
-	null, none := false, false
-	for {
-		c.blanks()
-		if len(items) >= MaxInList {
-			return l, bad("List of in has more than %d items", MaxInList)
-		}
-		o, err := p.constant(c)
-		if err != nil {
-			return l, err
-		}
-		if isNull(o) {
-			null = true
-		} else {
-			if compareWhole(cqn.Eq, l, o) != nil { // no value of the type equals it
-				none = true
-			} else if err := p.adapt(&o, l.t); err != nil {
-				return l, err
-			} else {
-				items = append(items, o.x)
-			}
-		}
-		c.blanks()
-		if c.accept(')') {
-			break
-		}
-		if err := c.expect(','); err != nil {
-			return l, err
-		}
-	}
-	var x cqn.Expr
-	if len(items) > 0 {
-		x = &cqn.In{X: l.x, Set: &cqn.Tuple{Items: items}}
-	}
-	if null {
-		var t cqn.Expr = &cqn.Unary{Op: cqn.IsNull, X: l.x}
-		if x != nil {
-			t = &cqn.Binary{Op: cqn.Or, L: x, R: t}
-		}
-		x = t
-	}
-	if x == nil && none {
-		x = &cqn.Lit{Value: cqn.Bool(false)}
-	}
-	return operand{x: x, cond: true}, nil
-}
-
-// constant reads a literal or a parameter alias.
-func (p *exprParser) constant(c *scanner) (operand, error) {
-	if c.peek() == '@' {
-		return p.alias(c)
-	}
-	lit, ok, err := c.literal()
-	if err != nil {
-		return operand{}, err
-	}
-	if !ok {
-		return operand{}, c.fail("Expected a constant")
-	}
-	return operand{x: &cqn.Lit{Value: lit.value}, lit: &lit}, nil
-}
-
-// alias reads @name and takes its value, which is a constant.
-func (p *exprParser) alias(c *scanner) (operand, error) {
-	from := c.i
-	c.i++
-	w := c.word()
-	c.i += len(w)
-	name := c.s[from:c.i]
-	text, ok := p.r.aliases[name]
-	if !ok {
-		return operand{x: &cqn.Lit{}, lit: &literal{text: "null"}}, nil // an alias without value is null
-	}
-	sub := &scanner{option: name, s: text}
-	lit, ok, err := sub.literal()
-	if err != nil {
-		return operand{}, err
-	}
-	if !ok || !sub.end() {
-		return operand{}, sub.fail("Expected a constant")
-	}
-	return operand{x: &cqn.Lit{Value: lit.value}, lit: &lit}, nil
 }

@@ -32,6 +32,8 @@ func lookupFunction(name string) (function, bool) {
 		return function{2, 2, csn.String, csn.String, false}, true
 	case "substring":
 		return function{2, 3, csn.NoScalar, csn.String, false}, true
+	case "totaloffsetminutes":
+		return function{1, 1, csn.NoScalar, csn.Integer, false}, true
 	case "year", "month", "day", "hour", "minute", "second":
 		return function{1, 1, csn.NoScalar, csn.Integer, false}, true
 	case "fractionalseconds":
@@ -49,10 +51,10 @@ func lookupFunction(name string) (function, bool) {
 }
 
 // call reads a function call.
-func (p *exprParser) call(c *scanner, e *csn.Entity, name string) (operand, error) {
+func (p *exprParser) call(c *scanner, s *scope, name string) (operand, error) {
 	f, ok := lookupFunction(name)
 	if !ok {
-		return operand{}, unsupported("Function \"%s\" is not supported", name)
+		return p.special(c, s, name)
 	}
 	c.i += len(name) + 1
 	var args []operand
@@ -60,12 +62,12 @@ func (p *exprParser) call(c *scanner, e *csn.Entity, name string) (operand, erro
 	if !c.accept(')') {
 		for {
 			c.blanks()
-			o, err := p.additive(c, e)
+			o, err := p.additive(c, s)
 			if err != nil {
 				return o, err
 			}
-			if o.assoc != nil {
-				return o, bad("Association %q can't be used as a value in an expression", o.assoc.Name)
+			if err := valueOnly(c, o); err != nil {
+				return o, err
 			}
 			args = append(args, o)
 			c.blanks()
@@ -111,8 +113,11 @@ func (p *exprParser) makeCall(name string, f function, args []operand) (operand,
 		}
 		call.Args = append(call.Args, o.x)
 	}
-	if len(args) > 0 && moment(f, name) && args[0].lit != nil && args[0].lit.quoted {
-		return operand{}, bad("Function %q takes a date or time, not a string", name)
+	if err := checkArgument(f, name, args); err != nil {
+		return operand{}, err
+	}
+	if f.result == csn.Decimal && name != "fractionalseconds" && args[0].t != nil && args[0].t.Kind == csn.Double {
+		t = args[0].t
 	}
 	return operand{x: call, t: t, cond: f.cond}, nil
 }
@@ -129,10 +134,42 @@ func pattern(o operand) error {
 	return nil
 }
 
+// checkArgument refuses arguments that a function has no result for.
+func checkArgument(f function, name string, args []operand) error {
+	if len(args) == 0 {
+		return nil
+	}
+	o := args[0]
+	switch {
+	case moment(name) && o.lit != nil && o.lit.quoted:
+		return bad("Function %q takes a date or time, not a string", name)
+	case moment(name) && o.lit == nil && o.t != nil && !isTemporal(o.t.Kind):
+		return bad("Function %q takes a date or time", name)
+	case f.result == csn.Decimal && !moment(name) && !numeric(o):
+		return bad("Function %q takes a number", name)
+	}
+	return nil
+}
+
+func isTemporal(k csn.Scalar) bool {
+	return k == csn.Date || k == csn.Time || k == csn.DateTime || k == csn.Timestamp
+}
+
+// valueOnly refuses what is no single value.
+func valueOnly(c *scanner, o operand) error {
+	switch {
+	case o.assoc != nil:
+		return bad("Association %q can't be used as a value in an expression", o.assoc.Name)
+	case o.many != nil, o.array != nil:
+		return c.fail("Expected a single value")
+	}
+	return nil
+}
+
 // moment reports whether the function's argument is a date or time.
-func moment(f function, name string) bool {
+func moment(name string) bool {
 	switch name {
-	case "year", "month", "day", "hour", "minute", "second", "fractionalseconds", "date", "time":
+	case "year", "month", "day", "hour", "minute", "second", "fractionalseconds", "date", "time", "totaloffsetminutes":
 		return true
 	}
 	return false

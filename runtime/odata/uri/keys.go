@@ -42,6 +42,16 @@ func (p *pathParser) keys(e *csn.Entity, via *csn.Element, args string) (*cqn.Ro
 	}
 	row := cqn.NewRow()
 	for _, kv := range pairs {
+		if s, ok, err := sideKey(e, kv[0], kv[1]); ok {
+			if err != nil {
+				return nil, err
+			}
+			if p.side != anySide {
+				return nil, bad("Key %q is given twice", kv[0])
+			}
+			p.side = s
+			continue
+		}
 		el := keyOf(e, kv[0])
 		if el == nil {
 			return nil, bad("Property %q is not a key of %q", kv[0], e.Name)

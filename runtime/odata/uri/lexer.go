@@ -12,6 +12,8 @@ type scanner struct {
 	option string // for messages
 	s      string
 	i      int
+	// colons is set where a colon ends a number: 10:20 is a condition's last operand and a value then, no time.
+	colons bool
 }
 
 func (c *scanner) fail(format string, args ...any) error {
@@ -49,6 +51,23 @@ func (c *scanner) peek() byte {
 	return 0
 }
 
+// at returns the byte n places further on, 0 behind the end.
+func (c *scanner) at(n int) byte {
+	if c.i+n < len(c.s) {
+		return c.s[c.i+n]
+	}
+	return 0
+}
+
+// acceptText consumes a text if it comes next.
+func (c *scanner) acceptText(s string) bool {
+	if strings.HasPrefix(c.s[c.i:], s) {
+		c.i += len(s)
+		return true
+	}
+	return false
+}
+
 // accept consumes b if it comes next.
 func (c *scanner) accept(b byte) bool {
 	if c.peek() == b && b != 0 {
@@ -84,7 +103,7 @@ func (c *scanner) keyword(words ...string) (string, bool) {
 	for _, k := range words {
 		if w == k {
 			end := c.i + len(k)
-			if end < len(c.s) && strings.IndexByte(" \t+(-,", c.s[end]) < 0 {
+			if end < len(c.s) && strings.IndexByte(" \t+(-,)", c.s[end]) < 0 {
 				break
 			}
 			c.i = end
@@ -128,6 +147,8 @@ type literal struct {
 	text   string
 	quoted bool
 	value  cqn.Value
+	// duration tells that text is a duration and value its seconds.
+	duration bool
 }
 
 // number, date, time, guid or quoted literal; ok is false if none of them comes next.
@@ -136,11 +157,11 @@ func (c *scanner) literal() (lit literal, ok bool, err error) {
 	switch {
 	case b == '\'':
 		s, err := c.quoted()
-		return literal{s, true, cqn.String(s)}, err == nil, err
+		return literal{text: s, quoted: true, value: cqn.String(s)}, err == nil, err
 	case c.i+36 <= len(c.s) && edm.IsUUID(c.s[c.i:c.i+36]) && (c.i+36 == len(c.s) || !isIdent(c.s[c.i+36])):
 		s := c.s[c.i : c.i+36]
 		c.i += 36
-		return literal{s, false, cqn.String(s)}, true, nil
+		return literal{text: s, value: cqn.String(s)}, true, nil
 	case isDigit(b), b == '-' && c.i+1 < len(c.s) && isDigit(c.s[c.i+1]):
 		return c.bare()
 	}
@@ -182,11 +203,17 @@ func (c *scanner) prefixed(prefix string) (literal, bool, error) {
 		if !ok {
 			return literal{}, false, bad("%q is no base64", s)
 		}
-		return literal{s, true, cqn.Bytes(raw)}, true, nil
-	case "duration", "geography", "geometry":
+		return literal{text: s, quoted: true, value: cqn.Bytes(raw)}, true, nil
+	case "duration":
+		secs, ok := durationSeconds(s)
+		if !ok {
+			return literal{}, false, bad("%q is no duration", s)
+		}
+		return literal{s, true, cqn.Decimal(secs), true}, true, nil
+	case "geography", "geometry":
 		return literal{}, false, unsupported("Literals of type %q are not supported", prefix)
 	}
-	return literal{s, true, cqn.String(s)}, true, nil // an enum member: type'member'
+	return literal{text: s, quoted: true, value: cqn.String(s)}, true, nil // an enum member: type'member'
 }
 
 // bare reads a number, date, time of day or point in time.
@@ -210,8 +237,11 @@ func (c *scanner) bare() (literal, bool, error) {
 		break
 	}
 	s := c.s[from:c.i]
+	if n := strings.IndexByte(s, ':'); c.colons && n > 0 && edm.IsNumber(s[:n]) && strings.Count(s, ":") == 1 {
+		s, c.i = s[:n], from+n
+	}
 	if v, ok := bareValue(s); ok {
-		return literal{s, false, v}, true, nil
+		return literal{text: s, value: v}, true, nil
 	}
 	c.i = from
 	return literal{}, false, c.fail("Expected a number, date, time or guid")

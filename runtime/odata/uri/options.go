@@ -157,16 +157,16 @@ func (r *Resource) checkOptions() error {
 			if r.Kind != Reference {
 				return bad("Query option \"$id\" is for $ref only")
 			}
-		case "$select", "$expand", "$orderby", "$top", "$skip", "$count", "$search", "$skiptoken":
+		case "$select", "$expand", "$orderby", "$top", "$skip", "$count", "$search", "$skiptoken", "$apply", "$compute":
 		case "$format":
 			if o.value != "json" && !strings.HasPrefix(o.value, "application/json") {
 				return unsupported("Only query parameter \"json\" is allowed in \"$format\".")
 			}
-		case "$apply", "$compute", "$deltatoken", "$index", "$levels", "$at", "$from", "$to", "$toInclusive":
+		case "$deltatoken", "$index", "$levels", "$at", "$from", "$to", "$toInclusive":
 			return unsupported("Query option %q is not supported", o.name)
 		default:
 			return &Error{Status: 400, Message: "Query option \"" + o.name + "\" does not exist",
-				Hint: "system query options are $select, $expand, $filter, $orderby, $top, $skip, $count, $search, $format and $skiptoken; custom ones have no $"}
+				Hint: "system query options are $select, $expand, $filter, $orderby, $top, $skip, $count, $search, $compute, $apply, $format and $skiptoken; custom ones have no $"}
 		}
 		if seen[o.name] {
 			return bad("Query option %q is given twice", o.name)

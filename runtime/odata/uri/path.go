@@ -13,7 +13,7 @@ func (x *Index) Parse(escapedPath, rawQuery string) (*Resource, error) {
 	if len(escapedPath)+len(rawQuery) > MaxURL {
 		return nil, &Error{Status: 414, Message: "URI Too Long"}
 	}
-	r := &Resource{Service: x.Service}
+	r := &Resource{Service: x.Service, activeOnly: x.ActiveOnly}
 	var err error
 	if r.options, r.aliases, err = splitOptions(rawQuery); err != nil {
 		return nil, err
@@ -51,6 +51,7 @@ type pathParser struct {
 	r     *Resource
 	segs  []string // not yet consumed
 	names []string // consumed names, for messages
+	side  side     // what the key predicate that was read last says of drafts
 }
 
 func (p *pathParser) shift() string {
@@ -103,6 +104,7 @@ func (p *pathParser) first() error {
 		s := Segment{Entity: e}
 		p.r.Depth = 1
 		if has {
+			p.side = anySide
 			keys, err := p.keys(e, nil, args)
 			if errors.Is(err, errPositional) {
 				return p.notFound(seg)
@@ -110,7 +112,7 @@ func (p *pathParser) first() error {
 			if err != nil {
 				return err
 			}
-			s.Keys = keys
+			s.Keys, s.Entity = keys, sided(e, p.side)
 		}
 		p.r.Segments = append(p.r.Segments, s)
 		p.names = append(p.names, name)
@@ -217,12 +219,16 @@ func (p *pathParser) navigate(el *csn.Element, args string, has bool) error {
 		if !a.Many {
 			return p.notFound(el.Name + "(" + args + ")")
 		}
+		p.side = anySide
 		keys, err := p.keys(a.Target, el, args)
 		if errors.Is(err, errPositional) {
 			return p.notFound(el.Name + "(" + args + ")")
 		}
 		if err != nil {
 			return err
+		}
+		if !onSide(a.Target, p.side) {
+			return p.notFound(el.Name + "(" + args + ")")
 		}
 		s.Keys = keys
 	}

@@ -2,6 +2,7 @@ package uri
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,8 @@ type Query struct {
 	Top    int64 // $top, -1 for none
 	// Skip is $skip, without the rows that Offset skips because of $skiptoken.
 	Skip int64
+	// Aggregated tells that the rows are a result of $apply, no rows of the entity any more.
+	Aggregated bool
 	// Personal tells that MayExpand was asked, so that the query holds for one user only.
 	Personal bool
 }
@@ -34,16 +37,19 @@ func (r *Resource) Query(star MayExpand) (*Query, error) {
 		sel  cqn.Select
 		from cqn.From
 		p    exprParser
+		sc   scope
 	}{}
 	m.from.Path = r.Ref()
 	m.sel.From, m.sel.One = &m.from, !r.Many()
 	m.q.Top, m.q.Select = -1, &m.sel
 	m.p.r = r
 	x := expander{p: &m.p, star: star}
-	if err := x.options(&m.q, &m.sel, r.Entity(), r.options, 0); err != nil {
+	m.sc.e = r.Entity()
+	if err := x.options(&m.q, &m.sel, &m.sc, r.options, 0); err != nil {
 		return nil, err
 	}
 	m.q.Personal = x.asked
+	r.chooseSide(&m.sel, m.from.Path)
 	return &m.q, nil
 }
 
@@ -55,29 +61,49 @@ type expander struct {
 }
 
 // options fills sel from the options that apply to entity e. depth counts nested expands.
-func (x *expander) options(q *Query, sel *cqn.Select, e *csn.Entity, opts []option, depth int) error {
-	var selects []cqn.Column
-	var expands []cqn.Column
+func (x *expander) options(q *Query, sel *cqn.Select, sc *scope, opts []option, depth int) error {
+	var st *stage
+	if text, ok := find(opts, "$apply"); ok {
+		var err error
+		if st, err = x.apply(q, sel, sc, text); err != nil {
+			return err
+		}
+		if st.e == nil {
+			return x.resultOptions(q, st, opts)
+		}
+		*sc, *sel = *st.sc, *st.sel
+	}
+	if text, ok := find(opts, "$compute"); ok {
+		if err := x.compute(sc, text); err != nil {
+			return err
+		}
+	}
+	e := sc.e
+	var out selected
 	var token string
-	selected := false
 	for _, o := range opts {
 		var err error
 		switch o.name {
 		case "$select":
-			selected = true
-			selects, err = x.selects(e, o.value)
+			out.given = true
+			out.selects, err = x.selects(sc, o.value)
 		case "$expand":
-			expands, err = x.expands(e, o.value, depth)
+			out.expands, err = x.expands(e, o.value, depth)
 		case "$filter":
 			var f cqn.Expr
-			if f, err = x.p.filter(o.name, o.value, e); err == nil && sel.Where != nil {
-				f = &cqn.Binary{Op: cqn.And, L: sel.Where, R: f}
+			if f, err = x.p.filter(o.name, o.value, sc); err == nil {
+				sel.Where = conjunction(sel.Where, f)
 			}
-			sel.Where = f
 		case "$orderby":
-			sel.OrderBy, err = x.p.orderBy(o.value, e)
+			var orders []cqn.Order
+			if orders, err = x.p.orderBy(o.value, sc); err == nil {
+				sel.OrderBy = append(orders, sel.OrderBy...)
+			}
 		case "$search":
-			sel.Search, err = searchWords(o.value)
+			var f cqn.Expr
+			if sel.Search, f, err = x.p.search(o.value); f != nil {
+				sel.Where = conjunction(sel.Where, f)
+			}
 		case "$top":
 			q.Top, err = number64(o)
 		case "$skip":
@@ -94,25 +120,234 @@ func (x *expander) options(q *Query, sel *cqn.Select, e *csn.Entity, opts []opti
 	if err := paging(q, sel, token); err != nil {
 		return err
 	}
-	switch {
-	case selected:
-		sel.Columns = columns(e, selects, expands)
-	case len(expands) > 0:
-		sel.Columns = append([]cqn.Column{{Star: true}}, expands...)
-	}
+	out.columns(sel, sc)
 	return nil
 }
 
+func find(opts []option, name string) (string, bool) {
+	for i := range opts {
+		if opts[i].name == name {
+			return opts[i].value, true
+		}
+	}
+	return "", false
+}
+
+// selected is what $select and $expand ask for.
+type selected struct {
+	given            bool // there is a $select
+	selects, expands []cqn.Column
+}
+
+// columns sets what the query reads: by default everything, computed properties too.
+func (s *selected) columns(sel *cqn.Select, sc *scope) {
+	if s.given {
+		sel.Columns = columns(sc, s.selects, s.expands)
+		return
+	}
+	if len(s.expands) > 0 || len(sc.names) > 0 {
+		sel.Columns = append(append([]cqn.Column{{Star: true}}, sc.computed()...), s.expands...)
+	}
+}
+
+// computed returns the computed properties as columns.
+func (s *scope) computed() []cqn.Column {
+	var out []cqn.Column
+	for _, n := range s.names {
+		out = append(out, cqn.Column{X: n.o.x, As: n.path[0]})
+	}
+	return out
+}
+
+// compute reads $compute.
+func (x *expander) compute(sc *scope, text string) error {
+	c := &scanner{option: "$compute", s: text}
+	names, err := x.p.computes(c, sc)
+	if err != nil {
+		return err
+	}
+	if c.blanks(); !c.end() {
+		return c.fail("Expected \",\" or end of input")
+	}
+	sc.names = append(sc.names, names...)
+	return nil
+}
+
+// apply reads $apply.
+func (x *expander) apply(q *Query, sel *cqn.Select, sc *scope, text string) (*stage, error) {
+	if sel.One {
+		return nil, bad("$apply needs a collection")
+	}
+	st := newStage(x.p, sc.e, sel)
+	c := &scanner{option: "$apply", s: text}
+	if err := x.p.sequence(c, st); err != nil {
+		return nil, err
+	}
+	if c.blanks(); !c.end() {
+		return nil, c.fail("Expected \"/\" or end of input")
+	}
+	if st.limited {
+		if err := st.open(); err != nil {
+			return nil, err
+		}
+	}
+	st.settle()
+	q.Aggregated = st.e == nil
+	return st, nil
+}
+
+// resultOptions reads the options that apply to a result of $apply.
+func (x *expander) resultOptions(q *Query, st *stage, opts []option) error {
+	var token, pick string
+	picked := false
+	if text, ok := find(opts, "$compute"); ok {
+		c := &scanner{option: "$compute", s: text}
+		if err := x.p.applyCompute(c, st); err != nil {
+			return err
+		}
+		if c.blanks(); !c.end() {
+			return c.fail("Expected \",\" or end of input")
+		}
+	}
+	for _, o := range opts {
+		var err error
+		switch o.name {
+		case "$select":
+			pick, picked = o.value, true
+		case "$expand":
+			err = bad("The result of $apply has nothing to expand")
+		case "$search":
+			err = unsupported("$search is not supported on the result of $apply")
+		case "$filter":
+			if err = st.open(); err == nil {
+				var f cqn.Expr
+				if f, err = x.p.filter(o.name, o.value, st.sc); err == nil {
+					st.and(f)
+				}
+			}
+		case "$top":
+			q.Top, err = number64(o)
+		case "$skip":
+			q.Skip, err = number64(o)
+		case "$count":
+			q.Count, err = boolean(o)
+		case "$skiptoken":
+			token = o.value
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if text, ok := find(opts, "$orderby"); ok { // last, since the columns stay from here on
+		c := &scanner{option: "$orderby", s: text}
+		if err := x.p.sortStage(c, st); err != nil {
+			return err
+		}
+		if c.blanks(); !c.end() {
+			return c.fail("Expected \",\", \"asc\", \"desc\" or end of input")
+		}
+	}
+	return x.result(q, st, token, pick, picked)
+}
+
+// result finishes the query for a result of $apply. Its order is total as far as its columns tell rows apart, for the sake of pages.
+func (x *expander) result(q *Query, st *stage, token, pick string, picked bool) error {
+	all := func([]string) bool { return true }
+	if picked {
+		var err error
+		if all, err = x.picker(st, pick); err != nil {
+			return err
+		}
+	}
+	st.sortByKeys()
+	st.settle()
+	st.sel.Columns = st.columns(all)
+	if err := x.grouping(st); err != nil {
+		return err
+	}
+	q.Select = st.sel
+	return paging(q, st.sel, token)
+}
+
+// grouping sees to it that columns by which a query groups are there, also where they are not answered.
+func (x *expander) grouping(st *stage) error {
+	need := false
+	for _, list := range [][]cqn.Expr{st.sel.GroupBy, orderExprs(st.sel.OrderBy)} {
+		for _, g := range list {
+			ref, ok := g.(*cqn.Ref)
+			need = need || ok && st.grouped && strings.HasPrefix(ref.Path[0].Name, "#") && !hasColumn(st.sel.Columns, ref.Path[0].Name)
+		}
+	}
+	if len(st.sel.Columns) == 0 {
+		return bad("$select leaves nothing of the result of $apply")
+	}
+	if !need {
+		return nil
+	}
+	names := map[string][]string{}
+	for _, c := range st.sel.Columns {
+		names[c.As] = c.Out
+	}
+	if err := st.derive(nil); err != nil {
+		return err
+	}
+	st.settle()
+	st.sel.Columns = st.columns(func(out []string) bool {
+		for _, n := range names {
+			if slices.Equal(n, out) {
+				return true
+			}
+		}
+		return false
+	})
+	return nil
+}
+
+func orderExprs(os []cqn.Order) []cqn.Expr {
+	out := make([]cqn.Expr, len(os))
+	for i := range os {
+		out[i] = os[i].X
+	}
+	return out
+}
+
+// picker reads a $select on a result of $apply.
+func (x *expander) picker(st *stage, text string) (func([]string) bool, error) {
+	var want []string
+	for item := range strings.SplitSeq(text, ",") {
+		item = strings.Trim(item, " \t")
+		if item == "*" {
+			return func([]string) bool { return true }, nil
+		}
+		known := false
+		for _, c := range st.cols {
+			path := strings.Join(c.out, "/")
+			known = known || c.out != nil && (path == item || strings.HasPrefix(path, item+"/"))
+		}
+		if !known {
+			return nil, unknown("Property \"%s\" does not exist in %s", item, st.sc.entityName())
+		}
+		want = append(want, item)
+	}
+	return func(out []string) bool {
+		path := strings.Join(out, "/")
+		return slices.ContainsFunc(want, func(w string) bool { return path == w || strings.HasPrefix(path, w+"/") })
+	}, nil
+}
+
 // columns puts together what a query reads: selected elements, expands, and always the keys.
-func columns(e *csn.Entity, selects, expands []cqn.Column) []cqn.Column {
+func columns(sc *scope, selects, expands []cqn.Column) []cqn.Column {
 	out := append(selects, expands...)
 	if len(selects) > 0 && selects[0].Star {
 		return out
 	}
-	for _, k := range e.Keys {
+	for _, k := range sc.e.Keys {
 		if !hasColumn(selects, k.Name) {
 			out = append(out, cqn.Column{X: cqn.NewRef(k.Name)})
 		}
+	}
+	if draftEnabled(sc.e) && !hasColumn(selects, csn.DraftActive) {
+		out = append(out, cqn.Column{X: cqn.NewRef(csn.DraftActive)})
 	}
 	return out
 }
@@ -130,7 +365,8 @@ func hasColumn(cols []cqn.Column, name string) bool {
 }
 
 // selects reads $select. Associations select their foreign keys; paths over associations to one come out flat, as author_name.
-func (x *expander) selects(e *csn.Entity, text string) ([]cqn.Column, error) {
+func (x *expander) selects(sc *scope, text string) ([]cqn.Column, error) {
+	e := sc.e
 	// With room for keys and expands; the number of nodes bounds what can be asked.
 	out := make([]cqn.Column, 0, min(strings.Count(text, ","), MaxNodes)+1+len(e.Keys)+1)
 	star := false
@@ -147,6 +383,12 @@ func (x *expander) selects(e *csn.Entity, text string) ([]cqn.Column, error) {
 		}
 		if err := x.p.node(); err != nil {
 			return nil, err
+		}
+		if n, size := sc.lookup(name); n != nil && size == len(name) {
+			if !hasColumn(out, name) {
+				out = append(out, cqn.Column{X: n.o.x, As: name})
+			}
+			continue
 		}
 		if el := e.Element(name); el != nil && w == name && el.Assoc() == nil && !el.Virtual { // most are this simple
 			if !hasColumn(out, name) {
@@ -165,7 +407,13 @@ func (x *expander) selects(e *csn.Entity, text string) ([]cqn.Column, error) {
 		}
 	}
 	if star {
-		return append([]cqn.Column{{Star: true}}, withoutOwn(out)...), nil
+		out = withoutOwn(out)
+		for _, col := range sc.computed() {
+			if !hasColumn(out, col.As) {
+				out = append(out, col)
+			}
+		}
+		return append([]cqn.Column{{Star: true}}, out...), nil
 	}
 	return out, nil
 }
@@ -174,7 +422,7 @@ func (x *expander) selects(e *csn.Entity, text string) ([]cqn.Column, error) {
 func withoutOwn(cols []cqn.Column) []cqn.Column {
 	var out []cqn.Column
 	for _, c := range cols {
-		if r := c.X.(*cqn.Ref); len(r.Path) > 1 {
+		if r, ok := c.X.(*cqn.Ref); !ok || len(r.Path) > 1 || c.As != "" {
 			out = append(out, c)
 		}
 	}
@@ -234,79 +482,73 @@ func (x *expander) selectPath(c *scanner, e *csn.Entity) ([]cqn.Column, error) {
 }
 
 // orderBy reads $orderby.
-func (p *exprParser) orderBy(text string, e *csn.Entity) ([]cqn.Order, error) {
+func (p *exprParser) orderBy(text string, sc *scope) ([]cqn.Order, error) {
 	c := &scanner{option: "$orderby", s: text}
-	var out []cqn.Order
+	items, err := p.sortItems(c, sc)
+	if err != nil {
+		return nil, err
+	}
+	if !c.end() {
+		return nil, c.fail("Expected \",\", \"asc\", \"desc\" or end of input")
+	}
+	out := make([]cqn.Order, len(items))
+	for i, o := range items {
+		out[i] = cqn.Order{X: o.o.x, Desc: o.desc}
+	}
+	return out, nil
+}
+
+// sortItems reads items to sort by, up to what can't belong to them.
+func (p *exprParser) sortItems(c *scanner, sc *scope) ([]sortItem, error) {
+	var out []sortItem
 	for {
 		c.blanks()
-		o, err := p.additive(c, e)
+		o, err := p.additive(c, sc)
+		if err == nil {
+			err = valueOnly(c, o)
+		}
 		if err != nil {
 			return nil, err
-		}
-		if o.assoc != nil {
-			return nil, bad("Association %q can't be used as a value in an expression", o.assoc.Name)
 		}
 		if o.lit != nil {
 			return nil, c.fail("Expected a property or function in place of a constant")
 		}
-		ord := cqn.Order{X: o.x}
+		item := sortItem{o: o}
 		if w, ok := c.keyword("asc", "desc"); ok {
-			ord.Desc = w == "desc"
+			item.desc = w == "desc"
 		}
-		out = append(out, ord)
+		out = append(out, item)
 		c.blanks()
-		if c.end() {
-			return out, nil
-		}
 		if !c.accept(',') {
-			return nil, c.fail("Expected \",\", \"asc\", \"desc\" or end of input")
+			return out, nil
 		}
 	}
 }
 
-// searchWords reads $search: words and "phrases", all of which must be found.
-func searchWords(text string) ([]string, error) {
-	var out []string
-	s := text
-	for {
-		s = strings.TrimLeft(s, " \t+")
-		if s == "" {
-			return out, nil
-		}
-		if len(out) >= 50 {
-			return nil, bad("$search has more than 50 words")
-		}
-		if s[0] == '"' {
-			i := 1
-			var b strings.Builder
-			for i < len(s) && s[i] != '"' {
-				if s[i] == '\\' && i+1 < len(s) {
-					i++
-				}
-				b.WriteByte(s[i])
-				i++
-			}
-			if i >= len(s) {
-				return nil, bad("Parsing URL failed: $search lacks a closing quote")
-			}
-			out = append(out, b.String())
-			s = s[i+1:]
-			continue
-		}
-		i := strings.IndexAny(s, " \t+\"")
-		if i < 0 {
-			i = len(s)
-		}
-		word := s[:i]
-		s = s[i:]
-		switch {
-		case word == "OR" || word == "NOT" || strings.ContainsAny(word, "()"):
-			return nil, unsupported("Only words and phrases, all of which must be found, are supported in $search, not %q", word)
-		case word == "AND" && len(out) > 0:
-		default:
-			out = append(out, word)
+// sortStage reads items to sort a stage by; what was sorted before stays so within what is equal now. Groups can be sorted by their columns as
+// they are, by anything else only from outside.
+func (p *exprParser) sortStage(c *scanner, st *stage) error {
+	from := c.i
+	if st.limited || !st.grouped {
+		if err := st.open(); err != nil {
+			return err
 		}
 	}
+	items, err := p.sortItems(c, st.sc)
+	if err != nil {
+		return err
+	}
+	if st.grouped && slices.ContainsFunc(items, func(i sortItem) bool { _, plain := i.o.x.(*cqn.Ref); return !plain }) {
+		if err := st.open(); err != nil {
+			return err
+		}
+		c.i = from
+		if items, err = p.sortItems(c, st.sc); err != nil {
+			return err
+		}
+	}
+	st.orders = append(items, st.orders...)
+	return nil
 }
 
 func number64(o option) (int64, error) {

@@ -29,12 +29,21 @@ type Error struct {
 	Status  int
 	Message string
 	Hint    string
+	// Unknown tells that the URL is well formed and names what the model does not have.
+	Unknown bool
 }
 
 func (e *Error) Error() string { return e.Message }
 
 func bad(format string, args ...any) *Error {
 	return &Error{Status: 400, Message: fmt.Sprintf(format, args...)}
+}
+
+// unknown is the error for a name that the model does not have.
+func unknown(format string, args ...any) *Error {
+	e := bad(format, args...)
+	e.Unknown = true
+	return e
 }
 
 func unsupported(format string, args ...any) *Error {
@@ -85,6 +94,8 @@ type Resource struct {
 	Depth   int
 	options []option
 	aliases map[string]string
+
+	activeOnly bool // see Index.ActiveOnly
 }
 
 // Entity returns the entity the path leads to, nil if there is none.
@@ -145,7 +156,13 @@ func keyFilter(keys *cqn.Row) cqn.Expr {
 }
 
 // SetName returns the name under which an entity is addressed and shown in metadata: its local name with dots as underscores.
-func SetName(e *csn.Entity) string { return strings.ReplaceAll(e.LocalName(), ".", "_") }
+// Drafts have the name of the active rows.
+func SetName(e *csn.Entity) string {
+	if e.Active != nil {
+		e = e.Active
+	}
+	return strings.ReplaceAll(e.LocalName(), ".", "_")
+}
 
 // IsSingleton reports whether the entity is served as a single row without key (@odata.singleton).
 func IsSingleton(e *csn.Entity) bool { return isSingleton(e) }
@@ -155,15 +172,20 @@ func isSingleton(e *csn.Entity) bool { return e.Annotations.Is("odata.singleton"
 // An Index finds the entities and operations of a service by the names used in URLs. It is immutable.
 type Index struct {
 	Service *csn.Service
-	sets    map[string]*csn.Entity
-	ops     map[string]*csn.Operation
+	// ActiveOnly leaves drafts out of collections, for doors of clients that know none.
+	ActiveOnly bool
+
+	sets map[string]*csn.Entity
+	ops  map[string]*csn.Operation
 }
 
 // NewIndex returns the index of a service.
 func NewIndex(s *csn.Service) *Index {
 	x := &Index{Service: s, sets: map[string]*csn.Entity{}, ops: map[string]*csn.Operation{}}
 	for _, e := range s.Entities {
-		x.sets[SetName(e)] = e
+		if e.Active == nil && !isDraftAdmin(e) {
+			x.sets[SetName(e)] = e
+		}
 	}
 	for _, o := range s.Ops {
 		x.ops[o.LocalName()] = o

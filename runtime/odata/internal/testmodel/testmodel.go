@@ -82,6 +82,7 @@ const shop = `{
     "lines": {"items": {"elements": {"k": {"type": "cds.String"}, "v": {"type": "cds.Integer"}}}},
     "calc": {"type": "cds.String", "virtual": true, "@Core.Computed": true},
     "author": {"type": "cds.Association", "target": "Shop.Authors", "keys": [{"ref": ["ID"]}]},
+    "parent": {"type": "cds.Association", "target": "Shop.Books", "keys": [{"ref": ["ID"]}]},
     "items": {"type": "cds.Composition", "cardinality": {"max": "*"}, "target": "Shop.Items",
        "on": [{"ref": ["items", "book"]}, "=", {"ref": ["$self"]}]}
    },
