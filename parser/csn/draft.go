@@ -378,7 +378,7 @@ func adminElements(d *drafter) Elements {
 			el.Value, el.OnRead = &cqn.Case{Whens: []cqn.When{{Cond: locked, Then: holder}}, Else: &cqn.Lit{Value: cqn.String("")}}, true
 		}
 		if strings.HasSuffix(el.Name, "Description") || el.Name == DraftNotes {
-			el.Annotations = Annotations{flagAnno("cds.api.ignore")}
+			el.Annotations, el.Apart = Annotations{flagAnno("cds.api.ignore")}, true
 			continue
 		}
 		if el.Key || strings.HasSuffix(el.Name, "ByMe") {

@@ -107,8 +107,8 @@ func serviceEvents(target *csn.Entity, ev Event) []Event {
 	return []Event{ev}
 }
 
-// draftElement refuses elements that only the framework uses.
-func draftElement(el *csn.Element, insert bool) bool { return el != nil && el.Internal && !insert }
+// draftElement refuses elements that only the framework uses. It writes them, too: to which draft a row belongs is checked with the new values.
+func draftElement(el *csn.Element, write bool) bool { return el != nil && el.Internal && !write }
 
 // newDraft decides what a new draft needs of the active rows; ok is false if there is nothing to decide.
 func (p *Policy) newDraft(u *auth.User, a Access) (Decision, bool) {

@@ -135,7 +135,7 @@ func (g *Guard) Element(el *csn.Element, use sqlgen.Use) error {
 	if st.deny != "" {
 		return &sqlgen.Forbidden{Entity: name(el.Owner), Element: el.Name, Anonymous: st.anonymous(), Reason: st.deny}
 	}
-	if draftElement(el, use == sqlgen.Insert) && !st.s.all {
+	if draftElement(el, use == sqlgen.Insert || use == sqlgen.Update) && !st.s.all {
 		return &sqlgen.Forbidden{Entity: name(el.Owner), Element: el.Name, Anonymous: st.anonymous(), Reason: "not for clients"}
 	}
 	if len(st.p.elements) == 0 {

@@ -69,6 +69,7 @@ func Mount(s *cds.Service, opt Options) http.Handler {
 	}
 	opt.BasePath = strings.TrimSuffix(opt.BasePath, "/")
 	d := &door{svc: s, opt: opt, index: uri.NewIndex(s.Model), cached: cacheControl(s.Model)}
+	d.index.ActiveOnly = opt.Plain
 	return d
 }
 
@@ -130,7 +131,7 @@ func sets(s *csn.Service) []*csn.Entity {
 			return
 		}
 		seen[e] = true
-		if !e.Annotations.Is("cds.api.ignore") {
+		if !e.Annotations.Is("cds.api.ignore") && !isDraftHelper(e) {
 			out = append(out, e)
 		}
 		visit(e.Base)

@@ -35,6 +35,9 @@ func (c *call) operation() error {
 	}
 	format := cds.Format{OData: !c.opt.Plain} // numbers stay numbers in results of operations
 	req.Format = &format
+	if op.Draft != csn.NoDraftOp {
+		return c.draftStep(req)
+	}
 	res, err := c.svc.Dispatch(c.ctx, req)
 	if err != nil {
 		return err

@@ -37,6 +37,7 @@ func (c *call) create() error {
 	if err != nil {
 		return err
 	}
+	c.chooseSide(row)
 	return c.createRow(row)
 }
 
@@ -123,6 +124,7 @@ func lastKeys(req *cds.RawRequest) *cqn.Row {
 func keyPredicate(e *csn.Entity, rows ...*cqn.Row) string {
 	var b strings.Builder
 	b.WriteByte('(')
+	side := sideKey(e)
 	for i, k := range e.Keys {
 		v := cqn.Null
 		for _, r := range rows {
@@ -134,10 +136,13 @@ func keyPredicate(e *csn.Entity, rows ...*cqn.Row) string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if len(e.Keys) > 1 {
+		if len(e.Keys) > 1 || side != "" {
 			b.WriteString(k.Name + "=")
 		}
 		b.Write(escapeKey(edm.Literal(v, k.Scalar())))
+	}
+	if side != "" {
+		b.WriteString("," + side)
 	}
 	b.WriteByte(')')
 	return b.String()

@@ -1,0 +1,100 @@
+package odata
+
+import (
+	"net/http"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	cds "cds/runtime"
+)
+
+// A URL without key says nothing of drafts, so what is meant follows from the payload: new rows of draft-enabled entities begin as drafts unless
+// they are said to be active.
+
+// chooseSide lets a POST on a draft-enabled root make a draft.
+func (c *call) chooseSide(row *cqn.Row) {
+	e := c.res.Entity()
+	if c.opt.Plain || len(c.res.Segments) != 1 || e.Drafts == nil || !e.DraftRoot {
+		return
+	}
+	v, told := row.Get(csn.DraftActive)
+	switch {
+	case told && v.Kind() == cqn.KindBool && v.Bool():
+	case !told && (c.svc.App.Options.Drafts.Bypass || e.Annotations.Is("odata.draft.bypass")):
+	default:
+		c.res.Segments[0].Entity = e.Drafts
+	}
+}
+
+// sideKey returns the further key of draft-enabled entities, "" for others.
+func sideKey(e *csn.Entity) string {
+	switch {
+	case e.Active != nil:
+		return csn.DraftActive + "=false"
+	case e.Drafts != nil:
+		return csn.DraftActive + "=true"
+	}
+	return ""
+}
+
+// isDraftHelper reports whether an entity is there for drafts only: it has no set of its own.
+func isDraftHelper(e *csn.Entity) bool {
+	return e.Active != nil || e.Base != nil && e.Base.Name == csn.DraftTable
+}
+
+// draftStep answers an operation of the draft choreography with the row that it is about: as a READ with the same query options would.
+func (c *call) draftStep(req *cds.RawRequest) error {
+	status := http.StatusOK
+	req.Format = nil
+	if _, err := c.res.Row(req.Target, nil).Query(c.mayExpand); err != nil { // before anything is done
+		return err
+	}
+	res, err := c.svc.Dispatch(c.ctx, req)
+	if err != nil {
+		return err
+	}
+	if len(res.Rows) == 0 {
+		c.headers(res)
+		return c.noContent()
+	}
+	if res.Created {
+		status = http.StatusCreated
+	}
+	row := res.Rows[0]
+	e := sideOf(req.Target, row)
+	c.messages(res)
+	c.res = c.res.Row(e, keysOf(e, row))
+	q, err := c.res.Query(c.mayExpand)
+	if err != nil {
+		return err
+	}
+	again := c.request(eventRead)
+	again.IfMatch, again.IfNoneMatch = nil, nil
+	again.Query, again.Format = q.Select, &c.format
+	if res, err = c.svc.Dispatch(c.ctx, again); err != nil {
+		return err
+	}
+	if res.N == 0 {
+		return c.noContent()
+	}
+	return c.single(status, res, e)
+}
+
+// sideOf returns the entity that a row of a draft's tree is one of.
+func sideOf(e *csn.Entity, row *cqn.Row) *csn.Entity {
+	if e.Active != nil {
+		e = e.Active
+	}
+	if v := row.Value(csn.DraftActive); v.Kind() == cqn.KindBool && !v.Bool() && e.Drafts != nil {
+		return e.Drafts
+	}
+	return e
+}
+
+func keysOf(e *csn.Entity, row *cqn.Row) *cqn.Row {
+	out := cqn.NewRow()
+	for _, k := range e.Keys {
+		out.Set(k.Name, row.Value(k.Name))
+	}
+	return out
+}
