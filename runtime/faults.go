@@ -9,6 +9,10 @@ import (
 	"cds/runtime/sqlgen"
 )
 
+// CodeConflict is the code of the error for a request whose transaction could not be committed because another one has changed the same rows.
+// Nothing of it was done, so it may be sent again.
+const CodeConflict = "CONCURRENT_UPDATE"
+
 // faults are the answers for failures of the database. Texts are constants: nothing of the driver reaches a client.
 var faults = []struct {
 	err     error
@@ -21,6 +25,7 @@ var faults = []struct {
 	{db.ErrNotNull, 400, "NOT_NULL_CONSTRAINT_VIOLATION", "A value that must not be null is missing."},
 	{db.ErrCheck, 400, "CHECK_CONSTRAINT_VIOLATION", "A value is not allowed."},
 	{db.ErrValue, 400, "ASSERT_DATA_TYPE", "A value is out of range or of the wrong type."},
+	{db.ErrConflict, 409, CodeConflict, "The data were changed by somebody else at the same time. Try again."},
 	{db.ErrBusy, 503, "503", "The database is busy. Try again later."},
 	{db.ErrFull, 507, "507", "Insufficient Storage"},
 	{db.ErrReadOnly, 503, "503", "Service Unavailable"},

@@ -5,6 +5,7 @@ package db
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"cds/parser/cqn"
@@ -120,8 +121,10 @@ var (
 	ErrCheck      = errors.New("check constraint violated")
 	ErrValue      = errors.New("value out of range or of wrong type")
 	ErrBusy       = errors.New("database is busy")
-	ErrFull       = errors.New("disk is full")
-	ErrReadOnly   = errors.New("database is read-only")
-	ErrCanceled   = errors.New("statement was canceled")
-	ErrClosed     = errors.New("database is closed")
+	// ErrConflict is an ErrBusy because another transaction has changed the same rows at the same time.
+	ErrConflict = fmt.Errorf("%w: rows were changed at the same time", ErrBusy)
+	ErrFull     = errors.New("disk is full")
+	ErrReadOnly = errors.New("database is read-only")
+	ErrCanceled = errors.New("statement was canceled")
+	ErrClosed   = errors.New("database is closed")
 )

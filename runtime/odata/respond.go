@@ -50,6 +50,9 @@ func (c *call) noContent() error {
 // fail writes an error. Refusals at the gate of the service are told as if there were no OData behind it.
 func (c *call) fail(err error) {
 	e := asError(err)
+	if e.Code == cds.CodeConflict && len(c.r.Header["If-Match"]) > 0 { // the state that the client knows is not the latest any more
+		e = &cds.Error{Status: http.StatusPreconditionFailed, Code: "412", Message: "Precondition Failed"}
+	}
 	h := c.w.Header()
 	switch e.Status {
 	case http.StatusNotModified:

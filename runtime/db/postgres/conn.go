@@ -199,7 +199,7 @@ var kinds = map[string]error{
 	"42804": db.ErrValue, "42883": db.ErrValue, "42725": db.ErrValue, "42P18": db.ErrValue, // operands of types that do not go together
 	"54001": db.ErrValue, // stack depth: too deeply nested
 	"25006": db.ErrReadOnly,
-	"40001": db.ErrBusy, "40P01": db.ErrBusy, "55P03": db.ErrBusy, "53300": db.ErrBusy, "53200": db.ErrBusy, "57P01": db.ErrBusy, "57P02": db.ErrBusy,
+	"40001": db.ErrConflict, "40P01": db.ErrConflict, "55P03": db.ErrBusy, "53300": db.ErrBusy, "53200": db.ErrBusy, "57P01": db.ErrBusy, "57P02": db.ErrBusy,
 	"57P03": db.ErrBusy, "08": db.ErrBusy,
 	"53100": db.ErrFull,
 	"57014": db.ErrCanceled,
