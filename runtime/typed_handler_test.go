@@ -50,7 +50,6 @@ func (x *book) CDSFields(f *cds.Fields) {
 	cds.Field(f, "title", &x.Title)
 	cds.Field(f, "stock", &x.Stock)
 	cds.Field(f, "note", &x.Note)
-	x.Ext.Rest(f)
 }
 
 func (x *pair) CDSFields(f *cds.Fields)    { cds.Field(f, "a", &x.A) }

@@ -58,6 +58,7 @@ func fromRow(r *Row, x Coded, depth int) error {
 	}
 	f := Fields{in: r.Fields(), reading: true, depth: depth}
 	x.CDSFields(&f)
+	f.rest(x)
 	return f.err
 }
 
@@ -67,6 +68,7 @@ func toRow(x Coded, depth int) (*Row, error) {
 	}
 	f := Fields{depth: depth}
 	x.CDSFields(&f)
+	f.rest(x)
 	if f.err != nil {
 		return nil, f.err
 	}
@@ -77,6 +79,7 @@ func toRow(x Coded, depth int) (*Row, error) {
 func updateRow(r *Row, x Coded) error {
 	f := Fields{base: r}
 	x.CDSFields(&f)
+	f.rest(x)
 	if f.err != nil {
 		return f.err
 	}
@@ -315,8 +318,15 @@ func listOf[T any](items []T) (Value, error) {
 	return cqn.List(out), nil
 }
 
-// Rest visits what the struct does not know. It comes last.
-func (x *Ext) Rest(f *Fields) {
+func (x *Ext) ext() *Ext { return x }
+
+// rest visits what a struct does not know, if it has an Ext.
+func (f *Fields) rest(c Coded) {
+	e, ok := c.(interface{ ext() *Ext })
+	if !ok {
+		return
+	}
+	x := e.ext()
 	if !f.reading {
 		f.out = append(f.out, x.fields...)
 		return

@@ -41,12 +41,10 @@ func (x *tBook) CDSFields(f *Fields) {
 	One(f, "author", &x.Author)
 	Rows(f, "items", &x.Items)
 	Struct(f, "size", &x.Size)
-	x.Ext.Rest(f)
 }
 
 func (x *tAuthor) CDSFields(f *Fields) {
 	Field(f, "name", &x.Name)
-	x.Ext.Rest(f)
 }
 
 func (x *tSize) CDSFields(f *Fields) {

@@ -31,7 +31,6 @@ func (c *colour) CDSScan(v cds.Value) error { return cds.Scan((*string)(c), v) }
 func (x *part) CDSFields(f *cds.Fields) {
 	cds.Field(f, "id", &x.ID)
 	cds.Field(f, "n", &x.N)
-	x.Ext.Rest(f)
 }
 func opt[T any](v T) cds.Opt[T]                { return cds.Some(v) }
 func col[V any](name string) cds.Col[every, V] { return cds.Col[every, V](name) }
@@ -81,7 +80,6 @@ func (x *every) CDSFields(f *cds.Fields) {
 	cds.Field(f, "colour", &x.Colour)
 	cds.Items(f, "tags", &x.Tags)
 	cds.Rows(f, "parts", &x.Parts)
-	x.Ext.Rest(f)
 }
 
 func typesApp(t *testing.T) *cdstest.App {

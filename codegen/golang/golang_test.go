@@ -249,7 +249,7 @@ func TestDocCommentsCannotBreakOut(t *testing.T) {
 	}
 }
 
-// TestSize holds the generator to its promise: about 60 lines for an entity of ten elements.
+// TestSize holds the generator to its promise: at most 60 lines for an entity of ten elements.
 func TestSize(t *testing.T) {
 	one := "entity E1 { key ID : Integer; a : String; b : String; c : String; d : String; e : String; f : String; g : String; h : Decimal; i : Date; }"
 	lines := func(model string) int {
@@ -261,7 +261,7 @@ func TestSize(t *testing.T) {
 		}
 		return n
 	}
-	if n := lines(one+strings.ReplaceAll(one, "E1", "E2")) - lines(one); n > 61 {
+	if n := lines(one+strings.ReplaceAll(one, "E1", "E2")) - lines(one); n > 60 {
 		t.Errorf("an entity of ten elements takes %d lines", n)
 	} else {
 		t.Logf("an entity of ten elements takes %d lines", n)

@@ -223,3 +223,9 @@ func isStd(spec string) bool {
 	}
 	return false
 }
+
+// has reports whether a name is taken.
+func (s *scope) has(name string) bool {
+	_, ok := s.used[name]
+	return ok
+}

@@ -24,6 +24,8 @@ type serviceView struct {
 	enums    []*enumView
 	byEnum   map[string]*enumView
 	ops      []*opView
+	events   []*eventView
+	aspects  []*aspectView
 	needs    map[string]bool // imports of types.gen.go and refs.gen.go: time
 }
 
@@ -75,9 +77,15 @@ type opView struct {
 	rowEntity *entityView
 }
 
+// An eventView is an event with the struct of its payload.
+type eventView struct {
+	ev            *csn.Event
+	name, payload string
+}
+
 // packageNames are what every generated package declares itself.
 var packageNames = []string{"Before", "On", "After", "BeforeAny", "BeforeRead", "From", "InsertInto", "UpsertInto", "Modify", "DeleteFrom",
-	"Create", "Update", "Delete", "Read", "Serve", "Required", "Service", "Entity", "Handler", "Policy", "Name"}
+	"Create", "Update", "Delete", "Read", "Subscribe", "Serve", "Required", "Service", "Entity", "Handler", "Policy", "Name"}
 
 // memberNames are what a row struct or a reference has beside the elements.
 var memberNames = []string{"CDSFields", "LogValue", "Ext", "Entity", "Ref", "EntityName", "Key", "ToOne", "With", "Exists"}
@@ -104,8 +112,9 @@ func newServiceView(g *generator, s *csn.Service, pkg string) *serviceView {
 		}
 	}
 	for _, ev := range s.Events {
-		v.unsupported(&ev.Def, "event "+ev.Name+" gets no Go type yet; emit it by the untyped API")
+		v.event(ev)
 	}
+	v.findAspects()
 	return v
 }
 
@@ -154,6 +163,16 @@ func (v *serviceView) fillEntity(ev *entityView) {
 	}
 }
 
+// docOf returns the doc comment of an element, if need be that of the element it was projected from.
+func docOf(el *csn.Element) string {
+	for ; el != nil; el = el.Origin {
+		if el.Doc != "" {
+			return el.Doc
+		}
+	}
+	return ""
+}
+
 // structDepth is the number of structures around a flat element.
 func structDepth(el *csn.Element) int {
 	if el.ForeignKey != nil {
@@ -177,7 +196,7 @@ func (v *serviceView) structField(ev *entityView, name string, flat []*csn.Eleme
 		return
 	}
 	sv := v.structType(el, ev.row, st)
-	f := &fieldView{cds: name, name: ev.names.take(memberName(el), home("element", &el.Def), el.Span), typ: sv.name, visit: "cds.Struct", tag: "omitzero", doc: el.Doc}
+	f := &fieldView{cds: name, name: ev.names.take(memberName(el), home("element", &el.Def), el.Span), typ: sv.name, visit: "cds.Struct", tag: "omitzero", doc: docOf(el)}
 	ev.fields = append(ev.fields, f)
 	for _, leaf := range flat {
 		c := v.field(nil, ev.row, leaf, leaf.Name)
@@ -200,7 +219,7 @@ func memberName(el *csn.Element) string {
 
 // field makes the field for one element; nil for what has none (media data). names is nil if the name is chosen elsewhere.
 func (v *serviceView) field(names *scope, owner string, el *csn.Element, cdsName string) *fieldView {
-	f := &fieldView{cds: cdsName, doc: el.Doc, tag: "omitzero", sensitive: sensitive(el)}
+	f := &fieldView{cds: cdsName, doc: docOf(el), tag: "omitzero", sensitive: sensitive(el)}
 	switch t := el.Type.(type) {
 	case *csn.Builtin:
 		typ := v.scalar(owner, el, t)
@@ -412,6 +431,30 @@ func (v *serviceView) operation(op *csn.Operation, e *entityView) *opView {
 		v.returned(o, op.Returns)
 	}
 	return o
+}
+
+// event makes the types of an event: a reference, and the struct of its payload.
+func (v *serviceView) event(ev *csn.Event) {
+	local := ev.Name
+	if v.svc.Name != "" {
+		local = strings.TrimPrefix(ev.Name, v.svc.Name+".")
+	}
+	name := goName(local)
+	if n := ev.Annotations.Str("go.name"); n != "" {
+		name = goName(n)
+	}
+	sv := &structView{doc: "is the payload of event " + ev.Name + ".\n" + ev.Doc}
+	out := &eventView{ev: ev, name: v.names.take(name, home("event", &ev.Def), ev.Span)}
+	sv.name = v.names.take(name+"Event", "the payload of event "+ev.Name, ev.Span)
+	out.payload = sv.name
+	sv.names = newScope(v.diags, "type "+sv.name, memberNames...)
+	if ev.Type != nil {
+		if st, ok := ev.Type.Type.(*csn.Struct); ok {
+			v.members(sv, st.Elements, false)
+		}
+	}
+	v.structs = append(v.structs, sv)
+	v.events = append(v.events, out)
 }
 
 func (v *serviceView) returned(o *opView, el *csn.Element) {

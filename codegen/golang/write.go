@@ -28,7 +28,7 @@ func (v *serviceView) writeTypes() *printer {
 	for _, e := range v.enums {
 		v.writeEnum(p, e)
 	}
-	if uses {
+	if v.writeAspects(p) || uses {
 		p.use("", "time")
 	}
 	if len(v.entities)+len(v.structs)+len(v.enums) == 0 {
@@ -68,9 +68,6 @@ func (v *serviceView) writeStruct(p *printer, name string, fields []*fieldView, 
 		if f.typ != "" {
 			p.line("%s(f, %q, &x.%s)", f.visit, f.cds, f.name)
 		}
-	}
-	if row {
-		p.line("x.Ext.Rest(f)")
 	}
 	p.line("}")
 	p.line("")
@@ -139,6 +136,11 @@ func (v *serviceView) writeRefs() *printer {
 	for _, o := range v.ops {
 		p.comment(o.name + " is the operation " + o.op.Name + ".\n" + o.doc)
 		p.line("var %s = cds.NewOperation[%s](Name, %q, %s)", o.name, o.params, o.op.LocalName(), o.returns)
+		p.line("")
+	}
+	for _, ev := range v.events {
+		p.comment(ev.name + " is the event " + ev.ev.Name + ".\n" + ev.ev.Doc)
+		p.line("var %s = cds.NewEvent[%s](Name, %q)", ev.name, ev.payload, strings.TrimPrefix(ev.ev.Name, v.svc.Name+"."))
 		p.line("")
 	}
 	if strings.Contains(p.body.String(), "time.Time") {

@@ -50,7 +50,6 @@ func (x *Book) CDSFields(f *cds.Fields) {
 	cds.Field(f, "currency_code", &x.CurrencyCode)
 	cds.Rows(f, "texts", &x.Texts)
 	cds.One(f, "localized", &x.Localized)
-	x.Ext.Rest(f)
 }
 
 // Author is a row of AdminService.Authors.
@@ -77,7 +76,6 @@ func (x *Author) CDSFields(f *cds.Fields) {
 	cds.Field(f, "born", &x.Born)
 	cds.Field(f, "died", &x.Died)
 	cds.Rows(f, "books", &x.Books)
-	x.Ext.Rest(f)
 }
 
 // Genre is a row of AdminService.Genres.
@@ -102,7 +100,6 @@ func (x *Genre) CDSFields(f *cds.Fields) {
 	cds.Rows(f, "children", &x.Children)
 	cds.Rows(f, "texts", &x.Texts)
 	cds.One(f, "localized", &x.Localized)
-	x.Ext.Rest(f)
 }
 
 // Currency is a row of AdminService.Currencies.
@@ -125,7 +122,6 @@ func (x *Currency) CDSFields(f *cds.Fields) {
 	cds.Field(f, "minorUnit", &x.MinorUnit)
 	cds.Rows(f, "texts", &x.Texts)
 	cds.One(f, "localized", &x.Localized)
-	x.Ext.Rest(f)
 }
 
 // BookText is a row of AdminService.Books.texts.
@@ -142,7 +138,6 @@ func (x *BookText) CDSFields(f *cds.Fields) {
 	cds.Field(f, "ID", &x.ID)
 	cds.Field(f, "title", &x.Title)
 	cds.Field(f, "descr", &x.Descr)
-	x.Ext.Rest(f)
 }
 
 // GenreText is a row of AdminService.Genres.texts.
@@ -159,7 +154,6 @@ func (x *GenreText) CDSFields(f *cds.Fields) {
 	cds.Field(f, "name", &x.Name)
 	cds.Field(f, "descr", &x.Descr)
 	cds.Field(f, "ID", &x.ID)
-	x.Ext.Rest(f)
 }
 
 // CurrencyText is a row of AdminService.Currencies.texts.
@@ -176,7 +170,6 @@ func (x *CurrencyText) CDSFields(f *cds.Fields) {
 	cds.Field(f, "name", &x.Name)
 	cds.Field(f, "descr", &x.Descr)
 	cds.Field(f, "code", &x.Code)
-	x.Ext.Rest(f)
 }
 
 // BooksRestockParams has the parameters of restock.
@@ -187,3 +180,52 @@ type BooksRestockParams struct {
 func (x *BooksRestockParams) CDSFields(f *cds.Fields) {
 	cds.Plain(f, "amount", &x.Amount)
 }
+
+// Managed refers to the elements that a row has from aspect managed.
+// Who made and last changed a record, and when; filled by the runtime
+type Managed struct {
+	CreatedAt  *cds.Opt[time.Time]
+	CreatedBy  *cds.Opt[string]
+	ModifiedAt *cds.Opt[time.Time]
+	ModifiedBy *cds.Opt[string]
+}
+
+// HasManaged is any row with aspect managed.
+type HasManaged interface{ AsManaged() Managed }
+
+func (x *Book) AsManaged() Managed {
+	return Managed{&x.CreatedAt, &x.CreatedBy, &x.ModifiedAt, &x.ModifiedBy}
+}
+
+func (x *Author) AsManaged() Managed {
+	return Managed{&x.CreatedAt, &x.CreatedBy, &x.ModifiedAt, &x.ModifiedBy}
+}
+
+// CodeList refers to the elements that a row has from aspect sap.common.CodeList.
+// What all code lists have: a translated name and description
+type CodeList struct {
+	Name  *cds.Opt[string]
+	Descr *cds.Opt[string]
+}
+
+// HasCodeList is any row with aspect sap.common.CodeList.
+type HasCodeList interface{ AsCodeList() CodeList }
+
+func (x *Genre) AsCodeList() CodeList { return CodeList{&x.Name, &x.Descr} }
+
+func (x *Currency) AsCodeList() CodeList { return CodeList{&x.Name, &x.Descr} }
+
+// TextsAspect refers to the elements that a row has from aspect sap.common.TextsAspect.
+// What all generated entities with translations have
+type TextsAspect struct {
+	Locale *cds.Opt[string]
+}
+
+// HasTextsAspect is any row with aspect sap.common.TextsAspect.
+type HasTextsAspect interface{ AsTextsAspect() TextsAspect }
+
+func (x *BookText) AsTextsAspect() TextsAspect { return TextsAspect{&x.Locale} }
+
+func (x *GenreText) AsTextsAspect() TextsAspect { return TextsAspect{&x.Locale} }
+
+func (x *CurrencyText) AsTextsAspect() TextsAspect { return TextsAspect{&x.Locale} }

@@ -52,7 +52,6 @@ func (x *Book) CDSFields(f *cds.Fields) {
 	cds.Rows(f, "texts", &x.Texts)
 	cds.One(f, "localized", &x.Localized)
 	cds.Field(f, "offer", &x.Offer)
-	x.Ext.Rest(f)
 }
 
 // Author is a row of CatalogService.Authors.
@@ -75,7 +74,6 @@ func (x *Author) CDSFields(f *cds.Fields) {
 	cds.Field(f, "born", &x.Born)
 	cds.Field(f, "died", &x.Died)
 	cds.Rows(f, "books", &x.Books)
-	x.Ext.Rest(f)
 }
 
 // Genre is a row of CatalogService.Genres.
@@ -100,7 +98,6 @@ func (x *Genre) CDSFields(f *cds.Fields) {
 	cds.Rows(f, "children", &x.Children)
 	cds.Rows(f, "texts", &x.Texts)
 	cds.One(f, "localized", &x.Localized)
-	x.Ext.Rest(f)
 }
 
 // Review is a row of CatalogService.Reviews.
@@ -127,7 +124,6 @@ func (x *Review) CDSFields(f *cds.Fields) {
 	cds.Field(f, "book_ID", &x.BookID)
 	cds.Field(f, "rating", &x.Rating)
 	cds.Field(f, "text", &x.Text)
-	x.Ext.Rest(f)
 }
 
 // Currency is a row of CatalogService.Currencies.
@@ -150,7 +146,6 @@ func (x *Currency) CDSFields(f *cds.Fields) {
 	cds.Field(f, "minorUnit", &x.MinorUnit)
 	cds.Rows(f, "texts", &x.Texts)
 	cds.One(f, "localized", &x.Localized)
-	x.Ext.Rest(f)
 }
 
 // BookText is a row of CatalogService.Books.texts.
@@ -167,7 +162,6 @@ func (x *BookText) CDSFields(f *cds.Fields) {
 	cds.Field(f, "ID", &x.ID)
 	cds.Field(f, "title", &x.Title)
 	cds.Field(f, "descr", &x.Descr)
-	x.Ext.Rest(f)
 }
 
 // GenreText is a row of CatalogService.Genres.texts.
@@ -184,7 +178,6 @@ func (x *GenreText) CDSFields(f *cds.Fields) {
 	cds.Field(f, "name", &x.Name)
 	cds.Field(f, "descr", &x.Descr)
 	cds.Field(f, "ID", &x.ID)
-	x.Ext.Rest(f)
 }
 
 // CurrencyText is a row of CatalogService.Currencies.texts.
@@ -201,7 +194,6 @@ func (x *CurrencyText) CDSFields(f *cds.Fields) {
 	cds.Field(f, "name", &x.Name)
 	cds.Field(f, "descr", &x.Descr)
 	cds.Field(f, "code", &x.Code)
-	x.Ext.Rest(f)
 }
 
 // SubmitOrderParams has the parameters of CatalogService.submitOrder.
@@ -227,3 +219,59 @@ func (x *SubmitOrderResult) CDSFields(f *cds.Fields) {
 	cds.Field(f, "order", &x.Order)
 	cds.Field(f, "stock", &x.Stock)
 }
+
+// CodeList refers to the elements that a row has from aspect sap.common.CodeList.
+// What all code lists have: a translated name and description
+type CodeList struct {
+	Name  *cds.Opt[string]
+	Descr *cds.Opt[string]
+}
+
+// HasCodeList is any row with aspect sap.common.CodeList.
+type HasCodeList interface{ AsCodeList() CodeList }
+
+func (x *Genre) AsCodeList() CodeList { return CodeList{&x.Name, &x.Descr} }
+
+func (x *Currency) AsCodeList() CodeList { return CodeList{&x.Name, &x.Descr} }
+
+// Cuid refers to the elements that a row has from aspect cuid.
+// A technical key, filled on insert
+type Cuid struct {
+	ID *cds.Opt[cds.UUID]
+}
+
+// HasCuid is any row with aspect cuid.
+type HasCuid interface{ AsCuid() Cuid }
+
+func (x *Review) AsCuid() Cuid { return Cuid{&x.ID} }
+
+// Managed refers to the elements that a row has from aspect managed.
+// Who made and last changed a record, and when; filled by the runtime
+type Managed struct {
+	CreatedAt  *cds.Opt[time.Time]
+	CreatedBy  *cds.Opt[string]
+	ModifiedAt *cds.Opt[time.Time]
+	ModifiedBy *cds.Opt[string]
+}
+
+// HasManaged is any row with aspect managed.
+type HasManaged interface{ AsManaged() Managed }
+
+func (x *Review) AsManaged() Managed {
+	return Managed{&x.CreatedAt, &x.CreatedBy, &x.ModifiedAt, &x.ModifiedBy}
+}
+
+// TextsAspect refers to the elements that a row has from aspect sap.common.TextsAspect.
+// What all generated entities with translations have
+type TextsAspect struct {
+	Locale *cds.Opt[string]
+}
+
+// HasTextsAspect is any row with aspect sap.common.TextsAspect.
+type HasTextsAspect interface{ AsTextsAspect() TextsAspect }
+
+func (x *BookText) AsTextsAspect() TextsAspect { return TextsAspect{&x.Locale} }
+
+func (x *GenreText) AsTextsAspect() TextsAspect { return TextsAspect{&x.Locale} }
+
+func (x *CurrencyText) AsTextsAspect() TextsAspect { return TextsAspect{&x.Locale} }

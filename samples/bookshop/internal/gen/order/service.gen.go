@@ -55,6 +55,11 @@ func BeforeRead[T any](e Entity[T], fn func(ctx context.Context, req *cds.RawReq
 	return cds.BeforeRead[Service](cds.EntityRef[T](e), fn)
 }
 
+// Subscribe has fn called for an event of any service, after the transaction that emitted it was committed.
+func Subscribe[T any](e cds.EventRef[T], fn func(ctx context.Context, msg *cds.Received[T]) error) Handler {
+	return cds.Subscribe[Service](e, fn)
+}
+
 // BeforeAny runs fn ahead of every event of the service.
 func BeforeAny(fn func(ctx context.Context, req *cds.RawRequest) error) Handler {
 	return cds.BeforeAny[Service](fn)

@@ -44,7 +44,6 @@ func (x *Order) CDSFields(f *cds.Fields) {
 	cds.Field(f, "currency_code", &x.CurrencyCode)
 	cds.Rows(f, "items", &x.Items)
 	cds.Rows(f, "reviewers", &x.Reviewers)
-	x.Ext.Rest(f)
 }
 
 // Book is a row of OrderService.Books.
@@ -81,7 +80,6 @@ func (x *Book) CDSFields(f *cds.Fields) {
 	cds.Field(f, "currency_code", &x.CurrencyCode)
 	cds.Rows(f, "texts", &x.Texts)
 	cds.One(f, "localized", &x.Localized)
-	x.Ext.Rest(f)
 }
 
 // Review is a row of OrderService.Reviews.
@@ -112,7 +110,6 @@ func (x *Review) CDSFields(f *cds.Fields) {
 	cds.Field(f, "text", &x.Text)
 	cds.One(f, "order", &x.Order)
 	cds.Field(f, "order_ID", &x.OrderID)
-	x.Ext.Rest(f)
 }
 
 // Country is a row of OrderService.Countries.
@@ -131,7 +128,6 @@ func (x *Country) CDSFields(f *cds.Fields) {
 	cds.Field(f, "code", &x.Code)
 	cds.Rows(f, "texts", &x.Texts)
 	cds.One(f, "localized", &x.Localized)
-	x.Ext.Rest(f)
 }
 
 // Currency is a row of OrderService.Currencies.
@@ -154,7 +150,6 @@ func (x *Currency) CDSFields(f *cds.Fields) {
 	cds.Field(f, "minorUnit", &x.MinorUnit)
 	cds.Rows(f, "texts", &x.Texts)
 	cds.One(f, "localized", &x.Localized)
-	x.Ext.Rest(f)
 }
 
 // OrderItem is a row of OrderService.OrderItems.
@@ -177,7 +172,6 @@ func (x *OrderItem) CDSFields(f *cds.Fields) {
 	cds.Field(f, "book_ID", &x.BookID)
 	cds.Field(f, "quantity", &x.Quantity)
 	cds.Field(f, "price", &x.Price)
-	x.Ext.Rest(f)
 }
 
 // OrderReviewer is a row of OrderService.Orders.reviewers.
@@ -194,7 +188,6 @@ func (x *OrderReviewer) CDSFields(f *cds.Fields) {
 	cds.Field(f, "up__ID", &x.UpID)
 	cds.Field(f, "user", &x.User)
 	cds.Field(f, "note", &x.Note)
-	x.Ext.Rest(f)
 }
 
 // Genre is a row of OrderService.Genres.
@@ -219,7 +212,6 @@ func (x *Genre) CDSFields(f *cds.Fields) {
 	cds.Rows(f, "children", &x.Children)
 	cds.Rows(f, "texts", &x.Texts)
 	cds.One(f, "localized", &x.Localized)
-	x.Ext.Rest(f)
 }
 
 // BookText is a row of OrderService.Books.texts.
@@ -236,7 +228,6 @@ func (x *BookText) CDSFields(f *cds.Fields) {
 	cds.Field(f, "ID", &x.ID)
 	cds.Field(f, "title", &x.Title)
 	cds.Field(f, "descr", &x.Descr)
-	x.Ext.Rest(f)
 }
 
 // CountryText is a row of OrderService.Countries.texts.
@@ -253,7 +244,6 @@ func (x *CountryText) CDSFields(f *cds.Fields) {
 	cds.Field(f, "name", &x.Name)
 	cds.Field(f, "descr", &x.Descr)
 	cds.Field(f, "code", &x.Code)
-	x.Ext.Rest(f)
 }
 
 // CurrencyText is a row of OrderService.Currencies.texts.
@@ -270,7 +260,6 @@ func (x *CurrencyText) CDSFields(f *cds.Fields) {
 	cds.Field(f, "name", &x.Name)
 	cds.Field(f, "descr", &x.Descr)
 	cds.Field(f, "code", &x.Code)
-	x.Ext.Rest(f)
 }
 
 // GenreText is a row of OrderService.Genres.texts.
@@ -287,7 +276,6 @@ func (x *GenreText) CDSFields(f *cds.Fields) {
 	cds.Field(f, "name", &x.Name)
 	cds.Field(f, "descr", &x.Descr)
 	cds.Field(f, "ID", &x.ID)
-	x.Ext.Rest(f)
 }
 
 // OrderStatus is an enum. The values of bookshop.OrderStatus.
@@ -313,3 +301,71 @@ func (x OrderStatus) CDSValue() cds.Value { return cds.TextValue(string(x)) }
 
 // CDSScan takes over a value.
 func (x *OrderStatus) CDSScan(v cds.Value) error { return cds.Scan((*string)(x), v) }
+
+// Cuid refers to the elements that a row has from aspect cuid.
+// A technical key, filled on insert
+type Cuid struct {
+	ID *cds.Opt[cds.UUID]
+}
+
+// HasCuid is any row with aspect cuid.
+type HasCuid interface{ AsCuid() Cuid }
+
+func (x *Order) AsCuid() Cuid { return Cuid{&x.ID} }
+
+func (x *Review) AsCuid() Cuid { return Cuid{&x.ID} }
+
+func (x *OrderItem) AsCuid() Cuid { return Cuid{&x.ID} }
+
+// Managed refers to the elements that a row has from aspect managed.
+// Who made and last changed a record, and when; filled by the runtime
+type Managed struct {
+	CreatedAt  *cds.Opt[time.Time]
+	CreatedBy  *cds.Opt[string]
+	ModifiedAt *cds.Opt[time.Time]
+	ModifiedBy *cds.Opt[string]
+}
+
+// HasManaged is any row with aspect managed.
+type HasManaged interface{ AsManaged() Managed }
+
+func (x *Order) AsManaged() Managed {
+	return Managed{&x.CreatedAt, &x.CreatedBy, &x.ModifiedAt, &x.ModifiedBy}
+}
+
+func (x *Review) AsManaged() Managed {
+	return Managed{&x.CreatedAt, &x.CreatedBy, &x.ModifiedAt, &x.ModifiedBy}
+}
+
+// CodeList refers to the elements that a row has from aspect sap.common.CodeList.
+// What all code lists have: a translated name and description
+type CodeList struct {
+	Name  *cds.Opt[string]
+	Descr *cds.Opt[string]
+}
+
+// HasCodeList is any row with aspect sap.common.CodeList.
+type HasCodeList interface{ AsCodeList() CodeList }
+
+func (x *Country) AsCodeList() CodeList { return CodeList{&x.Name, &x.Descr} }
+
+func (x *Currency) AsCodeList() CodeList { return CodeList{&x.Name, &x.Descr} }
+
+func (x *Genre) AsCodeList() CodeList { return CodeList{&x.Name, &x.Descr} }
+
+// TextsAspect refers to the elements that a row has from aspect sap.common.TextsAspect.
+// What all generated entities with translations have
+type TextsAspect struct {
+	Locale *cds.Opt[string]
+}
+
+// HasTextsAspect is any row with aspect sap.common.TextsAspect.
+type HasTextsAspect interface{ AsTextsAspect() TextsAspect }
+
+func (x *BookText) AsTextsAspect() TextsAspect { return TextsAspect{&x.Locale} }
+
+func (x *CountryText) AsTextsAspect() TextsAspect { return TextsAspect{&x.Locale} }
+
+func (x *CurrencyText) AsTextsAspect() TextsAspect { return TextsAspect{&x.Locale} }
+
+func (x *GenreText) AsTextsAspect() TextsAspect { return TextsAspect{&x.Locale} }
