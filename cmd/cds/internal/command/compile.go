@@ -18,6 +18,7 @@ import (
 type compileFlags struct {
 	to, flavor, service, out, dialect, odataVersion string
 	openapiVersion, openapiURL, profile, outside    string
+	prepared, naming                                string
 	parse, json, docs                               bool
 	severities                                      []string
 }
@@ -49,6 +50,8 @@ Targets:
 	fl.StringVarP(&f.out, "out", "o", "", "file or folder to write to; default standard output")
 	fl.StringVar(&f.out, "dest", "", "the same as --out")
 	fl.StringVar(&f.dialect, "dialect", "sqlite", "dialect of sql: sqlite or postgres")
+	fl.StringVar(&f.prepared, "for", "", "not supported: models prepared for odata, sql, java or nodejs")
+	fl.StringVar(&f.naming, "sql-names", "plain", "names in the database; plain is the only kind")
 	fl.StringVar(&f.odataVersion, "odata-version", "4.0", "version of OData: 4.0 or 4.01")
 	fl.StringVar(&f.openapiVersion, "openapi:version", "3.0", "version of OpenAPI: 3.0 or 3.1")
 	fl.StringVar(&f.openapiURL, "openapi:url", "", "base URL of the service; ${service-path} stands for its path")
@@ -106,6 +109,12 @@ func (f *compileFlags) check() (*target, error) {
 	if f.odataVersion == "4" {
 		f.odataVersion = "4.0"
 	}
+	if f.prepared != "" {
+		return nil, usageError{fmt.Errorf("--for %s is not supported: there are no models prepared for a target; --to edmx and --to sql write what would be made of them, --to csn the model itself", f.prepared)}
+	}
+	if err := checkNames(f.naming); err != nil {
+		return nil, usageError{fmt.Errorf("--sql-names: %w", err)}
+	}
 	for _, err := range []error{
 		oneOf("flavor", f.flavor, "inferred", "xtended", "parsed"),
 		oneOf("dialect", f.dialect, "sqlite", "postgres"),
@@ -127,6 +136,18 @@ func (f *compileFlags) check() (*target, error) {
 		return nil, usageError{fmt.Errorf("--flavor %s is for the targets csn, json and yaml only", f.flavor)}
 	}
 	return t, nil
+}
+
+// checkNames refuses the kinds of names in the database that are not made. Plain is: dots become underscores, structures are flattened with
+// underscores, and the database folds the case.
+func checkNames(kind string) error {
+	switch kind {
+	case "", "plain":
+		return nil
+	case "quoted", "hdbcds":
+		return fmt.Errorf("%q is not supported, which is for SAP HANA; only plain is", kind)
+	}
+	return fmt.Errorf("%q is unknown; only plain is supported", kind)
 }
 
 // An output is one text that a target makes.

@@ -11,6 +11,7 @@ import (
 	cdl "cds/parser"
 	"cds/parser/csn"
 	"cds/parser/load"
+	"cds/runtime/config"
 	"cds/runtime/db/postgres"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/serve"
@@ -44,12 +45,25 @@ func (p *project) compile() (*cdl.Result, error) {
 		return nil, err
 	}
 	p.lenient = !cfg.Bool("requires.auth.strict", true)
+	if err := configuredNames(cfg); err != nil {
+		return nil, err
+	}
 	severities, err := severitiesOf(configured(cfg), messages())
 	if err != nil {
 		return nil, &serve.StartError{Code: "config-severities", Message: "cdsc.severities: " + err.Error(), Hint: "cds explain CODE tells what a message may be"}
 	}
 	return cdl.CompileProject(os.DirFS(p.dir), cdl.Options{Strict: !p.lenient, Cache: p.cache, Severities: severities,
 		Models: configuredModels(cfg), StringLength: cfg.Int("cdsc.defaultStringLength", 0)}), nil
+}
+
+// configuredNames refuses a kind of names in the database that is not made: tables of other names would be looked for.
+func configuredNames(cfg *config.Config) error {
+	for _, key := range []string{"sql.names", "sql_mapping", "cdsc.sqlMapping"} {
+		if err := checkNames(cfg.Str(key)); err != nil {
+			return &serve.StartError{Code: "config-sql-names", Message: key + ": " + err.Error(), Hint: "leave the setting out, or set it to plain"}
+		}
+	}
+	return nil
 }
 
 // app is the application that serves the project's models without Go code.

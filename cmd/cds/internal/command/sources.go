@@ -157,6 +157,9 @@ func projectSource(dir string, f *compileFlags) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := configuredNames(cfg); err != nil {
+		return nil, err
+	}
 	src := &source{fsys: os.DirFS(dir), strict: cfg.Bool("requires.auth.strict", true)}
 	if src.severities, err = severitiesOf(append(configured(cfg), f.severities...), messages()); err != nil {
 		return nil, err

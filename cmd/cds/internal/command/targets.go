@@ -10,6 +10,7 @@ import (
 	"cds/codegen"
 	"cds/codegen/asyncapi"
 	printer "cds/codegen/cdl"
+	"cds/codegen/graphql"
 	"cds/codegen/mermaid"
 	"cds/codegen/openapi"
 	"cds/codegen/xssecurity"
@@ -65,6 +66,12 @@ func targets() []*target {
 		}},
 		{names: []string{"mermaid"}, ext: ".mmd", part: true, help: "a class diagram of the entities of a service, or of all", render: func(m *csn.Model, s *csn.Service, _ *compileFlags) ([]byte, error) {
 			return mermaid.Generate(m, s), nil
+		}},
+		{names: []string{"graphql", "gql"}, ext: ".graphql", part: true, help: "a GraphQL schema of a service, or of all", render: func(m *csn.Model, s *csn.Service, _ *compileFlags) ([]byte, error) {
+			if s != nil {
+				return graphql.Generate([]*csn.Service{s})
+			}
+			return graphql.Generate(m.Services)
 		}},
 	}
 }
