@@ -34,6 +34,14 @@ func (e *Error) Unwrap() error { return e.Err }
 //
 // Entities with @odata.draft.enabled bring the tables of their drafts along (see WithDrafts).
 func Create(m *csn.Model, d sqlgen.Dialect) ([]string, error) {
+	g, err := create(m, d)
+	if err != nil {
+		return nil, err
+	}
+	return g.out, errors.Join(g.errs...)
+}
+
+func create(m *csn.Model, d sqlgen.Dialect) (*generator, error) {
 	m, err := WithDrafts(m)
 	if err != nil {
 		return nil, err
@@ -43,7 +51,7 @@ func Create(m *csn.Model, d sqlgen.Dialect) ([]string, error) {
 	g.views(false)
 	g.localizedTables()
 	g.views(true)
-	return g.out, errors.Join(g.errs...)
+	return g, nil
 }
 
 // Drop returns the statements that remove what Create makes, views first. Missing tables and views are no error for them.
@@ -77,11 +85,12 @@ func reverse(s []string) {
 func LocalizedName(e *csn.Entity) string { return "localized_" + sqlgen.TableName(e) }
 
 type generator struct {
-	m     *csn.Model
-	d     sqlgen.Dialect
-	out   []string
-	errs  []error
-	names map[string]string // lower-case name in the database → entity
+	m      *csn.Model
+	d      sqlgen.Dialect
+	out    []string // the statements, in order
+	schema Schema   // the same by name
+	errs   []error
+	names  map[string]string // lower-case name in the database → entity
 }
 
 func (g *generator) fail(code diag.Code, e *csn.Entity, err error, format string, args ...any) {
@@ -158,6 +167,6 @@ func (g *generator) views(localized bool) {
 			g.fail(CodeView, e, err, "the view cannot be created: %s", err)
 			continue
 		}
-		g.out = append(g.out, "CREATE VIEW "+sqlgen.Quote(name, g.d)+" AS "+body)
+		g.view(name, e, body)
 	}
 }

@@ -35,7 +35,7 @@ func Columns(e *csn.Entity) []*csn.Element {
 }
 
 func (g *generator) table(e *csn.Entity) {
-	var parts, keys []string
+	t := Table{Name: sqlgen.TableName(e), Entity: e.Name}
 	seen := map[string]bool{}
 	versioned := versionKeys(e)
 	for _, el := range Columns(e) {
@@ -45,22 +45,20 @@ func (g *generator) table(e *csn.Entity) {
 			return
 		}
 		seen[low] = true
-		parts = append(parts, g.column(e, el, versioned))
+		t.Columns = append(t.Columns, g.column(e, el, versioned))
 		if el.Key && versioned == nil || slices.Contains(versioned, el) {
-			keys = append(keys, sqlgen.Quote(el.Name, g.d))
+			t.Key = append(t.Key, el.Name)
 		}
 	}
-	if len(parts) == 0 {
+	if len(t.Columns) == 0 {
 		return
 	}
-	if len(keys) > 0 {
-		parts = append(parts, "PRIMARY KEY("+strings.Join(keys, ", ")+")")
-	}
 	if versioned != nil {
-		parts = append(parts, g.versions(e))
+		t.Constraints = append(t.Constraints, g.versions(e))
 	}
-	parts = append(parts, g.unique(e)...)
-	g.out = append(g.out, "CREATE TABLE "+sqlgen.Quote(sqlgen.TableName(e), g.d)+" (\n  "+strings.Join(parts, ",\n  ")+"\n)")
+	t.Constraints = append(t.Constraints, g.unique(e)...)
+	g.schema.Tables = append(g.schema.Tables, t)
+	g.out = append(g.out, t.create(t.Name, g.d))
 }
 
 // versionKeys returns the elements with @cds.valid.key. They tell the versions of a record apart, and are the primary key of the table in place
@@ -76,7 +74,7 @@ func versionKeys(e *csn.Entity) []*csn.Element {
 }
 
 // versions is the constraint that there is one version of a record at a time: its keys and the beginning of its validity are unique.
-func (g *generator) versions(e *csn.Entity) string {
+func (g *generator) versions(e *csn.Entity) Constraint {
 	var cols []string
 	from := false
 	for _, el := range Columns(e) {
@@ -92,11 +90,11 @@ func (g *generator) versions(e *csn.Entity) string {
 	if !from {
 		g.fail(CodeUnique, e, nil, "@cds.valid.key needs an element with @cds.valid.from in the same entity")
 	}
-	return "CONSTRAINT " + sqlgen.Quote(sqlgen.TableName(e)+"___c_cds_valid", g.d) + " UNIQUE (" + strings.Join(cols, ", ") + ")"
+	return Constraint{Name: sqlgen.TableName(e) + "___c_cds_valid", SQL: "UNIQUE (" + strings.Join(cols, ", ") + ")"}
 }
 
 // column returns the definition of one column. versioned are the keys of the table if they are not those of the model.
-func (g *generator) column(e *csn.Entity, el *csn.Element, versioned []*csn.Element) string {
+func (g *generator) column(e *csn.Entity, el *csn.Element, versioned []*csn.Element) Column {
 	b := &csn.Builtin{Name: "cds.LargeString", Kind: csn.LargeString} // arrays are JSON text
 	if s := el.Scalar(); s != nil {
 		b = s
@@ -105,17 +103,16 @@ func (g *generator) column(e *csn.Entity, el *csn.Element, versioned []*csn.Elem
 	if err != nil {
 		g.fail(CodeType, e, err, "the element %s: %s", el.Name, err)
 	}
-	s := sqlgen.Quote(el.Name, g.d) + " " + typ
+	c := Column{Name: el.Name, Type: typ}
 	if el.Value != nil { // stored
 		x, err := g.constant(el.Value, el, e)
 		if err != nil {
 			g.fail(CodeExpression, e, err, "the value of %s: %s", el.Name, err)
 		}
-		return s + " GENERATED ALWAYS AS (" + x + ") STORED"
+		c.Generated = x
+		return c
 	}
-	if el.Key && versioned == nil || el.NotNull || slices.Contains(versioned, el) {
-		s += " NOT NULL"
-	}
+	c.NotNull = el.Key && versioned == nil || el.NotNull || slices.Contains(versioned, el)
 	if el.Default != nil && !perRow(el.Default) {
 		x, err := g.constant(el.Default, el, nil)
 		if err != nil {
@@ -124,9 +121,9 @@ func (g *generator) column(e *csn.Entity, el *csn.Element, versioned []*csn.Elem
 		if !simpleDefault(el.Default) {
 			x = "(" + x + ")"
 		}
-		s += " DEFAULT " + x
+		c.Default = x
 	}
-	return s
+	return c
 }
 
 // perRow reports a default that is another one for each row, $uuid: the runtime fills it in.
@@ -152,8 +149,8 @@ func simpleDefault(x cqn.Expr) bool {
 }
 
 // unique returns the constraints of @assert.unique.<name>: [a, b].
-func (g *generator) unique(e *csn.Entity) []string {
-	var out []string
+func (g *generator) unique(e *csn.Entity) []Constraint {
+	var out []Constraint
 	for _, a := range e.Annotations {
 		name, ok := strings.CutPrefix(a.Name, "assert.unique.")
 		if !ok || a.Value == nil || a.Value.Kind != cqn.AnnoArray {
@@ -168,10 +165,10 @@ func (g *generator) unique(e *csn.Entity) []string {
 			cols = append(cols, found...)
 		}
 		if len(cols) > 0 {
-			out = append(out, "CONSTRAINT "+sqlgen.Quote(sqlgen.TableName(e)+"_"+name, g.d)+" UNIQUE ("+strings.Join(cols, ", ")+")")
+			out = append(out, Constraint{Name: sqlgen.TableName(e) + "_" + name, SQL: "UNIQUE (" + strings.Join(cols, ", ") + ")"})
 		}
 	}
-	sort.Strings(out)
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out
 }
 
@@ -202,5 +199,5 @@ func (g *generator) localizedTable(e *csn.Entity) {
 		g.fail(CodeView, e, err, "its localized view cannot be created: %s", err)
 		return
 	}
-	g.out = append(g.out, "CREATE VIEW "+sqlgen.Quote(LocalizedName(e), g.d)+" AS "+body)
+	g.view(LocalizedName(e), e, body)
 }
