@@ -198,18 +198,14 @@ func TestBackgroundJobs(t *testing.T) {
 	tick := make(chan time.Duration)
 	var mu sync.Mutex
 	var ran []string
-	waits := 0
+	proceed := make(chan bool)
 	opt := cds.AppOptions{Sleep: func(ctx context.Context, d time.Duration) error {
-		waits++
+		tick <- d
 		select {
-		case tick <- d:
-			if waits == 3 { // until the job is stopped
-				<-ctx.Done()
-			}
-			return ctx.Err()
+		case <-proceed:
 		case <-ctx.Done():
-			return ctx.Err()
 		}
+		return ctx.Err()
 	}}
 	fail := true
 	var stop func()
@@ -229,12 +225,14 @@ func TestBackgroundJobs(t *testing.T) {
 	if d := <-tick; d != time.Minute {
 		t.Error(d)
 	}
+	proceed <- true
 	if d := <-tick; d != time.Hour { // the first run is over
 		t.Error(d)
 	}
 	if got := a.sql("db.Books", "stock"); got != "5" {
 		t.Errorf("the run that failed has left %s", got)
 	}
+	proceed <- true
 	if d := <-tick; d != time.Hour {
 		t.Error(d)
 	}

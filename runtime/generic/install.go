@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"cds/parser/csn"
 	cds "cds/runtime"
@@ -29,10 +30,11 @@ type facts struct {
 	needed               []*csn.Element // that must have a value
 	checks               map[string]*checkPlan
 	asserts              []*assertion
+	restrictions         *restrictions // of queries; nil for none
 }
 
 func (h *handlers) findFacts(e *csn.Entity) (*facts, error) {
-	f := &facts{etag: etagElement(e), needed: neededElements(e), checks: map[string]*checkPlan{}, asserts: assertionsOf(e)}
+	f := &facts{etag: etagElement(e), needed: neededElements(e), checks: map[string]*checkPlan{}, asserts: assertionsOf(e), restrictions: readRestrictions(e)}
 	f.pageDefault, f.pageMax = h.readPageSizes(e)
 	for _, el := range e.Flat {
 		p, err := h.planChecks(el, 0)
@@ -93,14 +95,15 @@ type Options struct {
 // Install gives all services of an App their generic handlers. It belongs before App.Start; the application's handlers may be registered
 // before or after it.
 //
-// Names of the entries, in order: before-phase "temporal", "etag", "input", "managed", "validate", "target", "flow"; on-phase "read", "create", "update",
-// "delete", "upsert"; after-phase "assert". What can't be understood in annotations makes Start fail.
+// Names of the entries, in order: before-phase "temporal", "restrictions", "etag", "input", "managed", "validate", "target", "flow"; on-phase "read", "create", "update",
+// "delete", "upsert"; after-phase "assert"; and those of drafts (see installDrafts). What can't be understood in annotations makes Start fail.
 func Install(app *cds.App) { InstallWith(app, Options{}) }
 
 // InstallWith is Install with options.
 func InstallWith(app *cds.App, opt Options) {
 	h := &handlers{app: app, checks: mergeChecks(opt.Checks), entities: map[*csn.Entity]*facts{}, params: map[*csn.Element]*checkPlan{}}
 	writes := []cds.Event{authz.Create, authz.Update, authz.Upsert}
+	drafts, collected := false, new(atomic.Int64)
 	for _, s := range app.Services() {
 		for _, e := range s.Model.Entities {
 			h.learn(e)
@@ -112,6 +115,7 @@ func InstallWith(app *cds.App, opt Options) {
 			h.learnParams(o)
 		}
 		h.installTemporal(s)
+		h.installRestrictions(s)
 		s.GenericBefore(cds.Match{Events: []cds.Event{authz.Update, authz.Delete}, Name: "etag"}, h.requireETag)
 		s.GenericBefore(cds.Match{Events: writes, Name: "input"}, h.input)
 		s.GenericBefore(cds.Match{Events: writes, Name: "managed"}, h.managed)
@@ -129,6 +133,11 @@ func InstallWith(app *cds.App, opt Options) {
 		if names := h.withAssertions(s.Model); len(names) > 0 {
 			s.GenericAfter(cds.Match{Events: writes, Entities: names, Name: "assert"}, h.assert)
 		}
+		drafts = h.installDrafts(s, collected) || drafts
+	}
+	if drafts {
+		d := &drafting{h, collected}
+		app.OnServed(d.collectAtStart)
 	}
 }
 
