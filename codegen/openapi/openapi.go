@@ -180,11 +180,13 @@ func (g *generator) entity(e *csn.Entity) {
 	set := edmx.SetName(e)
 	g.entitySchemas(e)
 	g.guarded = g.guarded || restricted(&g.s.Def) || restricted(&e.Def)
-	if e.Exposure == csn.AutoExposed { // reached through its parent
-		g.bound(e, g.itemPath(e), keyParameters(g, e))
+	g.tags = append(g.tags, g.label(&e.Def, set, "title", "Common.Label"))
+	if e.Exposure == csn.AutoExposed { // rows are listed and created through those that they are parts of
+		if len(e.Keys) > 0 {
+			g.item(g.itemPath(e), e, keyParameters(g, e), false)
+		}
 		return
 	}
-	g.tags = append(g.tags, g.label(&e.Def, set, "title", "Common.Label"))
 	if e.Annotations.Is("odata.singleton") {
 		g.item("/"+set, e, nil, true)
 		return

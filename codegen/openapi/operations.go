@@ -58,7 +58,31 @@ func (g *generator) selection(e *csn.Entity) []any {
 	}
 	out := []any{names("$select", "Select properties to be returned", props)}
 	if len(navs) > 0 {
-		out = append(out, names("$expand", "Expand related entities", append([]string{"*"}, navs...)))
+		navs = append(append([]string{"*"}, navs...), g.deeper(e)...)
+		out = append(out, names("$expand", "Expand related entities", navs))
+	}
+	return out
+}
+
+// maxNested bounds the values of $expand that name associations of associations.
+const maxNested = 40
+
+// deeper returns the values of $expand that follow two associations. Back to where one comes from is left out, and so are those beyond maxNested:
+// they are possible, but no list would have them all.
+func (g *generator) deeper(e *csn.Entity) []string {
+	var out []string
+	for _, el := range e.Flat {
+		a := el.Assoc()
+		if a == nil || !g.reachable(a.Target) || el.Annotations.Is("cds.api.ignore") {
+			continue
+		}
+		for _, sub := range a.Target.Flat {
+			b := sub.Assoc()
+			if b == nil || !g.reachable(b.Target) || b.Target == e || sub.Annotations.Is("cds.api.ignore") || len(out) == maxNested {
+				continue
+			}
+			out = append(out, el.Name+"($expand="+sub.Name+")")
+		}
 	}
 	return out
 }
