@@ -293,16 +293,12 @@ func (p *exprParser) aggregateItem(c *scanner, st *stage, cond cqn.Expr) (result
 		if method, err = customAggregate(c, o); err != nil {
 			return col, err
 		}
-		col.out = strings.Split(c.s[from:end], "/")
+		col.out, col.el = strings.Split(c.s[from:end], "/"), o.el
 	}
 	if col.o, err = p.aggregateOf(c, method, o, cond); err != nil {
 		return col, err
 	}
 	at := c.i
-	if _, ok := c.keyword("from"); ok {
-		return col, unsupported("\"from\" in aggregate is not supported")
-	}
-	c.i = at
 	if c.blanks(); col.out != nil && (c.peek() == ',' || c.peek() == ')') {
 		return col, nil
 	}
@@ -312,6 +308,11 @@ func (p *exprParser) aggregateItem(c *scanner, st *stage, cond cqn.Expr) (result
 
 // aggregateName reads " as name".
 func (p *exprParser) aggregateName(c *scanner, col resultColumn) (resultColumn, error) {
+	at := c.i
+	if _, ok := c.keyword("from"); ok {
+		return col, unsupported("\"from\" in aggregate is not supported")
+	}
+	c.i = at
 	as, err := p.asName(c, &scope{})
 	col.out = []string{as}
 	return col, err

@@ -26,12 +26,13 @@ func (x *expander) expands(e *csn.Entity, text string, depth int) ([]cqn.Column,
 			return nil, err
 		}
 		if strings.HasPrefix(item, "*") {
-			if star {
-				return nil, bad("$expand names \"*\" twice")
-			}
+			again := star
 			star = true
 			if levels, err = starLevels(item); err != nil {
 				return nil, err
+			}
+			if again {
+				return nil, bad("$expand names \"*\" twice")
 			}
 			continue
 		}
@@ -105,7 +106,7 @@ func levelsOf(text string) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	switch {
-	case err != nil || n < 0 || text[0] == '+':
+	case err != nil || n < 0 || text[0] == '+' || text[0] == '0' && n > 0:
 		return 0, bad("Parsing URL failed: Expected a whole number or \"max\" but %q found in $levels.", text)
 	case n > MaxExpand:
 		return 0, bad("$levels can be %d at most", MaxExpand)
@@ -117,6 +118,9 @@ func (x *expander) expand(e *csn.Entity, item string, depth int) (cqn.Column, er
 	c := &scanner{option: "$expand", s: item}
 	name := c.word()
 	c.i += len(name)
+	if c.peek() == '@' || c.peek() == '$' {
+		return cqn.Column{}, unsupported("%q in $expand is not supported", item)
+	}
 	if name == "" {
 		return cqn.Column{}, c.fail("Expected a navigation property or \"*\"")
 	}
@@ -168,10 +172,15 @@ func (x *expander) expand(e *csn.Entity, item string, depth int) (cqn.Column, er
 func (x *expander) nested(col *cqn.Column, e *csn.Entity, el *csn.Element, opts []option, depth int) error {
 	a, sub := el.Assoc(), col.Expand
 	q := &Query{Top: -1}
-	saved := x.p.nested
+	saved, local := x.p.nested, x.p.local
 	x.p.nested = true
+	for _, o := range opts {
+		if o.name[0] == '@' {
+			x.p.local = append(slices.Clip(x.p.local), o)
+		}
+	}
 	err := x.options(q, sub, scopeOf(a.Target), opts, depth+1)
-	x.p.nested = saved
+	x.p.nested, x.p.local = saved, local
 	if err != nil {
 		return err
 	}
@@ -246,10 +255,15 @@ func (x *expander) expandCount(el *csn.Element, opts []option) (cqn.Column, erro
 	rows := &cqn.Exists{Path: cqn.NewRef(el.Name)}
 	saved := x.p.nested
 	x.p.nested = true
-	defer func() { x.p.nested = saved }()
+	local := x.p.local
+	defer func() { x.p.nested, x.p.local = saved, local }()
 	for _, o := range opts {
 		var f cqn.Expr
 		var err error
+		if o.name[0] == '@' {
+			x.p.local = append(slices.Clip(x.p.local), o)
+			continue
+		}
 		if o.name == "$filter" {
 			f, err = x.p.filter(o.name, o.value, scopeOf(el.Assoc().Target))
 		} else {
@@ -320,7 +334,7 @@ func nestedOptions(text, form string) ([]option, error) {
 			continue
 		}
 		name, value, _ := strings.Cut(part, "=")
-		ok := false
+		ok := strings.HasPrefix(name, "@") && len(name) > 1
 		switch name {
 		case "$filter", "$search":
 			ok = true

@@ -2,6 +2,7 @@ package uri
 
 import (
 	"strconv"
+	"strings"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -18,6 +19,7 @@ type exprParser struct {
 	nodes int
 	vars  []variable // of enclosing lambdas, innermost last
 	fresh int        // variables of our own
+	local []option   // parameter aliases of enclosing expands
 	// nested is set within $expand, where $it is not the row at hand.
 	nested bool
 	// aggregating allows paths over associations to many, whose values are put together.
@@ -142,7 +144,7 @@ func (p *exprParser) logical(c *scanner, s *scope, word string, op cqn.BinaryOp,
 }
 
 func (p *exprParser) not(c *scanner, s *scope) (operand, error) {
-	if c.word() != "not" || c.i+3 >= len(c.s) || (c.s[c.i+3] != ' ' && c.s[c.i+3] != '(' && c.s[c.i+3] != '+') {
+	if !strings.EqualFold(c.word(), "not") || c.i+3 >= len(c.s) || (c.s[c.i+3] != ' ' && c.s[c.i+3] != '(' && c.s[c.i+3] != '+') {
 		return p.comparison(c, s)
 	}
 	if err := p.enter(c); err != nil {

@@ -14,9 +14,9 @@ func (p *exprParser) in(c *scanner, s *scope, l operand) (operand, error) {
 	}
 	switch c.peek() {
 	case '(':
-		return p.inList(c, s, l, ')')
+		return p.inList(c, l, ')')
 	case '[':
-		return p.inList(c, s, l, ']')
+		return p.inList(c, l, ']')
 	case '@':
 		return p.inAlias(c, s, l)
 	}
@@ -28,7 +28,7 @@ func (p *exprParser) inAlias(c *scanner, s *scope, l operand) (operand, error) {
 	c.i++
 	c.i += len(c.word())
 	name := c.s[from:c.i]
-	sub := &scanner{option: name, s: strings.Trim(p.r.aliases[name], " \t")}
+	sub := &scanner{option: name, s: strings.Trim(p.aliases(name), " \t")}
 	if sub.peek() != '(' && sub.peek() != '[' {
 		return l, sub.fail("Expected a list, as %s=[1,2],", name)
 	}
@@ -39,10 +39,13 @@ func (p *exprParser) inAlias(c *scanner, s *scope, l operand) (operand, error) {
 	return o, err
 }
 
-func (p *exprParser) inList(c *scanner, s *scope, l operand, closing byte) (operand, error) {
+func (p *exprParser) inList(c *scanner, l operand, closing byte) (operand, error) {
 	json := c.peek() == '['
 	c.i++
 	m := members{p: p, l: l}
+	if c.blanks(); c.accept(closing) {
+		return operand{x: m.condition(), cond: true}, nil
+	}
 	for {
 		c.blanks()
 		if m.n >= MaxInList {
@@ -54,7 +57,7 @@ func (p *exprParser) inList(c *scanner, s *scope, l operand, closing byte) (oper
 		case json && c.peek() == '"':
 			o, err = jsonString(c)
 		default:
-			o, err = p.item(c, s)
+			o, err = p.constant(c)
 		}
 		if err == nil {
 			err = m.add(c, o)
@@ -70,25 +73,6 @@ func (p *exprParser) inList(c *scanner, s *scope, l operand, closing byte) (oper
 			return l, err
 		}
 	}
-}
-
-// item reads an item of a list. Constants don't count as operands: there may be many.
-func (p *exprParser) item(c *scanner, s *scope) (operand, error) {
-	start := c.i
-	lit, ok, err := c.literal()
-	if err != nil {
-		return operand{}, err
-	}
-	if ok {
-		at := c.i
-		c.blanks()
-		if b := c.peek(); b == ',' || b == ')' || b == ']' {
-			return operand{x: &cqn.Lit{Value: lit.value}, lit: &lit}, nil
-		}
-		c.i = at
-	}
-	c.i = start
-	return p.additive(c, s)
 }
 
 // jsonString reads a string in double quotes.
@@ -131,11 +115,6 @@ func (m *members) add(c *scanner, o operand) error {
 		return c.fail("Expected a value in the list")
 	case compareWhole(cqn.Eq, m.l, o) != nil: // no value of the type equals it
 		return nil
-	}
-	if o.lit == nil {
-		if err := m.p.node(); err != nil {
-			return err
-		}
 	}
 	if isDuration(m.l) || isDuration(o) {
 		if err := toDuration(c, &m.l, &o); err != nil {
@@ -219,6 +198,16 @@ func (p *exprParser) constant(c *scanner) (operand, error) {
 	return operand{x: &cqn.Lit{Value: lit.value}, lit: &lit}, nil
 }
 
+// aliases returns the text of a parameter alias, those of an expand's own before those of the URL.
+func (p *exprParser) aliases(name string) string {
+	for i := len(p.local) - 1; i >= 0; i-- {
+		if p.local[i].name == name {
+			return p.local[i].value
+		}
+	}
+	return p.r.aliases[name]
+}
+
 // alias reads @name and takes its value: a constant or, where names have a meaning, any expression.
 func (p *exprParser) alias(c *scanner, s *scope) (operand, error) {
 	from := c.i
@@ -226,16 +215,19 @@ func (p *exprParser) alias(c *scanner, s *scope) (operand, error) {
 	w := c.word()
 	c.i += len(w)
 	name := c.s[from:c.i]
+	if c.peek() == '.' || c.peek() == '/' && s != nil {
+		return operand{}, unsupported("Annotations in expressions are not supported")
+	}
 	if w == "" {
 		return operand{}, c.fail("Expected the name of a parameter alias")
 	}
-	text, ok := p.r.aliases[name]
-	if !ok {
+	text := p.aliases(name)
+	if text == "" {
 		return operand{x: &cqn.Lit{}, lit: &literal{text: "null"}}, nil // an alias without value is null
 	}
 	sub := &scanner{option: name, s: text}
 	lit, ok, err := sub.literal()
-	if err == nil && ok && sub.end() {
+	if err == nil && ok && sub.end() && !lit.duration {
 		return operand{x: &cqn.Lit{Value: lit.value}, lit: &lit}, nil
 	}
 	if s == nil {

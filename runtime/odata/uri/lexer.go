@@ -101,7 +101,7 @@ func (c *scanner) keyword(words ...string) (string, bool) {
 	}
 	w := c.word()
 	for _, k := range words {
-		if w == k {
+		if strings.EqualFold(w, k) {
 			end := c.i + len(k)
 			if end < len(c.s) && strings.IndexByte(" \t+(-,)", c.s[end]) < 0 {
 				break
@@ -213,7 +213,7 @@ func (c *scanner) prefixed(prefix string) (literal, bool, error) {
 	case "geography", "geometry":
 		return literal{}, false, unsupported("Literals of type %q are not supported", prefix)
 	}
-	return literal{text: s, quoted: true, value: cqn.String(s)}, true, nil // an enum member: type'member'
+	return literal{}, false, bad("%q is no type of literals", prefix)
 }
 
 // bare reads a number, date, time of day or point in time.

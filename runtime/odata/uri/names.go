@@ -132,6 +132,9 @@ func (p *exprParser) steps(c *scanner, s *scope, e *csn.Entity, path []string) (
 		if c.peek() != '/' {
 			return p.leaf(el, path, many)
 		}
+		if what := c.beyond(); what != "" {
+			return operand{}, unsupported("%s in paths of expressions are not supported", what)
+		}
 		if w := c.afterSlash(); (w == "any" || w == "all") && c.at(1+len(w)) == '(' && many == nil {
 			c.i++
 			return p.lambda(c, s, el, path, w)
@@ -145,8 +148,6 @@ func (p *exprParser) steps(c *scanner, s *scope, e *csn.Entity, path []string) (
 			return operand{}, bad("Property %q of %q has no properties", name, e.Name)
 		case a.Target == nil || a.Target.Service != p.r.Service:
 			return operand{}, noProperty(name, e)
-		case c.at(1) == '$' || c.afterSlash() == "aggregate":
-			return operand{}, unsupported("%q in paths of expressions is not supported", c.s[c.i+1:min(len(c.s), c.i+12)])
 		case a.Many && !p.aggregating:
 			return operand{}, &Error{Status: 400, Message: "Path over the association to many \"" + name + "\"", Hint: "use any or all"}
 		case a.Many:
@@ -160,6 +161,23 @@ func (p *exprParser) steps(c *scanner, s *scope, e *csn.Entity, path []string) (
 		e = a.Target
 	}
 	return operand{}, bad("Path in %s has more than %d steps", c.option, MaxPath)
+}
+
+// beyond tells what OData has that may follow the slash that comes next and is not supported; "" for none of it.
+func (c *scanner) beyond() string {
+	w := c.afterSlash()
+	next := c.at(1 + len(w))
+	switch {
+	case c.at(1) == '@':
+		return "Annotations"
+	case c.at(1) == '$' && !strings.HasPrefix(c.s[c.i:], "/$count"):
+		return "System resources"
+	case w != "" && next == '.':
+		return "Type casts and qualified functions"
+	case w != "" && next == '(' && w != "any" && w != "all":
+		return "Functions"
+	}
+	return ""
 }
 
 // afterSlash returns the word behind the slash that comes next.

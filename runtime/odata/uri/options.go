@@ -162,7 +162,12 @@ func (r *Resource) checkOptions() error {
 			if o.value != "json" && !strings.HasPrefix(o.value, "application/json") {
 				return unsupported("Only query parameter \"json\" is allowed in \"$format\".")
 			}
-		case "$deltatoken", "$index", "$levels", "$at", "$from", "$to", "$toInclusive":
+		case "$index":
+			if _, err := strconv.ParseInt(o.value, 10, 64); err != nil {
+				return bad("Parsing URL failed: Expected an integer but %q found in $index.", o.value)
+			}
+			return unsupported("Query option %q is not supported", o.name)
+		case "$deltatoken", "$schemaversion", "$levels", "$at", "$from", "$to", "$toInclusive":
 			return unsupported("Query option %q is not supported", o.name)
 		default:
 			return &Error{Status: 400, Message: "Query option \"" + o.name + "\" does not exist",

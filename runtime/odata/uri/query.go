@@ -378,7 +378,10 @@ func (x *expander) selects(sc *scope, text string) ([]cqn.Column, error) {
 		}
 		c := &scanner{option: "$select", s: name}
 		w := c.word()
-		if w == "" {
+		switch {
+		case c.peek() == '@' || strings.ContainsAny(name, "(."):
+			return nil, unsupported("%q in $select is not supported", name)
+		case w == "":
 			return nil, c.fail("Expected a property")
 		}
 		if err := x.p.node(); err != nil {
@@ -503,7 +506,7 @@ func (p *exprParser) sortItems(c *scanner, sc *scope) ([]sortItem, error) {
 	var out []sortItem
 	for {
 		c.blanks()
-		o, err := p.additive(c, sc)
+		o, err := p.or(c, sc)
 		if err == nil {
 			err = valueOnly(c, o)
 		}

@@ -24,6 +24,9 @@ func (p *exprParser) search(text string) (words []string, x cqn.Expr, err error)
 	if s.c.end() {
 		return nil, nil, nil
 	}
+	if words, ok := operatorsOnly(text); ok {
+		return words, nil, nil
+	}
 	x, err = s.or()
 	if err != nil {
 		return nil, nil, err
@@ -35,6 +38,17 @@ func (p *exprParser) search(text string) (words []string, x cqn.Expr, err error)
 		return words, nil, nil
 	}
 	return nil, x, nil
+}
+
+// operatorsOnly takes operators that have nothing to work on for words.
+func operatorsOnly(text string) ([]string, bool) {
+	words := strings.Fields(text)
+	for _, w := range words {
+		if w != "AND" && w != "OR" && w != "NOT" {
+			return nil, false
+		}
+	}
+	return words, len(words) <= maxWords
 }
 
 // searchCondition reads $search as a condition, nil for an empty one.
@@ -129,6 +143,9 @@ func (s *searchParser) primary() (cqn.Expr, error) {
 	if c.peek() == '"' {
 		return s.phrase()
 	}
+	if x := s.quoted(); x != nil {
+		return x, nil
+	}
 	w := s.peekWord()
 	switch w {
 	case "":
@@ -156,6 +173,20 @@ func (s *searchParser) phrase() (cqn.Expr, error) {
 		return nil, c.fail("Expected a closing quote")
 	}
 	return word(b.String()), nil
+}
+
+// quoted reads a text in single quotes as 4.01 has it, nil if none comes next: an apostrophe may just begin a word.
+func (s *searchParser) quoted() cqn.Expr {
+	d := *s.c
+	if d.peek() != '\'' {
+		return nil
+	}
+	text, err := d.quoted()
+	if err != nil || text == "" || !d.end() && strings.IndexByte(" \t+)", d.peek()) < 0 {
+		return nil
+	}
+	*s.c = d
+	return word(text)
 }
 
 func (s *searchParser) peekWord() string {

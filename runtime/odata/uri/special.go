@@ -11,8 +11,8 @@ import (
 func (p *exprParser) special(c *scanner, s *scope, name string) (operand, error) {
 	switch name {
 	case "case", "cast", "isof", "totalseconds":
-	case "aggregate":
-		return operand{}, bad("aggregate needs a collection before it")
+	case "aggregate", "any", "all":
+		return operand{}, bad("%s needs a collection before it", name)
 	default:
 		return operand{}, unsupported("Function \"%s\" is not supported", name)
 	}
@@ -179,13 +179,16 @@ func (p *exprParser) cast(c *scanner, s *scope, name string) (operand, error) {
 		return operand{}, unsupported("%s of the row itself is not supported", name)
 	}
 	o, err := p.additive(c, s)
-	if err == nil {
-		err = valueOnly(c, o)
-	}
 	if err != nil {
 		return o, err
 	}
 	c.blanks()
+	if o.assoc != nil || c.peek() == ')' {
+		return o, unsupported("%s of rows is not supported", name)
+	}
+	if err := valueOnly(c, o); err != nil {
+		return o, err
+	}
 	if err := c.expect(','); err != nil {
 		return o, err
 	}
