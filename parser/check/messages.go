@@ -23,6 +23,7 @@ const (
 	codePathClash    diag.Code = "service-path-clash"
 	codePathForm     diag.Code = "service-path-form"
 	codeUnsupported  diag.Code = "anno-unsupported"
+	codeAnnoValue    diag.Code = "anno-unexpected-value"
 )
 
 func entry(sev diag.Severity, title, explain, wrong, right string) diag.Entry {
@@ -78,6 +79,8 @@ func Messages() diag.Catalogue {
 			"@path: '/a' service A { } @path: '/a' service B { }", "@path: '/a' service A { } @path: '/b' service B { }"),
 		codeUnsupported: entry(diag.Warning, "An annotation that has no effect", "The annotation means something elsewhere in CAP, but is not supported here.",
 			"@sql.append: 'WITHOUT ROWID' entity E { key ID : Integer; }", "entity E { key ID : Integer; }"),
+		codeAnnoValue: entry(diag.Warning, "A value that the annotation's definition does not expect", "`annotation Name : Type;` says which values an annotation takes. The value is kept as it is.",
+			"annotation Rank : Integer; @Rank: 'high' entity E { key ID : Integer; }", "annotation Rank : Integer; @Rank: 3 entity E { key ID : Integer; }"),
 		codePathForm: entry(diag.Error, "@path is no path", "@path is a text of path segments without query, fragment, spaces and dot segments.",
 			"@path: '/a?b' service S { }", "@path: '/a/b' service S { }"),
 	}
