@@ -344,6 +344,9 @@ func TestHeaders(t *testing.T) {
 	if w := s.do("GET /Books(1)", "", "Accept: application/json;IEEE754Compatible=false"); !strings.Contains(w.Body.String(), `"price":9.5`) {
 		t.Errorf("numbers: %s", w.Body)
 	}
+	if w := s.do("GET /Books(1)?$format=application/json;IEEE754Compatible%3Dfalse", ""); !strings.Contains(w.Body.String(), `"price":9.5`) {
+		t.Errorf("numbers by $format: %s", w.Body)
+	}
 	if w := s.do("HEAD /", ""); w.Code != 200 || w.Header().Get("ETag") == "" || w.Body.Len() > 0 {
 		t.Errorf("HEAD of the root: %d", w.Code)
 	}

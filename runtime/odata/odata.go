@@ -193,7 +193,7 @@ func (d *door) answer(c *call) {
 	if !d.opt.Plain {
 		c.set(0, "Odata-Version", "4.0")
 	}
-	c.format = cds.Format{OData: !d.opt.Plain, DecimalStrings: !ieee754False(c.r.Header.Get("Accept"))}
+	c.format = cds.Format{OData: !d.opt.Plain, DecimalStrings: !ieee754False(c.r.Header.Get("Accept")) && !formatNumbers(c.r.URL.RawQuery)}
 	c.buf, _ = d.memory.Get().(*buffers)
 	if c.buf == nil {
 		c.buf = &buffers{rows: make([]byte, 0, 4<<10), body: make([]byte, 0, 4<<10)}
@@ -205,6 +205,15 @@ func (d *door) answer(c *call) {
 	if b := c.buf; cap(b.rows)+cap(b.body) <= maxKept {
 		d.memory.Put(b)
 	}
+}
+
+// formatNumbers is ieee754False for the value of $format, which may say it too.
+func formatNumbers(query string) bool {
+	if !strings.Contains(query, "754") {
+		return false
+	}
+	q := strings.ToLower(query)
+	return strings.Contains(q, "format") && (strings.Contains(q, "ieee754compatible=false") || strings.Contains(q, "ieee754compatible%3dfalse"))
 }
 
 // ieee754False reports whether the client wants Decimal and Int64 as JSON numbers.

@@ -29,6 +29,7 @@ type router struct {
 	production bool
 	limit      time.Duration // for one request; its statements are interrupted then
 	vary, hsts string        // headers
+	static     *static       // nil for none
 	ready      atomic.Bool
 }
 
@@ -42,6 +43,7 @@ type mount struct {
 // newRouter mounts a door for every endpoint of every service. An endpoint whose protocol has no door is noted, not ignored.
 func newRouter(s *Server, production bool) (*router, error) {
 	r := &router{server: s, production: production, limit: s.limits.RequestTimeout, vary: "Authorization, Accept-Language"}
+	r.static = newStatic(s)
 	r.hsts = "max-age=" + strconv.FormatInt(int64(s.limits.HSTS.Seconds()), 10)
 	if s.limits.CORS.Enabled() {
 		r.vary += ", Origin"
@@ -145,6 +147,9 @@ func (r *router) serve(w http.ResponseWriter, req *http.Request) {
 	path := req.URL.EscapedPath()
 	if m := r.find(path); m != nil {
 		r.serveService(w, req, m, v)
+		return
+	}
+	if r.static.serve(w, req) {
 		return
 	}
 	switch path {
