@@ -21,8 +21,28 @@ type File struct {
 type Name struct {
 	Text string // delimiters removed, parts joined by dots
 	Span token.Span
-	// Parts has the single identifiers where their places matter (paths into elements).
+	// Parts has the single identifiers; nil for one that is not delimited, as most are.
 	Parts []Ident
+}
+
+// NameOf returns the name that is one identifier.
+func NameOf(id Ident) Name {
+	n := Name{Text: id.Text, Span: id.Span}
+	if id.Delimited {
+		n.Parts = []Ident{id}
+	}
+	return n
+}
+
+// Idents returns the single identifiers.
+func (n *Name) Idents() []Ident {
+	switch {
+	case n == nil:
+		return nil
+	case n.Parts != nil:
+		return n.Parts
+	}
+	return []Ident{{Text: n.Text, Span: n.Span}}
 }
 
 // An Ident is one identifier without delimiters.
@@ -145,33 +165,31 @@ type Operation struct {
 // An Element is an element of an entity, type or aspect, a parameter, or an enum's owner.
 type Element struct {
 	Head
-	Key, Virtual, Localized, Masked bool
-	Type                            *TypeExpr // nil: to be inferred from Value, or missing
-	NotNull                         *bool     // nil: not said
-	Default                         cqn.Expr
-	Value                           cqn.Expr // calculated element: = expr
-	Stored                          bool
+	Key, Virtual, Localized, Masked, Stored bool
 	// AnnotateOnly marks the entries of `annotate E with { x @a; }`; ExtendOnly those of `extend e with (length: 10)` or `extend element`.
 	AnnotateOnly, ExtendOnly bool
+	Type                     *TypeExpr // nil: to be inferred from Value, or missing
+	NotNull                  *bool     // nil: not said
+	Default                  cqn.Expr
+	Value                    cqn.Expr   // calculated element: = expr, stored with Stored
 	Elements                 []*Element // nested entries of an annotate or extend
 }
 
 // A TypeExpr is what stands after the colon.
 type TypeExpr struct {
 	Span token.Span
-	// Exactly one of the following groups is used.
+	// Exactly one of the groups is used. The flags Colon, Struct and HasEnum belong to TypeOf, Fields and Enum.
+	Colon, Struct, HasEnum bool
+
 	Name      *Name    // named type, with Args: String(10), Decimal(9,2)
 	Args      []string // numbers or "variable", "floating"
 	NamedArgs map[string]string
-	TypeOf    *cqn.Ref // `type of x.y`, or `E:x.y` (then the first step is the absolute or relative definition name and Colon is set)
-	Colon     bool
+	TypeOf    *cqn.Ref   // `type of x.y`, or `E:x.y` (then the first step is the absolute or relative definition name and Colon is set)
 	Fields    []*Element // struct
-	Struct    bool
-	Array     *TypeExpr // array of, many
+	Array     *TypeExpr  // array of, many
 	Assoc     *AssocExpr
 	// Enum symbols follow a named type.
-	Enum    []*EnumSymbol
-	HasEnum bool
+	Enum []*EnumSymbol
 	// NotNull of array items: `many String not null`.
 	NotNull *bool
 }

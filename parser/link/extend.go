@@ -166,15 +166,7 @@ func (l *linker) extendElement(src int, root *notes, d *def, s *scope, n *ast.Ex
 }
 
 // pathParts returns the identifiers of a path of elements.
-func pathParts(n *ast.Name) []ast.Ident {
-	if n == nil {
-		return nil
-	}
-	if len(n.Parts) > 0 {
-		return n.Parts
-	}
-	return []ast.Ident{{Text: n.Text, Span: n.Span}}
-}
+func pathParts(n *ast.Name) []ast.Ident { return n.Idents() }
 
 func (l *linker) noteFor(abs string, at token.Span) *notes {
 	n := l.notes[abs]

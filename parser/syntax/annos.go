@@ -50,10 +50,10 @@ func (c *cursor) annoValueOf(a *ast.Anno, colon bool) {
 // annoName consumes the name of an annotation with its qualifier; `@` may stand before any part but the first.
 func (c *cursor) annoName() ast.Name {
 	first := c.ident("the name of an annotation")
-	n := ast.Name{Text: first.Text, Span: first.Span, Parts: []ast.Ident{first}}
+	n := ast.NameOf(first)
 	part := func(sep string) {
 		id := c.ident("a name")
-		n.Parts = append(n.Parts, id)
+		n.Parts = append(n.Idents(), id)
 		n.Text += sep + id.Text
 		n.Span = n.Span.To(id.Span)
 	}

@@ -73,7 +73,7 @@ func (c *cursor) elementName(e *ast.Element) {
 		e.Doc = d
 	}
 	id := c.newName("the name of an element")
-	e.Name = ast.Name{Text: id.Text, Span: id.Span, Parts: []ast.Ident{id}}
+	e.Name = ast.NameOf(id)
 	e.Annos = append(e.Annos, c.annos(true)...)
 }
 
@@ -208,7 +208,7 @@ func (c *cursor) actions() []*ast.Operation {
 func (c *cursor) extendElement(e *ast.Element) {
 	e.ExtendOnly = true
 	id := c.newName("the name of an element")
-	e.Name = ast.Name{Text: id.Text, Span: id.Span, Parts: []ast.Ident{id}}
+	e.Name = ast.NameOf(id)
 	c.acceptWord("with")
 	e.Annos = append(e.Annos, c.annos(false)...)
 	switch {
@@ -231,7 +231,7 @@ func (c *cursor) annotateElements() []*ast.Element {
 		start := c.here()
 		c.headStart(&e.Head)
 		id := c.newName("the name of an element")
-		e.Name = ast.Name{Text: id.Text, Span: id.Span, Parts: []ast.Ident{id}}
+		e.Name = ast.NameOf(id)
 		e.Annos = append(e.Annos, c.annos(false)...)
 		c.enumWord()
 		if c.accept("{") {
@@ -256,7 +256,7 @@ func (c *cursor) annotateParams() []*ast.Element {
 		start := c.here()
 		c.headStart(&e.Head)
 		id := c.newName("the name of a parameter")
-		e.Name = ast.Name{Text: id.Text, Span: id.Span, Parts: []ast.Ident{id}}
+		e.Name = ast.NameOf(id)
 		e.Annos = append(e.Annos, c.annos(false)...)
 		e.Where = c.since(start)
 		out = append(out, e)
@@ -296,7 +296,7 @@ func (c *cursor) annotateActions() []*ast.Operation {
 		start := c.here()
 		c.headStart(&o.Head)
 		id := c.newName("the name of an action or function")
-		o.Name = ast.Name{Text: id.Text, Span: id.Span, Parts: []ast.Ident{id}}
+		o.Name = ast.NameOf(id)
 		o.Annos = append(o.Annos, c.annos(false)...)
 		if c.accept("(") {
 			o.Params = c.annotateParams()

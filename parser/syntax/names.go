@@ -60,14 +60,14 @@ func nameText(t *lexer.Token) string {
 // dotted consumes a dotted name. The first part must not be a reserved word.
 func (c *cursor) dotted(what string) ast.Name {
 	first := c.newName(what)
-	n := ast.Name{Text: first.Text, Span: first.Span, Parts: []ast.Ident{first}}
+	n := ast.NameOf(first)
 	for c.is(".") {
 		if t := c.peek2(); !isName(&t) {
 			break // `a.{` and `a.*` belong to the caller
 		}
 		c.next()
 		part := c.ident("a name")
-		n.Parts = append(n.Parts, part)
+		n.Parts = append(n.Idents(), part)
 		n.Text += "." + part.Text
 		n.Span = n.Span.To(part.Span)
 	}

@@ -71,7 +71,7 @@ func (c *cursor) nullability() (*bool, bool) {
 func (c *cursor) typeRef(t *ast.TypeExpr) {
 	n := c.dotted("the name of an element or a type")
 	if !c.is(":") {
-		for _, p := range n.Parts {
+		for _, p := range n.Idents() {
 			t.TypeOf.Path = append(t.TypeOf.Path, cqn.Step{Name: p.Text, Span: p.Span})
 		}
 		t.TypeOf.Where = n.Span
@@ -85,7 +85,7 @@ func (c *cursor) colonRef(t *ast.TypeExpr, def ast.Name) {
 	t.Colon = true
 	t.TypeOf = &cqn.Ref{Path: []cqn.Step{{Name: def.Text, Span: def.Span}}}
 	n := c.dotted("the name of an element")
-	for _, p := range n.Parts {
+	for _, p := range n.Idents() {
 		t.TypeOf.Path = append(t.TypeOf.Path, cqn.Step{Name: p.Text, Span: p.Span})
 	}
 	t.TypeOf.Where = def.Span.To(n.Span)
@@ -202,7 +202,7 @@ func (c *cursor) foreignKeys() []ast.FKey {
 		k := ast.FKey{Annos: c.annos(true)}
 		n := c.dotted("the name of an element")
 		k.Path = &cqn.Ref{At: cqn.At{Where: n.Span}}
-		for _, p := range n.Parts {
+		for _, p := range n.Idents() {
 			k.Path.Path = append(k.Path.Path, cqn.Step{Name: p.Text, Span: p.Span})
 		}
 		if c.acceptWord("as") {
@@ -238,7 +238,7 @@ func (c *cursor) enumSymbols() []*ast.EnumSymbol {
 			s.Doc = c.docText()
 		}
 		id := c.newName("the name of an enum symbol")
-		s.Name = ast.Name{Text: id.Text, Span: id.Span, Parts: []ast.Ident{id}}
+		s.Name = ast.NameOf(id)
 		s.Annos = append(s.Annos, c.annos(false)...)
 		if c.accept("=") {
 			s.Value = c.unary()
