@@ -21,6 +21,7 @@ func (c *checker) definedAnnotations() {
 		return
 	}
 	for _, d := range c.model.Defs {
+		k.home = home(definitionKind(d), d.Definition().Name)
 		k.annotations(d.Definition())
 		switch d := d.(type) {
 		case *csn.Entity:
@@ -44,13 +45,54 @@ type annoChecker struct {
 	*checker
 	defs map[string]*csn.AnnotationDef
 	seen map[token.Span]bool
+	home string
+}
+
+func definitionKind(d csn.Definition) string {
+	switch d.(type) {
+	case *csn.Service:
+		return "service"
+	case *csn.Context:
+		return "context"
+	case *csn.Entity:
+		return "entity"
+	case *csn.Aspect:
+		return "aspect"
+	case *csn.Event:
+		return "event"
+	case *csn.Operation:
+		return "operation"
+	case *csn.AnnotationDef:
+		return "annotation"
+	}
+	return "type"
+}
+
+func (k *annoChecker) warn(at token.Span, format string, args ...any) {
+	k.diags.Warnf(codeAnnoValue, at, format, args...).Home = k.home
+}
+
+// inside looks at a part of what home names.
+func (k *annoChecker) inside(kind, name string, look func()) {
+	old := k.home
+	if name != "" {
+		k.home += "/" + home(kind, name)
+	}
+	look()
+	k.home = old
 }
 
 func (k *annoChecker) operations(list []*csn.Operation) {
 	for _, o := range list {
-		k.annotations(&o.Def)
-		k.elements(o.Params, 0)
-		k.elements(csn.Elements{o.Returns}, 0)
+		name := o.Name
+		if o.Entity == nil {
+			name = "" // it is the definition itself
+		}
+		k.inside("action", name, func() {
+			k.annotations(&o.Def)
+			k.elements(o.Params, 0)
+			k.elements(csn.Elements{o.Returns}, 0)
+		})
 	}
 }
 
@@ -62,13 +104,15 @@ func (k *annoChecker) elements(els csn.Elements, depth int) {
 		if el == nil {
 			continue
 		}
-		k.annotations(&el.Def)
-		for i := range el.Enum {
-			k.annotations(&el.Enum[i].Def)
-		}
-		if s, ok := el.Type.(*csn.Struct); ok && el.TypeName == "" { // parts of named types are looked at there
-			k.elements(s.Elements, depth+1)
-		}
+		k.inside("element", el.Name, func() {
+			k.annotations(&el.Def)
+			for i := range el.Enum {
+				k.annotations(&el.Enum[i].Def)
+			}
+			if s, ok := el.Type.(*csn.Struct); ok && el.TypeName == "" { // parts of named types are looked at there
+				k.elements(s.Elements, depth+1)
+			}
+		})
 	}
 }
 
@@ -91,7 +135,7 @@ func (k *annoChecker) annotations(d *csn.Def) {
 				el = s.Elements.Lookup(first)
 			}
 			if !ok || el == nil {
-				k.diags.Warnf(codeAnnoValue, a.Span, "@%s has no part “%s” by its definition", strings.TrimSuffix(strings.TrimSuffix(name, path), "."), first)
+				k.warn(a.Span, "@%s has no part “%s” by its definition", strings.TrimSuffix(strings.TrimSuffix(name, path), "."), first)
 				break
 			}
 		}
@@ -149,7 +193,7 @@ func (k *annoChecker) value(name string, v *cqn.AnnoValue, el *csn.Element, at t
 			if part := t.Elements.Lookup(f.Name); part != nil {
 				k.value(name+"."+f.Name, f.Value, part, at, depth+1)
 			} else if !strings.HasPrefix(f.Name, "@") {
-				k.diags.Warnf(codeAnnoValue, at, "@%s has no part “%s” by its definition", name, f.Name)
+				k.warn(at, "@%s has no part “%s” by its definition", name, f.Name)
 			}
 		}
 		return
@@ -157,7 +201,7 @@ func (k *annoChecker) value(name string, v *cqn.AnnoValue, el *csn.Element, at t
 		want = k.scalar(v, t, el)
 	}
 	if want != "" {
-		k.diags.Warnf(codeAnnoValue, at, "@%s takes %s by its definition", name, want)
+		k.warn(at, "@%s takes %s by its definition", name, want)
 	}
 }
 
