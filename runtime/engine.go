@@ -20,13 +20,19 @@ func (t *unit) read(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User,
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	tx, err := t.begin(false)
+	tx, err := t.begin(locks(q))
 	if err != nil {
 		return nil, false, err
 	}
 	rd := t.reader(ctx, tx, u, buf)
 	rd.limit = limit
 	return rd.rows(p.Plan)
+}
+
+// locks tells queries that lock rows: only a transaction that may write can.
+func locks(q cqn.Query) bool {
+	s, ok := q.(*cqn.Select)
+	return ok && s.Lock != cqn.NoLock
 }
 
 // readJSON runs a query and appends its rows to dst as JSON objects separated by commas. alone tells that the request reads nothing

@@ -3,7 +3,9 @@ package cds
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -171,3 +173,73 @@ func IntValue(n int64) Value { return cqn.Int(n) }
 
 // Scan stores a value in *p, a pointer to one of the types that generated code uses; it refuses what does not fit.
 func Scan(p any, v Value) error { return scanValue(p, v) }
+
+// maxValueDepth bounds the nesting of Go values that become values of the engine.
+const maxValueDepth = 100
+
+// ValueOf returns the engine's value for a Go value: nil, strings, booleans, numbers, Decimal, Date, TimeOfDay, time.Time, []byte, generated enums,
+// *Row, []any for arrays, map[string]any and slices of such maps for structures and nested rows.
+func ValueOf(x any) (Value, error) { return anyValue(x, 0) }
+
+func anyValue(x any, depth int) (Value, error) {
+	if depth > maxValueDepth {
+		return cqn.Null, fmt.Errorf("values are nested deeper than %d levels", maxValueDepth)
+	}
+	switch x := x.(type) {
+	case nil:
+		return cqn.Null, nil
+	case Value:
+		return x, nil
+	case *Row:
+		return cqn.OfRow(x), nil
+	case []*Row:
+		return cqn.OfRows(x), nil
+	case map[string]any:
+		row, err := anyRow(x, depth+1)
+		return cqn.OfRow(row), err
+	case []map[string]any:
+		rows := make([]*Row, len(x))
+		for i := range x {
+			var err error
+			if rows[i], err = anyRow(x[i], depth+1); err != nil {
+				return cqn.Null, err
+			}
+		}
+		return cqn.OfRows(rows), nil
+	case []any:
+		list := make([]Value, len(x))
+		for i := range x {
+			var err error
+			if list[i], err = anyValue(x[i], depth+1); err != nil {
+				return cqn.Null, err
+			}
+		}
+		return cqn.List(list), nil
+	case []string:
+		return listOf(x)
+	case float32:
+		return valueOf(float64(x))
+	case int8:
+		return valueOf(int64(x))
+	case uint16:
+		return valueOf(int64(x))
+	case uint32:
+		return valueOf(int64(x))
+	}
+	return valueOf(x)
+}
+
+// RowOf returns a row of Go values by element, in order of the names: see ValueOf.
+func RowOf(values map[string]any) (*Row, error) { return anyRow(values, 0) }
+
+func anyRow(values map[string]any, depth int) (*Row, error) {
+	row := cqn.NewRow()
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		v, err := anyValue(values[name], depth+1)
+		if err != nil {
+			return nil, fmt.Errorf("element %s: %w", name, err)
+		}
+		row.Set(name, v)
+	}
+	return row, nil
+}

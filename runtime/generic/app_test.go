@@ -121,6 +121,8 @@ var bothDatabases = []struct {
 	{"flows", TestFlows},
 	{"events", TestEvents},
 	{"temporal reads", TestTemporalReads},
+	{"query builder", TestQueryBuilder},
+	{"writes by query builder", TestWritesByQueryBuilder},
 }
 
 func user(id string, roles ...string) *auth.User {

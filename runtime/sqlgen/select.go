@@ -104,8 +104,12 @@ func (c *compiler) selectPlan(q *cqn.Select) (*Plan, error) {
 		return nil, err
 	}
 	s.plan.SQL = s.sql(q.Distinct)
-	if q.Lock == cqn.LockUpdate && s.t.LockUpdate != "" && s.main != nil {
-		s.plan.SQL += " " + fill(s.t.LockUpdate, []string{s.main.alias})
+	if q.Lock != cqn.NoLock && s.t.LockUpdate != "" && s.main != nil {
+		lock := s.t.LockUpdate
+		if q.Lock == cqn.LockShare {
+			lock = strings.Replace(lock, "FOR UPDATE", "FOR SHARE", 1)
+		}
+		s.plan.SQL += " " + fill(lock, []string{s.main.alias})
 	}
 	s.plan.Binds = st.binds
 	return s.plan, nil
@@ -334,11 +338,11 @@ func (sc *scope) reachedIn(target, cur *source, a *csn.Assoc, tables string, con
 		if err != nil {
 			return "", err
 		}
-		i, err := cur.column(p.Source)
+		i, err := sc.element(cur, p.Source) // may be computed
 		if err != nil {
 			return "", err
 		}
-		outer, inner = append(outer, o), append(inner, i)
+		outer, inner = append(outer, o), append(inner, i.at(precConcat+1))
 	}
 	sql := tuple(outer) + " IN (SELECT " + strings.Join(inner, ", ") + " FROM " + sc.from(tables)
 	if len(conds) > 0 {
