@@ -111,7 +111,7 @@ func resultType(name string, arg *csn.Builtin) *csn.Builtin {
 		return typeBool
 	case "tolower", "toupper", "lower", "upper", "trim", "ltrim", "rtrim", "concat", "substring", "substr", "replace":
 		return typeString
-	case "length", "indexof", "locate", "instr", "year", "month", "day", "hour", "minute", "second", "days_between", "years_between":
+	case "length", "indexof", "locate", "instr", "totaloffsetminutes", "year", "month", "day", "hour", "minute", "second", "days_between", "years_between":
 		return typeInt
 	case "count", "countdistinct", "row_number", "rank", "dense_rank":
 		return typeInt64

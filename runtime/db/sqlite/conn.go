@@ -34,6 +34,7 @@ type conn struct {
 	stmts   map[string]*entry
 	head    *entry                    // most recently used; its prev is the least recently used
 	regexps map[string]*regexp.Regexp // nil for patterns that are none
+	folded  [2]string                 // a text that was searched for, and it in small letters
 	text    []byte                    // memory for the values of a row
 	stop    chan struct{}
 	watcher watcher

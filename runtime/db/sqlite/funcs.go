@@ -5,6 +5,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"cds/parser/cqn"
@@ -20,6 +21,9 @@ func (c *conn) register() error {
 		"session_context": {NArgs: 1, Deterministic: true, AllowIndirect: true, Scalar: c.sessionContext},
 		"regexp":          {NArgs: 2, Deterministic: true, AllowIndirect: true, Scalar: c.regexp},
 		"concat_null":     {NArgs: -1, Deterministic: true, AllowIndirect: true, Scalar: concatNull},
+		"fold_lower":      {NArgs: 1, Deterministic: true, AllowIndirect: true, Scalar: textFunction(strings.ToLower)},
+		"fold_upper":      {NArgs: 1, Deterministic: true, AllowIndirect: true, Scalar: textFunction(strings.ToUpper)},
+		"fold_instr":      {NArgs: 2, Deterministic: true, AllowIndirect: true, Scalar: c.foldInstr},
 	}
 	for name, f := range fns {
 		if err := c.conn.CreateFunction(name, f); err != nil {
@@ -97,6 +101,27 @@ func concatNull(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
 		b = append(b, a.Text()...)
 	}
 	return sqlite.TextValue(string(b)), nil
+}
+
+// textFunction makes a function of a text. SQLite's own lower and upper know ASCII only.
+func textFunction(fn func(string) string) func(sqlite.Context, []sqlite.Value) (sqlite.Value, error) {
+	return func(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
+		if args[0].Type() == sqlite.TypeNull {
+			return sqlite.Value{}, nil
+		}
+		return sqlite.TextValue(fn(args[0].Text())), nil
+	}
+}
+
+// foldInstr tells whether a text contains another one, in any case of letters. The other one is the same for all rows of a search mostly.
+func (c *conn) foldInstr(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
+	if args[0].Type() == sqlite.TypeNull || args[1].Type() == sqlite.TypeNull {
+		return sqlite.Value{}, nil
+	}
+	if part := args[1].Text(); part != c.folded[0] {
+		c.folded = [2]string{part, strings.ToLower(part)}
+	}
+	return truth(strings.Contains(strings.ToLower(args[0].Text()), c.folded[1])), nil
 }
 
 // bindDecimal binds exact digits as the number that a column of SQLite's REAL affinity would hold.
