@@ -1,4 +1,5 @@
-// Package deploy brings a model into an empty database: its tables and views, and initial data from CSV files.
+// Package deploy brings a model into a database: its tables, views and indexes, and initial data from CSV and JSON files. A database that was deployed
+// before is changed to what the model has become; what would lose data is refused.
 //
 // Data files are named after their entity, my.bookshop-Books.csv, and stand in db/data, db/csv, data or csv, or in a folder data or
 // csv beside a source of the model. Everything happens in one transaction: if anything is wrong with a file, nothing is deployed, and all faults are told.
@@ -10,23 +11,58 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"time"
 
 	"cds/parser/csn"
 	"cds/runtime/db"
+	"cds/runtime/sqlgen"
 	"cds/runtime/sqlgen/ddl"
 )
 
-// Deploy creates the tables and views of a model in an empty database and loads the CSV files that it finds in files, a project's root; nil for
-// no data. It logs what it loads, and warns about files whose entity is unknown. log may be nil.
+// Options say what to deploy and how. The zero value deploys tables, views and indexes, without data, and changes nothing that loses data.
+type Options struct {
+	Files fs.FS        // a project's root, where data files are looked for; nil for no data
+	Log   *slog.Logger // what is loaded, and warnings; nil for none
+	// TestData loads the data files below test/ as well. Leave it off in production.
+	TestData  bool
+	NoIndexes bool // no indexes for associations and restrictions
+	// Integrity makes foreign key constraints of managed associations to one.
+	Integrity bool
+	AllowDrop bool // drop tables and columns that the model does not have any more
+	// Fresh drops what the database has of the last deployment, with all data, and begins anew.
+	Fresh bool
+	// Show is called with the plan before anything is done. An error ends the deployment without a change.
+	Show func(*Plan) error
+	Now  func() time.Time // nil: time.Now
+}
+
+// A Plan is what a deployment is about to do.
+type Plan struct {
+	*ddl.Plan
+	Schema *ddl.Schema // afterwards
+	First  bool        // nothing was deployed before
+	Same   bool        // the database has everything already
+	state  []string    // statements that remember the deployment
+}
+
+// Script returns all statements of the plan but for the data, with which the database comes to the same as by Evolve.
+func (p *Plan) Script() []string { return slices.Concat(p.SQL, p.state) }
+
+// Deploy creates the tables, views and indexes of a model in an empty database and loads the data files that it finds in files, a project's root; nil for
+// no data. It logs what it loads, and warns about files whose entity is unknown. log may be nil. Nothing of the deployment is remembered
+// in the database: it is for databases that live as long as the process, or are made anew.
 //
 // Cells without text are null. Keys of type UUID that are missing are generated; elements with @cds.on.insert that have no column in a file get the
 // time of the deployment or the user "anonymous", as in CAP. Errors are of type *Error.
 func Deploy(ctx context.Context, pool db.Pool, m *csn.Model, files fs.FS, log *slog.Logger) error {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	stmts, err := ddl.Create(m, pool.Dialect())
+	return New(ctx, pool, m, Options{Files: files, Log: log})
+}
+
+// New is Deploy with options.
+func New(ctx context.Context, pool db.Pool, m *csn.Model, opt Options) error {
+	opt = opt.complete()
+	schema, err := schemaOf(m, pool.Dialect(), opt)
 	if err != nil {
 		return modelError(err)
 	}
@@ -35,12 +71,11 @@ func Deploy(ctx context.Context, pool db.Pool, m *csn.Model, files fs.FS, log *s
 		return databaseError("the database cannot be written to", err)
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing after Commit
-	for _, s := range stmts {
-		if err := tx.Script(ctx, s); err != nil {
-			return databaseError("a statement failed: "+firstLine(s), err)
-		}
+	if err := run(ctx, tx, schema.Create(pool.Dialect())); err != nil {
+		return err
 	}
-	if err := load(ctx, tx, m, pool, files, log); err != nil {
+	all := func(string) bool { return true }
+	if err := load(ctx, tx, m, pool, opt, all); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
@@ -49,32 +84,60 @@ func Deploy(ctx context.Context, pool db.Pool, m *csn.Model, files fs.FS, log *s
 	return nil
 }
 
-// load loads all files. It reads on after a fault, so that one run tells as many as possible.
-func load(ctx context.Context, tx db.Tx, m *csn.Model, pool db.Pool, files fs.FS, log *slog.Logger) error {
-	found, strange := find(files, m)
+func (o Options) complete() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// schemaOf is what a model has in a database, with the indexes that it needs.
+func schemaOf(m *csn.Model, d sqlgen.Dialect, opt Options) (*ddl.Schema, error) {
+	schema, err := ddl.SchemaOf(m, d, ddl.SchemaOptions{Integrity: opt.Integrity})
+	if err == nil && !opt.NoIndexes {
+		schema.Indexes = indexes(m, schema, d)
+	}
+	return schema, err
+}
+
+func run(ctx context.Context, tx db.Tx, stmts []string) error {
+	for _, s := range stmts {
+		if err := tx.Script(ctx, s); err != nil {
+			return databaseError("a statement failed: "+firstLine(s), err)
+		}
+	}
+	return nil
+}
+
+// load loads all files. It reads on after a fault, so that one run tells as many as possible. isNew tells whether a table had been empty.
+func load(ctx context.Context, tx db.Tx, m *csn.Model, pool db.Pool, opt Options, isNew func(table string) bool) error {
+	found, strange := find(opt.Files, m, opt.TestData)
 	for _, p := range strange {
-		log.Warn("data file passed over: its name tells no entity of the model", "file", p)
+		opt.Log.Warn("data file passed over: its name tells no entity of the model", "file", p)
 	}
 	all := &Error{}
 	rows := 0
-	now := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
 	for _, f := range found {
 		if f.entity.SkipPersistence { // as code lists are that nobody uses
-			log.Warn("data file passed over: its entity has no table", "file", f.path, "entity", f.entity.Name)
+			opt.Log.Warn("data file passed over: its entity has no table", "file", f.path, "entity", f.entity.Name)
 			continue
 		}
-		l := &loader{tx: tx, d: pool.Dialect(), file: f, now: now, faults: all, log: log}
-		if err := l.run(ctx, files); err != nil {
+		l := &loader{tx: tx, d: pool.Dialect(), file: f, now: opt.Now().UTC().Format("2006-01-02T15:04:05.000Z"), faults: all, log: opt.Log,
+			upsert: !isNew(sqlgen.TableName(f.entity)), isNew: isNew}
+		if err := l.run(ctx, opt.Files); err != nil {
 			return err
 		}
-		log.Debug("data loaded", "file", f.path, "entity", f.entity.Name, "rows", l.rows)
+		opt.Log.Debug("data loaded", "file", f.path, "entity", f.entity.Name, "rows", l.rows)
 		rows += l.rows
 	}
 	if len(all.Faults) > 0 {
 		return all
 	}
 	if len(found) > 0 {
-		log.Info("data loaded", "files", len(found), "rows", rows)
+		opt.Log.Info("data loaded", "files", len(found), "rows", rows)
 	}
 	return nil
 }

@@ -13,23 +13,26 @@ import (
 // dirs are the folders with initial data below a project's root. Those beside the sources of the model are added.
 var dirs = [...]string{"db/data", "db/csv", "data", "csv", "srv/data", "srv/csv"}
 
-// maxFile bounds a CSV file.
+// testDirs are the folders with data for tests. Nobody wants them in production.
+var testDirs = [...]string{"test/data", "test/csv"}
+
+// maxFile bounds a data file.
 const maxFile = 512 << 20
 
-// A dataFile is a CSV file and the entity that its name tells.
+// A dataFile is a CSV or JSON file and the entity that its name tells.
 type dataFile struct {
 	path   string
 	entity *csn.Entity
 }
 
-// find returns the CSV files of a project whose names tell an entity, sorted by path, and the paths of those whose names don't. Of several files of
+// find returns the data files of a project whose names tell an entity, sorted by path, and the paths of those whose names don't. Of several files of
 // the same name the one in the first folder counts.
-func find(files fs.FS, m *csn.Model) (found []dataFile, strange []string) {
+func find(files fs.FS, m *csn.Model, test bool) (found []dataFile, strange []string) {
 	if files == nil {
 		return nil, nil
 	}
 	seen := map[string]bool{}
-	for _, dir := range folders(m) {
+	for _, dir := range folders(m, test) {
 		entries, err := fs.ReadDir(files, dir)
 		if err != nil {
 			continue // a folder that is not there, or not readable, has no data
@@ -37,14 +40,18 @@ func find(files fs.FS, m *csn.Model) (found []dataFile, strange []string) {
 		for _, e := range entries {
 			name := e.Name()
 			base, ok := strings.CutSuffix(name, ".csv")
-			if !ok || e.IsDir() || strings.HasPrefix(name, ".") || seen[name] {
+			isJSON := false
+			if !ok {
+				base, isJSON = strings.CutSuffix(name, ".json")
+			}
+			if !ok && !isJSON || e.IsDir() || strings.HasPrefix(name, ".") || seen[name] {
 				continue
 			}
 			seen[name] = true
 			p := path.Join(dir, name)
 			if ent := entityOf(m, base); ent != nil {
 				found = append(found, dataFile{p, ent})
-			} else {
+			} else if !isJSON { // there are many other reasons for a JSON file
 				strange = append(strange, p)
 			}
 		}
@@ -53,8 +60,11 @@ func find(files fs.FS, m *csn.Model) (found []dataFile, strange []string) {
 	return found, strange
 }
 
-func folders(m *csn.Model) []string {
+func folders(m *csn.Model, test bool) []string {
 	out := slices.Clone(dirs[:])
+	if test {
+		out = append(out, testDirs[:]...)
+	}
 	for i := 1; m.Files != nil; i++ {
 		f := m.Files.File(token.FileID(i))
 		if f == nil {

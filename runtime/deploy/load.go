@@ -36,6 +36,8 @@ type loader struct {
 	stmt  db.Stmt
 	rows  int
 
+	upsert bool // rows that are there are replaced
+	isNew  func(table string) bool
 	log    *slog.Logger
 	warned map[*csn.Element]bool
 }
@@ -61,6 +63,9 @@ func (l *loader) run(ctx context.Context, files fs.FS) error {
 	text, ok := l.read(files)
 	if !ok {
 		return nil
+	}
+	if strings.HasSuffix(l.file.path, ".json") {
+		return l.runJSON(ctx, text)
 	}
 	r := newCSV(text)
 	head, cerr := r.row()
@@ -199,6 +204,11 @@ func (l *loader) prepare(line int, columns []*csn.Element) bool {
 		}
 		l.seen = map[string]int{}
 	}
+	keys := ddl.Key(e)
+	if l.upsert && (generated || len(keys) == 0) {
+		l.log.Warn("data file passed over: its rows have no keys by which they could replace those that are there", "file", l.file.path)
+		return false
+	}
 	var b, marks []byte
 	b = append(b, "INSERT INTO "+sqlgen.Quote(sqlgen.TableName(e), l.d)+" ("...)
 	n := 0
@@ -216,8 +226,38 @@ func (l *loader) prepare(line int, columns []*csn.Element) bool {
 		put(f.el)
 	}
 	b = append(append(append(b, ") VALUES ("...), marks...), ')')
+	if l.upsert {
+		b = l.replace(b, keys)
+	}
 	l.stmt = db.Stmt{SQL: string(b), Binds: make([]cqn.Value, n)}
 	return true
+}
+
+// replace appends what happens to a row that is there: the columns of the file get their values, others stay.
+func (l *loader) replace(b []byte, keys []string) []byte {
+	b = append(b, " ON CONFLICT ("...)
+	for i, k := range keys {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, sqlgen.Quote(k, l.d)...)
+	}
+	b = append(b, ") DO "...)
+	sets := []byte(nil)
+	for _, el := range l.cols {
+		if slices.Contains(keys, el.Name) {
+			continue
+		}
+		if sets != nil {
+			sets = append(sets, ", "...)
+		}
+		name := sqlgen.Quote(el.Name, l.d)
+		sets = append(sets, name+" = excluded."+name...)
+	}
+	if sets == nil {
+		return append(b, "NOTHING"...)
+	}
+	return append(append(b, "UPDATE SET "...), sets...)
 }
 
 // fillFor returns how an element without a column in the file is filled; not at all if the database has a default or null will do.

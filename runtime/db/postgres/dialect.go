@@ -15,11 +15,14 @@ var _ sqlgen.Dialect = (*dialect)(nil)
 // Dialect returns the facts of PostgreSQL's SQL.
 func Dialect() sqlgen.Dialect {
 	return &dialect{sqlgen.Tables{
-		Reserved:   reserved(),
-		Types:      types(),
-		Functions:  functions(),
-		Sessions:   sessions(),
-		Barrier:    "OFFSET 0",
+		Reserved:    reserved(),
+		Types:       types(),
+		Functions:   functions(),
+		Sessions:    sessions(),
+		Barrier:     "OFFSET 0",
+		AlterColumn: "TYPE",
+		HasColumn: "SELECT count(*) FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass($1) AND lower(attname) = lower($2) AND attnum > 0 " +
+			"AND NOT attisdropped",
 		NullSafeEq: "?1 IS NOT DISTINCT FROM ?2",
 		NullSafeNe: "?1 IS DISTINCT FROM ?2",
 		True:       "TRUE",

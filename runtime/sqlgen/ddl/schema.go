@@ -39,6 +39,7 @@ type Column struct {
 type Constraint struct {
 	Name string `json:"name"`
 	SQL  string `json:"sql"`
+	Refs string `json:"refs,omitempty"` // the table that a foreign key leads to
 }
 
 // A View is a view. SQL is its query.
@@ -56,13 +57,35 @@ type Index struct {
 	Why   string `json:"why,omitempty"`
 }
 
+// Key returns the columns of a table's primary key: the keys of the entity, or its elements with @cds.valid.key.
+func Key(e *csn.Entity) []string {
+	els := versionKeys(e)
+	if els == nil {
+		els = e.Keys
+	}
+	out := make([]string, len(els))
+	for i, el := range els {
+		out[i] = el.Name
+	}
+	return out
+}
+
+// SchemaOptions say what a schema has beside what the model needs.
+type SchemaOptions struct {
+	// Integrity adds foreign key constraints for managed associations to one, as CAP's assert_integrity: db. Without it integrity is a matter of the runtime.
+	Integrity bool
+}
+
 // SchemaOf returns what Create makes of a model, by name. Errors are those of Create. Indexes are added by those who know what is asked for.
-func SchemaOf(m *csn.Model, d sqlgen.Dialect) (*Schema, error) {
+func SchemaOf(m *csn.Model, d sqlgen.Dialect, opt SchemaOptions) (*Schema, error) {
 	g, err := create(m, d)
 	if err != nil {
 		return nil, err
 	}
 	g.schema.Dialect = d.Name()
+	if opt.Integrity {
+		g.references()
+	}
 	return &g.schema, errors.Join(g.errs...)
 }
 
@@ -71,6 +94,9 @@ func (s *Schema) Create(d sqlgen.Dialect) []string {
 	var out []string
 	for _, t := range s.Tables {
 		out = append(out, t.create(t.Name, d))
+	}
+	for i := range s.Tables {
+		out = append(out, s.Tables[i].references(d)...)
 	}
 	for _, v := range s.Views {
 		out = append(out, v.create(d))
@@ -117,9 +143,22 @@ func (t *Table) create(name string, d sqlgen.Dialect) string {
 		parts = append(parts, "PRIMARY KEY("+names(t.Key, d)+")")
 	}
 	for _, c := range t.Constraints {
-		parts = append(parts, c.definition(d))
+		if c.Refs == "" || d.Tables().AlterColumn == "" { // else added when all tables are there
+			parts = append(parts, c.definition(d))
+		}
 	}
 	return "CREATE TABLE " + sqlgen.Quote(name, d) + " (\n  " + strings.Join(parts, ",\n  ") + "\n)"
+}
+
+// references returns the statements that add foreign keys, where they are not part of the table's own statement.
+func (t *Table) references(d sqlgen.Dialect) []string {
+	var out []string
+	for _, c := range t.Constraints {
+		if c.Refs != "" && d.Tables().AlterColumn != "" {
+			out = append(out, "ALTER TABLE "+sqlgen.Quote(t.Name, d)+" ADD "+c.definition(d))
+		}
+	}
+	return out
 }
 
 func (t *Table) column(name string) *Column {
