@@ -131,6 +131,9 @@ func BenchmarkCompile1000(b *testing.B)  { benchmarkCompile(b, 1000) }
 func BenchmarkCompile10000(b *testing.B) { benchmarkCompile(b, 10000) }
 
 func benchmarkCompile(b *testing.B, n int) {
+	if n > 1000 && testing.Short() {
+		b.Skip("takes seconds")
+	}
 	texts := largeModel(n)
 	b.ReportAllocs()
 	for b.Loop() {
