@@ -178,6 +178,10 @@ type Tables struct {
 	Bytes string
 	// LikePlain is appended to LIKE without ESCAPE where the database would take backslashes for escapes.
 	LikePlain string
+	// AlterColumn is what ALTER COLUMN name says before a new type; "" where a table can only be changed by making it anew.
+	AlterColumn string
+	// HasColumn is a query for the number of columns with the name that is its second parameter in the table that is its first, a quoted name.
+	HasColumn string
 	// Barrier is appended to a derived table so that its conditions are judged before any from outside.
 	Barrier string
 	// MaxName is the most bytes of a name that the database keeps; 0 for any number.
