@@ -19,6 +19,7 @@ import (
 // A batchPart is one request in a batch.
 type batchPart struct {
 	id     string // Content-ID, or id in JSON; "" for none
+	number int    // its place in the batch, from 1
 	method string
 	url    string // as it was sent
 	header http.Header

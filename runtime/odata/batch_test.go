@@ -222,6 +222,9 @@ func TestBatchFormats(t *testing.T) {
 	}
 	for accept, want := range map[string]string{"application/json": "application/json", "multipart/mixed": "multipart/mixed", "*/*": "multipart/mixed", "multipart/mixed;q=0, application/json": "application/json", "text/html": ""} {
 		w := s.do("POST /shop/$batch", asMulti, multi, "Accept: "+accept)
+		if want == "application/json" && accept == want && outline(t, w) != "1:200, 7:400" {
+			t.Errorf("as JSON: %s", w.Body)
+		}
 		if want == "" && w.Code != 406 || !strings.HasPrefix(w.Header().Get("Content-Type"), want) {
 			t.Errorf("Accept %s: %d %s", accept, w.Code, w.Header().Get("Content-Type"))
 		}

@@ -149,31 +149,31 @@ func validHeader(name, value string) bool {
 }
 
 // setBody turns the body member into bytes: JSON as it stands, text from a string, all else from base64url.
-func (part *batchPart) setBody(raw []byte) error {
+func (p *batchPart) setBody(raw []byte) error {
 	if raw == nil {
 		return nil
 	}
-	ct := part.header.Get("Content-Type")
+	ct := p.header.Get("Content-Type")
 	if ct == "" {
-		part.header.Set("Content-Type", jsonMedia)
+		p.header.Set("Content-Type", jsonMedia)
 		ct = jsonMedia
 	}
 	t, _, err := mime.ParseMediaType(ct)
 	if err != nil || t == jsonMedia || strings.HasSuffix(t, "+json") || raw[0] != '"' {
-		part.body = raw
+		p.body = raw
 		return nil
 	}
 	r := jsonReader{b: raw}
 	s, err := r.str()
 	if err != nil || strings.HasPrefix(t, "text/") {
-		part.body = []byte(s)
+		p.body = []byte(s)
 		return err
 	}
 	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(s), "="))
 	if err != nil {
 		return syntaxError("The body of a request with Content-Type %s must be in base64url", t)
 	}
-	part.body = b
+	p.body = b
 	return nil
 }
 
@@ -223,7 +223,9 @@ func (j *jsonBatchWriter) unit(b []byte, u *batchUnit, answers []*batchAnswer) [
 			b = append(b, ',')
 		}
 		b = append(b, `{"id":`...)
-		b = edm.AppendString(b, a.part.id)
+		if b = edm.AppendString(b, a.part.id); a.part.id == "" { // from multipart, where it may be missing
+			b = append(strconv.AppendInt(b[:len(b)-1], int64(a.part.number), 10), '"')
+		}
 		if u.name != "" {
 			b = append(b, `,"atomicityGroup":`...)
 			b = edm.AppendString(b, u.name)

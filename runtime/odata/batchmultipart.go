@@ -138,7 +138,7 @@ func (m *multipartReader) part(mediaType string, h textproto.MIMEHeader, body []
 	default:
 		return nil, badBatch("a part with a Content-Transfer-Encoding other than binary")
 	}
-	p := &batchPart{id: strings.TrimSpace(h.Get("Content-Id"))}
+	p := &batchPart{id: strings.TrimSpace(h.Get("Content-Id")), number: m.n}
 	if err := p.http(body); err != nil {
 		return nil, err
 	}

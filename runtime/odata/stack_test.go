@@ -79,9 +79,7 @@ func onBoth(t *testing.T, fn func(t *testing.T, app *cdstest.App)) {
 func handlers(a *cds.App) error {
 	s := a.Service("lib.Lib")
 	s.On(cds.Match{Events: []cds.Event{"boom"}}, func(context.Context, *cds.RawRequest, cds.Next) (*cds.Result, error) {
-		var m map[string]int
-		m["x"] = 1 // a nil map
-		return nil, nil
+		panic("assignment to entry in nil map")
 	})
 	s.On(cds.Match{Events: []cds.Event{"write"}}, func(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*cds.Result, error) {
 		if r.Data.Value("fail").Bool() {
