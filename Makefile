@@ -8,7 +8,7 @@ LINT_VER := v2.15.0
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint generate check-generated golden conformance language-score messages bench fuzz cover check check-all clean
+.PHONY: help build test lint generate check-generated golden conformance language-score messages bench fuzz ui5 cover check check-all clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: ## Benchmarks: start, reads against the reference server, allocations
 
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz $(or $(FUZZTIME),10s) $(LANGUAGE_FUZZTIME)
+
+ui5: ## Install OpenUI5 for the test of the bookshop with a real client
+	@scripts/ui5
 
 cover: ## Test coverage by package
 	$(GO) test -cover ./... | grep -v 'no test files'

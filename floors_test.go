@@ -25,7 +25,7 @@ const floors = `
 8  runtime/odata runtime/odata/* runtime/rest
 9  runtime/deploy
 10 runtime/serve
-11 codegen codegen/* runtime/cdstest
+11 codegen codegen/* runtime/cdstest runtime/cdstest/*
 12 cmd/cds cmd/cds/* samples/*
 `
 

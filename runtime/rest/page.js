@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   // The page reads the service's description and makes a form of each operation. All text goes in as text, never as markup.
-  const root = location.pathname.replace(/[^/]*$/, "");
+  const root = location.origin + location.pathname.replace(/[^/]*$/, ""); // without credentials that the page's own URL may have
   const verbs = ["get", "post", "put", "patch", "delete"];
   const byId = id => document.getElementById(id);
   let doc = {};
@@ -116,7 +116,7 @@
   const call = async (verb, path, inputs, body, answer, send) => {
     const url = address(path, inputs);
     send.disabled = true;
-    answer.replaceChildren(make("h3", {}, "Request"), make("pre", {}, verb.toUpperCase() + " " + url));
+    answer.replaceChildren(make("h3", {}, "Request"), make("pre", {}, verb.toUpperCase() + " " + url.slice(location.origin.length)));
     try {
       const init = { method: verb.toUpperCase(), headers: headers() };
       if (body) {
@@ -164,7 +164,7 @@
   };
 
   const start = async () => {
-    const r = await fetch("openapi.json", { headers: headers() });
+    const r = await fetch(root + "openapi.json", { headers: headers() });
     if (!r.ok) {
       byId("main").replaceChildren(make("p", { className: "bad" }, "The description could not be read: " + r.status + ". Give an authorization above."));
       return;

@@ -16,6 +16,7 @@ import (
 	cds "cds/runtime"
 	"cds/runtime/auth"
 	"cds/runtime/cdstest"
+	"cds/runtime/cdstest/browser"
 	"cds/runtime/odata"
 	"cds/runtime/rest"
 )
@@ -421,5 +422,69 @@ func TestDescription(t *testing.T) {
 	without.ServeHTTP(w, r.WithContext(cds.NewContext(r.Context(), bob, "")))
 	if w.Code != 404 {
 		t.Errorf("page without description: %d", w.Code)
+	}
+}
+
+// TestPage uses the page as people do: it lists the operations, takes parameters and a body, sends, and shows what came back.
+func TestPage(t *testing.T) {
+	b := browser.Open(t)
+	app := start(t)
+	s := app.CDS.Service("Shop")
+	door := rest.Mount(s, rest.Options{Options: odata.Options{BasePath: "/rest/shop"}, Page: true,
+		OpenAPI: func() ([]byte, error) { return openapi.REST(app.CDS.Model, s.Model) }})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user := auth.Anonymous
+		if r.Header.Get("Authorization") == "Bearer bobs" {
+			user = app.UserNamed("bob")
+		}
+		door.ServeHTTP(w, r.WithContext(cds.NewContext(r.Context(), user, "")))
+	}))
+	defer srv.Close()
+	b.Visit(srv.URL + "/rest/shop/$api-docs")
+	const script = `(async () => {
+		const until = async (what, ok) => {
+			for (let i = 0; i < 300; i++) {
+				if (ok()) return;
+				await new Promise((go) => setTimeout(go, 20));
+			}
+			throw new Error(what + ": " + document.body.innerText);
+		};
+		const text = (css) => document.querySelector(css)?.innerText ?? "";
+		const choose = (verb, path) => {
+			for (const x of document.querySelectorAll("nav button")) if (x.innerText.toLowerCase().replace(/\s+/g, " ") === verb + " " + path.toLowerCase()) return x.click();
+			throw new Error("no " + verb + " " + path + " in " + text("nav"));
+		};
+		const send = async (want) => {
+			document.querySelector(".send").click();
+			await until("answer " + want, () => text(".status").startsWith(want));
+		};
+		await until("a hint", () => text("main").includes("401"));
+		const auth = document.getElementById("auth");
+		auth.value = "Bearer bobs";
+		auth.onchange();
+		await until("operations", () => document.querySelectorAll("nav button").length > 20);
+		choose("get", "/Orders/{ID}");
+		document.getElementById("p-ID").value = "1";
+		document.getElementById("p-$select").value = "note";
+		await send("200");
+		const shown = text("section");
+		choose("post", "/Codes");
+		const body = document.querySelector("textarea"), proposed = body.value;
+		body.value = '{"a": 70, "b": "p"}';
+		await send("201");
+		const created = text("section");
+		choose("get", "/sum");
+		document.getElementById("p-a").value = "40";
+		document.getElementById("p-b").value = "2";
+		await send("200");
+		return [shown, proposed, created, text("section"), document.title];
+	})()`
+	var got []string
+	b.Eval(script, &got)
+	b.Screenshot("../../bin/artifacts/rest-page.png")
+	for i, want := range []string{`"note": "mine"`, `"a": 0`, `"a": 70`, "42", "Shop"} {
+		if i >= len(got) || !strings.Contains(got[i], want) {
+			t.Fatalf("%d: no %q in %q", i, want, got)
+		}
 	}
 }

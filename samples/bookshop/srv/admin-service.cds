@@ -14,3 +14,8 @@ service AdminService {
   /** How many copies of all books are there. */
   function stockLevel() returns Integer;
 }
+
+// Two people who change a book at the same time notice each other.
+annotate AdminService.Books with {
+  modifiedAt @odata.etag;
+}
