@@ -44,7 +44,9 @@ type AppOptions struct {
 	// Authorizers narrow decisions, in order (see Authorizer).
 	Authorizers   []Authorizer
 	DefaultLocale string // "" means en
-	Texts         Texts  // translations of messages; nil for none
+	// LogLevels say from which level on modules log (see App.Logger); "*" stands for those without one. nil leaves it to Log.
+	LogLevels map[string]slog.Level
+	Texts     Texts // translations of messages; nil for none
 	// Sleep waits for background work; nil waits by the clock. It returns early, with an error, when ctx ends.
 	Sleep func(ctx context.Context, d time.Duration) error
 	// PageDefault and PageMax are the page sizes where no @cds.query.limit says otherwise; 0 means 1000.

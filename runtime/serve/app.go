@@ -36,6 +36,7 @@ type App struct {
 	register   []func(*cds.App) error
 	data       fs.FS
 	openapi    func(*csn.Model, *csn.Service) ([]byte, error)
+	ext        extensions
 }
 
 // New returns an application that serves a model. model is called once per Build.

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -40,7 +42,10 @@ type Server struct {
 	ownPool bool
 	opt     Options
 	handler *router
-	limits  config.Server
+	outer   http.Handler // handler with the application's middlewares around it
+
+	listening []func(net.Addr)
+	limits    config.Server
 
 	counters *counters // nil unless they are wanted
 	texts    *i18n.Bundle
@@ -145,6 +150,11 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	if err := s.loadModel(a, production); err != nil {
 		return nil, err
 	}
+	for _, fn := range a.ext.loaded {
+		if err := fn(s.Model); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.chooseStrategy(a, production); err != nil {
 		return nil, err
 	}
@@ -152,7 +162,11 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 		return nil, &StartError{"i18n-file", "texts can't be read: " + err.Error(), "mend the file or take it away"}
 	}
 	var diags diag.List
-	s.CDS, diags = cds.NewApp(s.Model, s.appOptions(production))
+	appOpt := s.appOptions(production)
+	if appOpt.LogLevels, err = s.logLevels(); err != nil {
+		return nil, err
+	}
+	s.CDS, diags = cds.NewApp(s.Model, appOpt)
 	s.Warnings = diags
 	if diags.HasErrors() {
 		return nil, &ModelError{Diags: diags, Files: s.Model.Files}
@@ -174,6 +188,11 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 		s.Close()
 		return nil, err
 	}
+	if err := s.handler.extend(a.ext); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.outer, s.listening = wrap(s.handler, a.ext.use), a.ext.listening
 	return s, nil
 }
 
@@ -197,8 +216,18 @@ func (s *Server) loadModel(a *App, production bool) (err error) {
 	return nil
 }
 
-// Close ends what Build opened.
+// shutdownGrace is how long Close waits for background jobs.
+const shutdownGrace = 5 * time.Second
+
+// Close ends background jobs and what Build opened.
 func (s *Server) Close() error {
+	if s.CDS != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+		defer cancel()
+		if err := s.CDS.Shutdown(ctx); err != nil {
+			s.Log.Warn("background jobs have not ended", "err", err)
+		}
+	}
 	if s.pool != nil && s.ownPool {
 		return s.pool.Close()
 	}

@@ -31,6 +31,7 @@ type router struct {
 	vary, hsts string        // headers
 	static     *static       // nil for none
 	ready      atomic.Bool
+	routes     *http.ServeMux // of the application; nil for none
 }
 
 type mount struct {
@@ -95,7 +96,7 @@ func (r *router) doorOptions(svc *cds.Service, path string) odata.Options {
 func (r *router) restOptions(svc *cds.Service, path string) rest.Options {
 	o := rest.Options{Options: r.doorOptions(svc, path), Page: r.server.apiDocs()}
 	if describe := r.server.openapi; describe != nil {
-		o.OpenAPI = func() ([]byte, error) { return describe(svc.App.Model, svc.Model) }
+		o.OpenAPI = func() ([]byte, error) { return describe(r.server.Model, r.server.Model.Service(svc.Model.Name)) }
 	}
 	return o
 }
@@ -106,7 +107,7 @@ func (s *Server) apiDocs() bool {
 }
 
 // Handler returns the server's HTTP handler.
-func (s *Server) Handler() http.Handler { return s.handler }
+func (s *Server) Handler() http.Handler { return s.outer }
 
 // values of the headers that all answers have: one allocation for all. No header's slice has room to grow into the next.
 type values [4]string
@@ -149,7 +150,7 @@ func (r *router) serve(w http.ResponseWriter, req *http.Request) {
 		r.serveService(w, req, m, v)
 		return
 	}
-	if r.static.serve(w, req) {
+	if r.serveRoute(w, req, v) || r.static.serve(w, req) {
 		return
 	}
 	switch path {

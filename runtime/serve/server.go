@@ -16,7 +16,7 @@ import (
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	l := &s.limits
 	srv := &http.Server{
-		Handler:           s.handler,
+		Handler:           s.outer,
 		ReadHeaderTimeout: l.ReadHeaderTimeout,
 		ReadTimeout:       l.ReadTimeout,
 		WriteTimeout:      l.WriteTimeout,
@@ -30,6 +30,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ln) }()
+	for _, fn := range s.listening {
+		fn(ln.Addr())
+	}
 	select {
 	case err := <-done:
 		return err
