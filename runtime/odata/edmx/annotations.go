@@ -329,6 +329,39 @@ type node struct {
 	name   string
 	value  *cqn.AnnoValue
 	fields []*node
+	annos  []*node // annotations of the annotation: @Common.Text.@UI.TextArrangement
+}
+
+// annotated returns the annotation of n with a dotted name, the term's first.
+func (n *node) annotated(name string) *node {
+	parts := strings.Split(name, ".")
+	if ns, _ := vocabulary(parts[0]); ns == "" || len(parts) < 2 {
+		return nil
+	}
+	term := &node{fields: n.annos}
+	a := term.field(parts[0] + "." + parts[1])
+	n.annos = term.fields
+	for _, p := range parts[2:] {
+		a = a.field(p)
+	}
+	return a
+}
+
+// unwrapped takes apart a value that brings annotations along: {$value: 1, @UI.Hidden: true}.
+func (n *node) unwrapped() *node {
+	inner := n.value.Field("$value")
+	if inner == nil || n.value.Kind != cqn.AnnoStruct {
+		return n
+	}
+	out := &node{name: n.name, value: inner, fields: n.fields, annos: n.annos}
+	for _, f := range n.value.Fields {
+		if name, ok := strings.CutPrefix(f.Name, "@"); ok {
+			if a := out.annotated(name); a != nil {
+				a.value = f.Value
+			}
+		}
+	}
+	return out
 }
 
 func (n *node) field(name string) *node {
@@ -347,7 +380,11 @@ func (n *node) field(name string) *node {
 func (g *groups) generic(as csn.Annotations, set bool) {
 	root := &node{}
 	for i := range as {
-		parts := strings.Split(oldCapability(as[i].Name), ".")
+		names := strings.Split(oldCapability(as[i].Name), ".@")
+		if names[0] == "Common.TextArrangement" && as.Get("Common.Text") != nil {
+			names = []string{"Common.Text", "UI.TextArrangement"}
+		}
+		parts := strings.Split(names[0], ".")
 		if ns, _ := vocabulary(parts[0]); ns == "" || len(parts) < 2 || as[i].Value == nil || as[i].Value.Kind == cqn.AnnoNull {
 			continue
 		}
@@ -358,7 +395,14 @@ func (g *groups) generic(as csn.Annotations, set bool) {
 		for _, p := range parts[2:] {
 			n = n.field(p)
 		}
-		n.value = as[i].Value
+		for _, name := range names[1:] {
+			if n != nil {
+				n = n.annotated(name)
+			}
+		}
+		if n != nil {
+			n.value = as[i].Value
+		}
 	}
 	for _, n := range root.fields {
 		alias, _, _ := strings.Cut(n.name, ".")
@@ -382,25 +426,56 @@ func oldCapability(name string) string {
 }
 
 func (w *writer) annotation(n *node) {
+	n = n.unwrapped()
 	term, qualifier, _ := strings.Cut(n.name, "#")
-	attrs := []string{"Term", term, "Qualifier", qualifier}
-	if len(n.fields) == 0 && n.value != nil {
-		if attr, text, ok := scalarAttr(n.value, term); ok {
-			w.empty("Annotation", append(attrs, attr+"!", text)...)
-			w.term(term)
+	w.holder("Annotation", []string{"Term", term, "Qualifier", qualifier}, n, term, recordType(term), 0, func() { w.term(term) })
+}
+
+// holder writes an annotation or a property of a record: its value as an attribute or as an element, then its annotations. Without a value it
+// writes nothing. used is called if something is written.
+func (w *writer) holder(tag string, attrs []string, n *node, owner, typ string, depth int, used func()) {
+	var body []byte
+	if attr, text, ok := simple(n, owner); ok {
+		attrs = append(attrs, attr+"!", text)
+	} else {
+		if body = w.expression(n.value); body == nil {
+			w.depth++
+			body = w.capture(func() { w.value(n, typ, depth) })
+			w.depth--
+		}
+		if len(body) == 0 {
 			return
 		}
 	}
-	w.depth++
-	body := w.capture(func() { w.value(n, recordType(term), 0) })
-	w.depth--
+	used()
+	if depth <= maxDepth {
+		w.depth++
+		body = append(body, w.capture(func() {
+			for _, a := range n.annos {
+				w.annotation(a)
+			}
+		})...)
+		w.depth--
+	}
 	if len(body) == 0 {
+		w.empty(tag, attrs...)
 		return
 	}
-	w.term(term)
-	w.open("Annotation", attrs...)
+	w.open(tag, attrs...)
 	w.b = append(w.b, body...)
-	w.close("Annotation")
+	w.close(tag)
+}
+
+// simple returns the attribute for a value without parts.
+func simple(n *node, owner string) (attr, text string, ok bool) {
+	if len(n.fields) > 0 || n.value == nil {
+		return "", "", false
+	}
+	if r, isRef := n.value.Expr.(*cqn.Ref); isRef && n.value.Kind == cqn.AnnoExpr {
+		text, ok = pathOf(r)
+		return "Path", text, ok
+	}
+	return scalarAttr(n.value, owner)
 }
 
 // recordType returns the type of a record for the most used terms; "" leaves it out.
@@ -451,6 +526,8 @@ func (w *writer) value(n *node, typ string, depth int) {
 			default:
 				if attr, text, ok := scalarAttr(item, typ); ok {
 					w.text(attr, text)
+				} else if item.Kind == cqn.AnnoExpr && item.Expr != nil {
+					w.b = append(w.b, w.expression(item)...)
 				}
 			}
 		}
@@ -476,26 +553,24 @@ func (w *writer) record(n *node, typ string, depth int) {
 		fields = append(fields, f)
 	}
 	w.nest("Record", []string{"Type", typ}, func() {
+		var annos []*node
 		for _, f := range fields {
-			if len(f.fields) == 0 && f.value != nil {
-				if attr, text, ok := scalarAttr(f.value, f.name); ok {
-					w.empty("PropertyValue", "Property", f.name, attr+"!", text)
-					continue
+			if name, ok := strings.CutPrefix(f.name, "@"); ok {
+				if a := (&node{}).annotated(name); a != nil {
+					annos = append(annos, &node{name: name, value: f.value, fields: f.fields})
 				}
+				continue
 			}
-			w.depth++
-			body := w.capture(func() { w.value(f, recordType(typ+"/"+f.name), depth+1) })
-			w.depth--
-			if len(body) > 0 {
-				w.open("PropertyValue", "Property", f.name)
-				w.b = append(w.b, body...)
-				w.close("PropertyValue")
-			}
+			f = f.unwrapped()
+			w.holder("PropertyValue", []string{"Property", f.name}, f, f.name, recordType(typ+"/"+f.name), depth+1, func() {})
+		}
+		for _, a := range annos {
+			w.annotation(a)
 		}
 	})
 }
 
-// scalarAttr returns the attribute for a simple value; ok is false for structured ones and for expressions, which are left out.
+// scalarAttr returns the attribute for a simple value; ok is false for structured ones and for expressions.
 func scalarAttr(v *cqn.AnnoValue, owner string) (attr, text string, ok bool) {
 	switch v.Kind {
 	case cqn.AnnoTrue:

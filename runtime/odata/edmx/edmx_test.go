@@ -83,7 +83,8 @@ func TestAnnotations(t *testing.T) {
 		{"UI.Chart#a", record(cqn.AnnoField{Name: "$Type", Value: str("UI.ChartDefinitionType")}), `Qualifier="a"`},
 		{"restrict", str("secret condition"), ""},
 		{"my.own", str("x"), ""},
-		{"Core.Description", &cqn.AnnoValue{Kind: cqn.AnnoExpr, Expr: cqn.NewRef("x")}, ""},
+		{"Core.Description", &cqn.AnnoValue{Kind: cqn.AnnoExpr, Expr: cqn.NewRef("x", "y")}, `Term="Core.Description" Path="x/y"/>`},
+		{"Core.Description", &cqn.AnnoValue{Kind: cqn.AnnoExpr, Expr: &cqn.Param{From: cqn.FromUserID}}, ""},
 	} {
 		m := annotated(cqn.AnnoField{Name: tc.name, Value: tc.value})
 		got := string(Marshal(m, m.Service("S"), Options{}))

@@ -84,7 +84,7 @@ func schemaOf(s *elem) object {
 		c := &s.Children[i]
 		switch c.name() {
 		case "Annotation":
-			out.set("@"+termOf(c), valueOf(c, termOf(c)))
+			out.annotate("", c)
 		case "EntityContainer":
 			out.set("EntityContainer", containerOf(c))
 		case "EntityType", "ComplexType":
@@ -107,7 +107,7 @@ func schemaOf(s *elem) object {
 			var list object
 			for j := range c.Children {
 				a := &c.Children[j]
-				list.set("@"+termOf(a), valueOf(a, a.attr("Term")))
+				list.annotate("", a)
 			}
 			annotations.set(c.attr("Target"), list)
 		}
@@ -263,9 +263,26 @@ func valueOf(e *elem, term string) any {
 		}
 	}
 	for i := range e.Children {
-		return itemOf(&e.Children[i], term)
+		if c := &e.Children[i]; c.name() != "Annotation" {
+			return itemOf(c, term)
+		}
 	}
 	return true
+}
+
+// annotate sets an annotation of what name says, and the annotations of that: @Common.Text and @Common.Text@UI.TextArrangement.
+func (o *object) annotate(name string, a *elem) {
+	name += "@" + termOf(a)
+	o.set(name, valueOf(a, a.attr("Term")))
+	o.annotations(name, a)
+}
+
+func (o *object) annotations(name string, e *elem) {
+	for i := range e.Children {
+		if c := &e.Children[i]; c.name() == "Annotation" {
+			o.annotate(name, c)
+		}
+	}
 }
 
 func itemOf(c *elem, term string) any {
@@ -281,7 +298,12 @@ func itemOf(c *elem, term string) any {
 		}
 		for i := range c.Children {
 			p := &c.Children[i]
+			if p.name() == "Annotation" {
+				o.annotate("", p)
+				continue
+			}
 			o.set(p.attr("Property"), valueOf(p, term+"/"+p.attr("Property")))
+			o.annotations(p.attr("Property"), p)
 		}
 		return o
 	case "Collection":
@@ -292,6 +314,18 @@ func itemOf(c *elem, term string) any {
 		return list
 	case "Null":
 		return nil
+	case "Not", "Neg":
+		return object{{"$" + c.name(), valueOf(c, term)}}
+	case "And", "Or", "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "Add", "Sub", "Mul", "DivBy", "Mod", "In", "If", "Apply":
+		args := []any{}
+		for i := range c.Children {
+			args = append(args, itemOf(&c.Children[i], term))
+		}
+		o := object{{"$" + c.name(), args}}
+		if f := c.attr("Function"); f != "" {
+			o.set("$Function", f)
+		}
+		return o
 	}
 	if v, ok := constantOf(c.name(), c.Text); ok {
 		return v
