@@ -30,6 +30,7 @@ type Config struct {
 	// StatementTimeout is how long the server runs a statement at most, also if nobody is there any more to cancel it; 0 for no limit of its own.
 	StatementTimeout time.Duration
 	Synchronous      string // SQLite: "full", "normal", "off"; "" lets the driver choose
+	ForeignKeys      bool   // SQLite: foreign key constraints are enforced; elsewhere they always are
 	Credentials      map[string]string
 }
 

@@ -30,14 +30,21 @@ func indexes(m *csn.Model, schema *ddl.Schema, d sqlgen.Dialect) []ddl.Index {
 	if err == nil {
 		m = full
 	}
-	for _, e := range m.Entities {
-		x.named(e)
-		for _, el := range e.Flat {
-			if a := el.Assoc(); a != nil && a.Many && a.Target != nil {
-				x.add(a.Target, targets(a), "association "+e.Name+"."+el.Name)
+	for _, views := range []bool{false, true} { // what a service repeats of its tables is no further reason
+		x.repeats = views
+		for _, e := range m.Entities {
+			if (e.Source != nil) != views {
+				continue
+			}
+			x.named(e)
+			for _, el := range e.Flat {
+				if a := el.Assoc(); a != nil && a.Many && a.Target != nil {
+					x.add(a.Target, targets(a), "association "+e.Name+"."+el.Name)
+				}
 			}
 		}
 	}
+	x.repeats = false
 	policy, _ := authz.Compile(m, authz.Options{}) // what is wrong with a restriction is told by the compiler
 	for _, c := range policy.RowConditions() {
 		x.condition(c.Entity, c.Where, "restriction "+c.Rule, 0)
@@ -57,6 +64,8 @@ type indexer struct {
 	tables map[string]*ddl.Table
 	list   []*wanted
 	byName map[string]*wanted
+	// repeats: a reason for an index that is wanted already is not noted.
+	repeats bool
 }
 
 func targets(a *csn.Assoc) []*csn.Element {
@@ -89,7 +98,7 @@ func (x *indexer) add(e *csn.Entity, els []*csn.Element, why string) {
 	}
 	key := w.table + "(" + strings.Join(w.cols, ",")
 	if old := x.byName[key]; old != nil {
-		if !slices.Contains(old.why, why) {
+		if !x.repeats && !slices.Contains(old.why, why) {
 			old.why = append(old.why, why)
 		}
 		return

@@ -112,11 +112,15 @@ type entry struct {
 	prev, next *entry
 }
 
-func (c *conn) setUp(sync string) error {
-	pragmas := []string{"PRAGMA foreign_keys=OFF", fmt.Sprintf("PRAGMA cache_size=-%d", cacheKiB), "PRAGMA case_sensitive_like=ON"}
+func (c *conn) setUp(p *pool) error {
+	keys := "OFF"
+	if p.foreignKeys {
+		keys = "ON"
+	}
+	pragmas := []string{"PRAGMA foreign_keys=" + keys, fmt.Sprintf("PRAGMA cache_size=-%d", cacheKiB), "PRAGMA case_sensitive_like=ON"}
 	if c.write {
 		pragmas = append([]string{"PRAGMA journal_mode=WAL"}, pragmas...)
-		pragmas = append(pragmas, "PRAGMA synchronous="+strings.ToUpper(sync))
+		pragmas = append(pragmas, "PRAGMA synchronous="+strings.ToUpper(p.sync))
 	} else {
 		pragmas = append(pragmas, "PRAGMA query_only=ON")
 	}
@@ -249,6 +253,9 @@ func bind(s *sqlite.Stmt, values []cqn.Value) error {
 	return nil
 }
 
+// resultForeignKeyAction is what a foreign key's own action fails with. We make no triggers.
+const resultForeignKeyAction = sqlite.ResultConstraintTrigger
+
 // wrap turns an error of the library into one of db's kinds, keeping it as cause.
 func wrap(err error) error {
 	if err == nil {
@@ -264,11 +271,11 @@ func wrap(err error) error {
 	switch code {
 	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
 		kind = db.ErrUnique
-	case sqlite.ResultConstraintForeignKey:
+	case sqlite.ResultConstraintForeignKey, resultForeignKeyAction:
 		kind = db.ErrForeignKey
 	case sqlite.ResultConstraintNotNull:
 		kind = db.ErrNotNull
-	case sqlite.ResultConstraintCheck, sqlite.ResultConstraintTrigger:
+	case sqlite.ResultConstraintCheck:
 		kind = db.ErrCheck
 	default:
 		switch code.ToPrimary() {

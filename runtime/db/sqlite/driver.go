@@ -5,7 +5,7 @@
 // database "in memory" is a private temporary file without syncing, removed by Close: SQLite's own memory databases cannot be shared
 // between connections without their blocking one another.
 //
-// Foreign keys are not enforced by the database (CAP's default as well): integrity is a matter of the model, checked by the
+// Foreign keys are not enforced by the database unless asked for (CAP's default as well): integrity is a matter of the model, checked by the
 // runtime where a model asks for it.
 package sqlite
 
@@ -38,7 +38,7 @@ func (d driver) Open(ctx context.Context, cfg db.Config) (db.Pool, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p := &pool{dialect: d.dialect, sync: cfg.Synchronous, size: cfg.Readers}
+	p := &pool{dialect: d.dialect, sync: cfg.Synchronous, size: cfg.Readers, foreignKeys: cfg.ForeignKeys}
 	if p.size <= 0 {
 		p.size = min(max(2, runtime.GOMAXPROCS(0)), 8)
 	}
@@ -79,7 +79,7 @@ func Clone(ctx context.Context, from db.Pool) (db.Pool, error) {
 	if err != nil {
 		return nil, wrap(err)
 	}
-	p := &pool{dialect: src.dialect, size: src.size}
+	p := &pool{dialect: src.dialect, size: src.size, foreignKeys: src.foreignKeys}
 	if err := p.makePrivate(image); err != nil {
 		return nil, err
 	}
@@ -92,15 +92,16 @@ func Clone(ctx context.Context, from db.Pool) (db.Pool, error) {
 
 // A pool keeps its connections in channels; a nil entry stands for one that has not been opened yet.
 type pool struct {
-	dialect sqlgen.Dialect
-	path    string
-	dir     string // temporary directory to be removed by Close; "" for none
-	sync    string
-	size    int
-	readers chan *conn
-	writer  chan *conn
-	done    chan struct{} // closed by Close
-	once    sync.Once
+	dialect     sqlgen.Dialect
+	path        string
+	dir         string // temporary directory to be removed by Close; "" for none
+	sync        string
+	size        int
+	foreignKeys bool
+	readers     chan *conn
+	writer      chan *conn
+	done        chan struct{} // closed by Close
+	once        sync.Once
 }
 
 // makePrivate gives the pool a temporary file of its own, with the given content.
@@ -151,7 +152,7 @@ func (p *pool) open(write bool) (*conn, error) {
 	}
 	c := &conn{pool: p, conn: raw, write: write, stmts: map[string]*entry{}}
 	raw.SetBusyTimeout(busyTimeout)
-	if err := c.setUp(p.sync); err != nil {
+	if err := c.setUp(p); err != nil {
 		_ = raw.Close()
 		return nil, wrap(err)
 	}

@@ -246,15 +246,22 @@ func (p *planner) alterInPlace(td *tableDelta) {
 	for _, c := range td.constraintsOff {
 		run("DROP CONSTRAINT " + sqlgen.Quote(c.Name, p.d))
 	}
+	computed := td.computedAnew()
+	for _, c := range computed {
+		run("DROP COLUMN " + sqlgen.Quote(c, p.d))
+	}
 	for _, c := range td.added {
-		run("ADD COLUMN " + c.definition(p.d))
+		if c.Generated == "" {
+			run("ADD COLUMN " + c.definition(p.d))
+		}
 	}
 	for _, pair := range td.altered {
 		was, c := pair[0], pair[1]
 		name := sqlgen.Quote(c.Name, p.d)
-		if was.Generated != c.Generated {
-			run("DROP COLUMN " + name)
-			run("ADD COLUMN " + c.definition(p.d))
+		if c.Generated != "" || was.Generated != "" {
+			if c.Generated == "" {
+				run("ADD COLUMN " + c.definition(p.d))
+			}
 			continue
 		}
 		if was.Type != c.Type {
@@ -272,11 +279,39 @@ func (p *planner) alterInPlace(td *tableDelta) {
 		}
 	}
 	for _, c := range td.dropped {
-		run("DROP COLUMN " + sqlgen.Quote(c.Name, p.d))
+		if !slices.Contains(computed, c.Name) {
+			run("DROP COLUMN " + sqlgen.Quote(c.Name, p.d))
+		}
+	}
+	for i := range td.now.Columns { // when what they are computed of is there
+		if c := &td.now.Columns[i]; c.Generated != "" && (slices.Contains(computed, c.Name) || td.old.column(c.Name) == nil) {
+			run("ADD COLUMN " + c.definition(p.d))
+		}
 	}
 	for _, c := range td.onto {
 		p.late = append(p.late, head+"ADD "+c.definition(p.d))
 	}
+}
+
+// computedAnew returns the columns that are dropped first: those that are computed in another way now, or not any more, or come to be; and all of them
+// where another column changes its type, which databases don't let happen below them.
+func (td *tableDelta) computedAnew() []string {
+	retyped := false
+	for _, pair := range td.altered {
+		retyped = retyped || pair[0].Type != pair[1].Type
+	}
+	var out []string
+	for i := range td.old.Columns {
+		was := &td.old.Columns[i]
+		now := td.now.column(was.Name)
+		switch {
+		case was.Generated != "" && (retyped || now == nil || *now != *was):
+			out = append(out, was.Name)
+		case was.Generated == "" && now != nil && now.Generated != "":
+			out = append(out, was.Name)
+		}
+	}
+	return out
 }
 
 // rebuild makes the table anew beside the old one, with its rows, and gives it the old one's name.

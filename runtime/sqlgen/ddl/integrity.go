@@ -51,14 +51,14 @@ func (g *generator) reference(t *Table, el *csn.Element) (Constraint, bool) {
 			return Constraint{}, false
 		}
 	}
-	onDelete := "RESTRICT"
+	onDelete := "NO ACTION" // unlike RESTRICT it waits for the end of the transaction
 	if isParent(el, target) {
 		onDelete = "CASCADE"
 	}
 	return Constraint{
 		Name: "c__" + t.Name + "_" + el.Name,
 		SQL: "FOREIGN KEY(" + names(cols, g.d) + ") REFERENCES " + sqlgen.Quote(sqlgen.TableName(target), g.d) + "(" + names(refs, g.d) +
-			") ON UPDATE RESTRICT ON DELETE " + onDelete + " DEFERRABLE INITIALLY DEFERRED",
+			") ON DELETE " + onDelete + " DEFERRABLE INITIALLY DEFERRED",
 		Refs: sqlgen.TableName(target),
 	}, true
 }

@@ -31,9 +31,9 @@ var ErrNoBinaries = errors.New("PostgreSQL is not installed: there is no initdb 
 // shared is the one server of a test binary, started by the first test that needs it.
 var shared = sync.OnceValues(func() (*Server, error) { return Start(context.Background()) })
 
-// Open returns an empty database of the test's own, removed when it ends. Where PostgreSQL is not installed the test is skipped; with CI=true in
-// the environment it fails.
-func Open(t testing.TB) db.Config {
+// Shared returns the one server of the test binary. Where PostgreSQL is not installed the test is skipped; with CI=true in the environment it
+// fails.
+func Shared(t testing.TB) *Server {
 	t.Helper()
 	s, err := shared()
 	switch {
@@ -42,6 +42,14 @@ func Open(t testing.TB) db.Config {
 	case err != nil:
 		t.Fatal(err)
 	}
+	return s
+}
+
+// Open returns an empty database of the test's own, removed when it ends. Where PostgreSQL is not installed the test is skipped; with CI=true in
+// the environment it fails.
+func Open(t testing.TB) db.Config {
+	t.Helper()
+	s := Shared(t)
 	name, err := s.Create(context.Background(), "")
 	if err != nil {
 		t.Fatal(err)
