@@ -56,6 +56,7 @@ func DatabaseOf(cfg *config.Config, opt Options) (Database, error) {
 	if d.Config.Synchronous == "" && cfg.Is(config.Production) {
 		d.Config.Synchronous = "full"
 	}
+	d.Config.ForeignKeys = cfg.Str("features.assert_integrity") == "db"
 	if d.Kind == "sqlite" {
 		d.sqlite(opt)
 		return d, nil
@@ -75,7 +76,7 @@ func (d *Database) sqlite(opt Options) {
 		d.Config.URL, d.Memory, d.Shown = ":memory:", true, "sqlite in memory"
 		return
 	}
-	if !strings.HasPrefix(file, "/") && opt.Dir != "" {
+	if !strings.HasPrefix(file, "/") && opt.Dir != "" && opt.Dir != "." {
 		file = opt.Dir + "/" + file
 	}
 	d.Config.URL, d.Shown = file, "sqlite "+file
