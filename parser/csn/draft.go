@@ -375,7 +375,8 @@ func adminElements(d *drafter) Elements {
 			el.Value, el.OnRead = me(holder), true
 		case "InProcessByUser": // nobody, once the lock has ended, so that others may take the draft over
 			locked := &cqn.Binary{Op: cqn.Or, L: equals(holder, &cqn.Param{From: cqn.FromUserID}), R: fresh}
-			el.Value, el.OnRead = &cqn.Case{Whens: []cqn.When{{Cond: locked, Then: holder}}, Else: &cqn.Lit{Value: cqn.String("")}}, true
+			el.Value, el.OnRead = &cqn.Case{Whens: []cqn.When{{Cond: &cqn.Unary{Op: cqn.IsNull, X: holder}, Then: &cqn.Lit{}}, {Cond: locked, Then: holder}},
+				Else: &cqn.Lit{Value: cqn.String("")}}, true
 		}
 		if strings.HasSuffix(el.Name, "Description") || el.Name == DraftNotes {
 			el.Annotations, el.Apart = Annotations{flagAnno("cds.api.ignore")}, true

@@ -4,6 +4,7 @@ import (
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/auth"
+	"cds/runtime/sqlgen"
 )
 
 // The events of the draft choreography. Rights know none of them: each is one of the standard events, on active rows or on drafts (section 10).
@@ -109,6 +110,19 @@ func serviceEvents(target *csn.Entity, ev Event) []Event {
 
 // draftElement refuses elements that only the framework uses. It writes them, too: to which draft a row belongs is checked with the new values.
 func draftElement(el *csn.Element, write bool) bool { return el != nil && el.Internal && !write }
+
+// draftWrite decides whether an element of a draft may be written: a draft is copied whole, and what is changed in it must be something that the user
+// may set in new or in active rows. Which of them it is shows when the draft is saved.
+func draftWrite(r *rules, g *guard, el *csn.Element, use sqlgen.Use) error {
+	if use != sqlgen.Update {
+		return nil
+	}
+	m := r.match(g.s, Update)
+	if m.ok || r.match(g.s, Create).ok {
+		return nil
+	}
+	return &sqlgen.Forbidden{Entity: name(el.Owner), Element: el.Name, Anonymous: g.anonymous(), Reason: m.names[0]}
+}
 
 // newDraft decides what a new draft needs of the active rows; ok is false if there is nothing to decide.
 func (p *Policy) newDraft(u *auth.User, a Access) (Decision, bool) {

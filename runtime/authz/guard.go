@@ -145,6 +145,9 @@ func (g *Guard) Element(el *csn.Element, use sqlgen.Use) error {
 	if r == nil {
 		return nil
 	}
+	if isDraft(el.Owner) && use >= sqlgen.Update {
+		return draftWrite(r, st, el, use)
+	}
 	ev := Read
 	switch use {
 	case sqlgen.Update:

@@ -80,6 +80,27 @@ func (d *drafting) input(_ context.Context, r *cds.RawRequest) error {
 		if err := in.row(row, r.Target, "", 0); err != nil {
 			return err
 		}
+		if err := mayWrite(r, row, r.Target, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayWrite refuses elements that the user may never set.
+func mayWrite(r *cds.RawRequest, row *cds.Row, e *csn.Entity, depth int) error {
+	for _, f := range row.Fields() {
+		el := e.Element(f.Name)
+		if err := r.MayWrite(el); err != nil {
+			return err
+		}
+		if a := el.Assoc(); a != nil && depth < maxDepth {
+			for _, c := range children(f.Value) {
+				if err := mayWrite(r, c, a.Target, depth+1); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (s *Server) Mounted() []Mounted {
 func entitySets(svc *csn.Service) []*csn.Entity {
 	var out []*csn.Entity
 	for _, e := range svc.Entities {
-		if e.Exposure != csn.AutoExposed {
+		if e.Exposure != csn.AutoExposed && e.Active == nil {
 			out = append(out, e)
 		}
 	}
