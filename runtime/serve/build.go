@@ -166,6 +166,9 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	if appOpt.LogLevels, err = s.logLevels(); err != nil {
 		return nil, err
 	}
+	if appOpt.Drafts, err = draftOptions(s.Config.Section); err != nil {
+		return nil, err
+	}
 	s.CDS, diags = cds.NewApp(s.Model, appOpt)
 	s.Warnings = diags
 	if diags.HasErrors() {
