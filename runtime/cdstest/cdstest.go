@@ -32,7 +32,6 @@ import (
 	"cds/runtime/db/postgres"
 	"cds/runtime/db/postgres/pgtest"
 	"cds/runtime/db/sqlite"
-	"cds/runtime/deploy"
 	"cds/runtime/serve"
 	"cds/strategies"
 )
@@ -57,38 +56,6 @@ type Config struct {
 	// Profiles are active instead of test.
 	Profiles []string
 	Now      func() time.Time // nil: time.Now
-}
-
-// A Template is a deployed database that tests get copies of. Keep one per test binary, and Close it in TestMain. Its zero value is ready.
-type Template struct {
-	once sync.Once
-	pool db.Pool
-	err  error
-}
-
-func (t *Template) get(m *csn.Model, files fs.FS) (db.Pool, error) {
-	t.once.Do(func() { t.pool, t.err = open(m, files) })
-	return t.pool, t.err
-}
-
-// Close removes the database.
-func (t *Template) Close() error {
-	if t.pool == nil {
-		return nil
-	}
-	return t.pool.Close()
-}
-
-func open(m *csn.Model, files fs.FS) (db.Pool, error) {
-	pool, err := sqlite.New().Open(context.Background(), db.Config{URL: ":memory:"})
-	if err != nil {
-		return nil, err
-	}
-	if err := deploy.Deploy(context.Background(), pool, m, files, slog.New(slog.DiscardHandler)); err != nil {
-		pool.Close()
-		return nil, err
-	}
-	return pool, nil
 }
 
 // A TestUser is a user who exists in one test.
@@ -143,6 +110,11 @@ type App struct {
 	t      testing.TB
 	log    *logBuffer
 	count  *counter
+
+	records  *logBuffer // the log as JSON
+	events   *captured
+	template *Template // nil if the test has a database of its own kind
+	pool     db.Pool
 }
 
 // New starts the application. It ends with the test. Faults of the model or the configuration end the test at once.
@@ -151,20 +123,20 @@ func New(t testing.TB, cfg Config) *App {
 	if cfg.Model == nil {
 		t.Fatal("cdstest: Config.Model is missing")
 	}
-	a := &App{t: t, log: &logBuffer{}, count: &counter{}}
+	a := &App{t: t, log: &logBuffer{}, records: &logBuffer{}, count: &counter{}, events: &captured{}}
 	m, err := cfg.Model()
 	if err != nil {
 		t.Fatalf("cdstest: model: %s", explain(err))
 	}
-	pool, err := database(t, m, cfg)
+	pool, err := a.connect(m, cfg)
 	if err != nil {
 		t.Fatalf("cdstest: database: %s", explain(err))
 	}
-	t.Cleanup(func() { pool.Close() })
 	srv := serve.New(func() (*csn.Model, error) { return m, nil })
 	srv.Databases(sqlite.New())
 	srv.Strategies(strategies.Builtin())
 	srv.Register(a.count.register)
+	srv.Register(a.events.register)
 	if cfg.Register != nil {
 		srv.Register(cfg.Register)
 	}
@@ -173,7 +145,7 @@ func New(t testing.TB, cfg Config) *App {
 		profiles = []string{"test"}
 	}
 	a.Server, err = srv.Build(context.Background(), serve.Options{Dir: cfg.Dir, FS: cfg.FS, Env: []string{}, Profiles: profiles,
-		Overrides: cfg.overrides(), Pool: pool, Now: cfg.Now, Log: slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		Overrides: cfg.overrides(), Pool: pool, Now: cfg.Now, Log: slog.New(a.logHandler())})
 	if err != nil {
 		t.Fatalf("cdstest: %s", explain(err))
 	}
@@ -208,24 +180,6 @@ func (c Config) files() fs.FS {
 		return os.DirFS(".")
 	}
 	return os.DirFS(c.Dir)
-}
-
-func database(t testing.TB, m *csn.Model, cfg Config) (db.Pool, error) {
-	if cfg.Database == nil && os.Getenv("CDS_TEST_DB") == "postgres" {
-		cfg.Database = Postgres
-	}
-	if cfg.Database != nil {
-		pool := cfg.Database(t)
-		return pool, deploy.Deploy(context.Background(), pool, m, cfg.files(), slog.New(slog.DiscardHandler))
-	}
-	if cfg.Template == nil {
-		return open(m, cfg.files())
-	}
-	from, err := cfg.Template.get(m, cfg.files())
-	if err != nil {
-		return nil, err
-	}
-	return sqlite.Clone(context.Background(), from)
 }
 
 // Postgres opens an empty PostgreSQL database for Config.Database. Where the server is not installed the test is skipped, or fails if CI=true is in the
@@ -288,6 +242,12 @@ func (a *App) In(name, locale string) context.Context {
 	return a.CDS.NewContext(a.t.Context(), a.UserNamed(name), locale)
 }
 
+// logHandler writes the log as text and as JSON.
+func (a *App) logHandler() slog.Handler {
+	opt := &slog.HandlerOptions{Level: slog.LevelDebug}
+	return slog.NewMultiHandler(slog.NewTextHandler(a.log, opt), slog.NewJSONHandler(a.records, opt))
+}
+
 // Log returns what has been logged so far.
 func (a *App) Log() string { return a.log.String() }
 
@@ -306,6 +266,12 @@ func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+func (l *logBuffer) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
 }
 
 // A counter counts the requests that got as far as handlers.

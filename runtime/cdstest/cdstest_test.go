@@ -1,6 +1,7 @@
 package cdstest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ service S {
   @restrict: [{ grant: 'READ', where: 'land = $user.land' }, { grant: '*', to: 'boss' }]
   entity Guarded { key ID : Integer; land : String; } actions { action stamp(); };
   @requires: 'boss' action close();
+  event Made : { ID : Integer; name : String; };
 }`
 
 func shop(t testing.TB, cfg Config) *App {
@@ -186,4 +188,47 @@ func (r *recorder) Fatalf(format string, a ...any) {
 func (r *recorder) Fatal(a ...any) {
 	r.said += fmt.Sprint(a...)
 	runtime.Goexit()
+}
+
+func TestReset(t *testing.T) {
+	var shared Template
+	t.Cleanup(func() { _ = shared.Close() })
+	for _, template := range []*Template{nil, &shared} {
+		app := shop(t, Config{Template: template})
+		for range 2 {
+			app.HTTP().POST("/odata/v4/s/Open", `{"ID":7,"name":"seven"}`).Status(201)
+			app.Reset()
+			app.HTTP().GET("/odata/v4/s/Open/$count").Status(200).Contains("1")
+			app.HTTP().GET("/odata/v4/s/Open(7)").Status(404)
+		}
+	}
+}
+
+func TestEventsAndLogAreCaptured(t *testing.T) {
+	app := shop(t, Config{Register: func(a *cds.App) error {
+		s := a.Service("S")
+		s.Before(cds.Match{Events: []cds.Event{"CREATE"}}, func(ctx context.Context, r *cds.RawRequest) error {
+			a.Logger("shop").Info("a row is made", "id", r.Data.Value("ID").Int())
+			if err := s.Emit(ctx, "Made", r.Data.Clone()); err != nil {
+				return err
+			}
+			if r.Data.Value("ID").Int() == 13 {
+				return r.Reject(409, "UNLUCKY", "no")
+			}
+			return nil
+		})
+		return nil
+	}})
+	app.HTTP().POST("/odata/v4/s/Open", `{"ID":13,"name":"x"}`).Status(409)
+	app.HTTP().POST("/odata/v4/s/Open", `{"ID":7,"name":"seven"}`).Status(201)
+	if got := app.Events("S.Made"); len(got) != 1 || got[0].Data.Value("name").Str() != "seven" || len(app.Events("")) != 1 || len(app.Events("S.Other")) != 0 {
+		t.Errorf("events are %v", got)
+	}
+	if got := app.Logged("a row is made"); len(got) != 2 || got[1]["id"] != 7.0 || got[1]["module"] != "shop" {
+		t.Errorf("records are %v", got)
+	}
+	app.ClearLog()
+	if len(app.Logged("")) != 0 || app.Log() != "" {
+		t.Error("the log is not empty")
+	}
 }
