@@ -196,7 +196,7 @@ func (b *batch) changeSet(u *batchUnit) []*batchAnswer {
 			all[i] = answers[i]
 			continue
 		}
-		all[i] = b.refused(p, failedDependency(), false)
+		all[i] = b.refused(p, failedDependency(), true)
 	}
 	return all
 }

@@ -165,7 +165,6 @@ func TestRefusals(t *testing.T) {
 		{"GET /shop/Books/", "", nil, 400, `Element \"ID\" does not contain a valid Integer`},
 		{"GET /shop/Books?$filter=nope eq 1", "", nil, 400, `Property \"nope\" does not exist in \"Shop.Books\"`},
 		{"GET /shop/Books?$frob=1", "", nil, 400, `Query option \"$frob\" does not exist (system query options are`},
-		{"GET /shop/Books?$apply=aggregate($count as n)", "", nil, 501, `$apply`},
 		{"GET /shop/Books?$format=xml", "", nil, 501, `json`},
 		{"GET /shop/Books(1)?$expand=nope", "", nil, 400, `Navigation property \"nope\" is not defined in Shop.Books`},
 		{"POST /shop/$batch", "{}", nil, 400, `requests`},
@@ -393,10 +392,15 @@ func TestErrors(t *testing.T) {
 		{&cds.Error{Status: 400, Code: "MULTIPLE_ERRORS", Message: "m", Details: []*cds.Error{{Status: 409, Message: "d", Target: "t"}}}, 400,
 			`{"error":{"message":"m","code":"MULTIPLE_ERRORS","details":[{"message":"d","code":"409","target":"t","@Common.numericSeverity":4}],"@Common.numericSeverity":4}}`},
 		{&cds.Error{Status: 304}, 304, ""},
+		{cds.Reject(503, "", "busy"), 503, `{"error":{"message":"busy","code":"503","@Common.numericSeverity":4}}`},
 	} {
 		s.answer = func(*cds.RawRequest) (*cds.Result, error) { return nil, tc.err }
-		if w := s.do("GET /Books", ""); w.Code != tc.status || w.Body.String() != tc.want {
+		w := s.do("GET /Books", "")
+		if w.Code != tc.status || w.Body.String() != tc.want {
 			t.Errorf("%v: %d %s", tc.err, w.Code, w.Body)
+		}
+		if got := w.Header().Get("Retry-After"); (got != "") != (tc.status == 503) {
+			t.Errorf("%v: Retry-After %q", tc.err, got)
 		}
 	}
 }

@@ -69,6 +69,8 @@ func (c *call) fail(err error) {
 		}
 	case http.StatusRequestEntityTooLarge:
 		h.Set("Connection", "close")
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "1")
 	}
 	h.Del("ETag")
 	status := e.Status
