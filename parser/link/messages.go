@@ -151,7 +151,7 @@ func extensionMessages() diag.Catalogue {
 		"anno-undefined-action": warning("Annotated is an action that does not exist", "See ext-undefined-def.", "annotate E with actions { go @a; }; entity E { key ID : Integer; }",
 			"annotate E with actions { go @a; }; entity E { key ID : Integer; } actions { action go(); }"),
 		"anno-undefined-param": warning("Annotated is a parameter that does not exist", "See ext-undefined-def.", "annotate f with (q @a); action f(p : Integer);", "annotate f with (p @a); action f(p : Integer);"),
-		"anno-duplicate":       configurable("An annotation twice in one place", "An annotation can be assigned once at each place.", "@a: 1 @a: 2 entity E { key ID : Integer; }", "@a: 2 entity E { key ID : Integer; }"),
+		"anno-duplicate":       entry("An annotation twice in one place", "An annotation can be assigned once at each place.", "@a: 1 @a: 2 entity E { key ID : Integer; }", "@a: 2 entity E { key ID : Integer; }"),
 		"anno-duplicate-unrelated-layer": warning("The same annotation from files that know nothing of each other", "Which one holds would depend on the order of the files. Let one use the other, or assign it in a file that uses both.",
 			layersExample+"using from './a';\nannotate E with @t: 2;\n", layersExample+"using from './b';\nannotate E with @t: 2;\n"),
 		"anno-duplicate-same-file": warning("The same annotation twice", "Within a file the last one is used.", "annotate E with @a: 1; annotate E with @a: 2; entity E { key ID : Integer; }", "annotate E with @a: 2; entity E { key ID : Integer; }"),

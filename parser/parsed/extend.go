@@ -167,6 +167,10 @@ func mergeInto(d, ext *obj, depth int) {
 			switch {
 			case ok && have:
 				mergeInto(old, sub, depth+1)
+			case ok && k == "elements" && d.vals["enum"] != nil: // symbols are annotated as elements are
+				if enum, ok := d.vals["enum"].(*obj); ok {
+					mergeInto(enum, sub, depth+1)
+				}
 			case ok && k == "elements" && d.vals["items"] != nil:
 				if items, ok := d.vals["items"].(*obj); ok {
 					mergeInto(items, newObj().set(k, v), depth+1)

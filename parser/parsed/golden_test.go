@@ -14,6 +14,7 @@ import (
 	"cds/parser/token"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 const recorded = "../../../shared/conformance/csn/own"
@@ -45,6 +46,44 @@ func TestRecorded(t *testing.T) {
 		}
 	}
 	t.Logf("score: parsed CSN of small models %d of %d", same, len(files))
+}
+
+// TestXtended compares testdata/*.txtar: files of a model in the order of their layers, and their extended CSN. CDS_UPDATE=1 rewrites it.
+func TestXtended(t *testing.T) {
+	files, _ := filepath.Glob("testdata/*.txtar")
+	if len(files) == 0 {
+		t.Fatal("no test data")
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			ar, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var trees []*ast.File
+			var keep []txtar.File
+			want := ""
+			for _, f := range ar.Files {
+				if f.Name == "want.json" {
+					want = string(f.Data)
+					continue
+				}
+				keep = append(keep, f)
+				trees = append(trees, parse(t, f.Name, string(f.Data)))
+			}
+			got := string(parsed.Marshal(trees, parsed.Options{Extended: true, Indent: true, Docs: true})) + "\n"
+			if os.Getenv("CDS_UPDATE") != "" {
+				ar.Files = append(keep, txtar.File{Name: "want.json", Data: []byte(got)})
+				if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("-want +got:\n%s", d)
+			}
+		})
+	}
 }
 
 func parse(t *testing.T, name, text string) *ast.File {
