@@ -23,12 +23,12 @@ import (
 )
 
 // served is the door before generic handlers and a database.
-func served(t *testing.T) *stage {
+func served(t testing.TB) *stage {
 	t.Helper()
 	return servedModel(t, testmodel.Shop(t))
 }
 
-func servedModel(t *testing.T, m *csn.Model) *stage {
+func servedModel(t testing.TB, m *csn.Model) *stage {
 	t.Helper()
 	pool, err := sqlite.New().Open(context.Background(), db.Config{URL: ":memory:"})
 	if err != nil {
@@ -51,7 +51,7 @@ func onEach(t *testing.T, fn func(t *testing.T, s *stage)) {
 	})
 }
 
-func servedFrom(t *testing.T, m *csn.Model, pool db.Pool) *stage {
+func servedFrom(t testing.TB, m *csn.Model, pool db.Pool) *stage {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	app, list := cds.NewApp(m, cds.AppOptions{Log: log})
@@ -81,14 +81,14 @@ const (
 )
 
 // shelf posts the rows that the tests ask for.
-func shelf(t *testing.T) *stage {
+func shelf(t testing.TB) *stage {
 	t.Helper()
 	s := served(t)
 	stock(t, s)
 	return s
 }
 
-func stock(t *testing.T, s *stage) {
+func stock(t testing.TB, s *stage) {
 	t.Helper()
 	for _, p := range [][2]string{
 		{"Authors", `{"ID":"` + jane + `","name":"Jane"}`},

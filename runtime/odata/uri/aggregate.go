@@ -34,7 +34,7 @@ func (p *exprParser) groupBy(c *scanner, st *stage, outer []resultColumn, cond c
 		}
 		for _, g := range more {
 			if !slices.ContainsFunc(groups, func(o resultColumn) bool { return slices.Equal(o.out, g.out) }) {
-				g.name = "#g" + itoa(len(groups))
+				g.name = p.freshVar()
 				groups = append(groups, g)
 			}
 		}
@@ -239,7 +239,7 @@ func (p *exprParser) aggregate(c *scanner, st *stage, groups []resultColumn, con
 		if err != nil {
 			return err
 		}
-		col.name = "#a" + itoa(len(cols))
+		col.name = p.freshVar()
 		cols = append(cols, col)
 		c.blanks()
 		if !c.accept(',') {

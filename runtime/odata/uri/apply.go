@@ -144,7 +144,7 @@ func (p *exprParser) applyCompute(c *scanner, st *stage) error {
 	}
 	for _, n := range names {
 		if st.e == nil {
-			st.cols = append(st.cols, resultColumn{name: "#c" + itoa(len(st.cols)), out: n.path, o: n.o, variants: 0})
+			st.cols = append(st.cols, resultColumn{name: p.freshVar(), out: n.path, o: n.o})
 		}
 		st.sc.names = append(st.sc.names, n)
 	}
@@ -307,22 +307,23 @@ func (st *stage) keepRanked(kind string, limit operand, by sortItem, partition [
 	}
 	ref := func(n string) cqn.Expr { return cqn.NewRef(n) }
 	bound := double(operand{x: &cqn.Lit{Value: number(limit.lit.text)}})
-	extra := []resultColumn{{name: "#v", o: by.o}}
+	value, rank, total := st.p.freshVar(), st.p.freshVar(), st.p.freshVar()
+	extra := []resultColumn{{name: value, o: by.o}}
 	var keep cqn.Expr
 	switch kind {
 	case "count":
-		extra = []resultColumn{{name: "#n", o: operand{x: &cqn.Call{Name: "row_number", Over: over(true)}, t: int64Type}}}
-		keep = &cqn.Binary{Op: cqn.Le, L: ref("#n"), R: bound}
+		extra = []resultColumn{{name: rank, o: operand{x: &cqn.Call{Name: "row_number", Over: over(true)}, t: int64Type}}}
+		keep = &cqn.Binary{Op: cqn.Le, L: ref(rank), R: bound}
 	default:
 		sum := func(sorted bool) operand {
 			return operand{x: &cqn.Call{Name: "sum", Args: []cqn.Expr{by.o.x}, Over: over(sorted)}, t: by.o.t}
 		}
-		extra = append(extra, resultColumn{name: "#s", o: sum(true)})
+		extra = append(extra, resultColumn{name: rank, o: sum(true)})
 		if kind == "percent" {
-			extra = append(extra, resultColumn{name: "#t", o: sum(false)})
-			bound = &cqn.Binary{Op: cqn.Div, L: &cqn.Binary{Op: cqn.Mul, L: double(operand{x: ref("#t")}), R: bound}, R: double(operand{x: &cqn.Lit{Value: cqn.Int(100)}})}
+			extra = append(extra, resultColumn{name: total, o: sum(false)})
+			bound = &cqn.Binary{Op: cqn.Div, L: &cqn.Binary{Op: cqn.Mul, L: double(operand{x: ref(total)}), R: bound}, R: double(operand{x: &cqn.Lit{Value: cqn.Int(100)}})}
 		}
-		keep = &cqn.Binary{Op: cqn.Lt, L: &cqn.Binary{Op: cqn.Sub, L: ref("#s"), R: ref("#v")}, R: bound}
+		keep = &cqn.Binary{Op: cqn.Lt, L: &cqn.Binary{Op: cqn.Sub, L: ref(rank), R: ref(value)}, R: bound}
 	}
 	if st.e == nil {
 		if err := st.derive(extra); err != nil {
@@ -343,8 +344,8 @@ func (st *stage) keepKeys(extra []resultColumn, keep cqn.Expr) error {
 	inner := *st.sel
 	inner.Columns, inner.OrderBy = nil, nil
 	outer := &cqn.Select{From: &cqn.Derived{Query: &inner, As: "r"}, Where: keep}
-	for i, k := range keys {
-		n := "#k" + itoa(i)
+	for _, k := range keys {
+		n := st.p.freshVar()
 		inner.Columns = append(inner.Columns, cqn.Column{X: k, As: n})
 		outer.Columns = append(outer.Columns, cqn.Column{X: cqn.NewRef(n), As: n})
 	}
@@ -396,6 +397,9 @@ func (st *stage) union(parts []*stage) error {
 		if err := part.flatten(); err != nil {
 			return err
 		}
+		if part.limited { // what is cut off must not depend on chance
+			part.sortByKeys()
+		}
 		for _, g := range part.sel.GroupBy {
 			if ref, ok := g.(*cqn.Ref); ok && part.grouped && strings.HasPrefix(ref.Path[0].Name, "#") { // by the name of a column
 				if err := part.derive(nil); err != nil {
@@ -409,7 +413,7 @@ func (st *stage) union(parts []*stage) error {
 	if total > maxForms {
 		return bad("concat puts together more than %d results", maxForms)
 	}
-	u := &union{}
+	u := &union{p: st.p}
 	for _, part := range parts {
 		if err := u.add(part); err != nil {
 			return err
@@ -441,6 +445,7 @@ func (st *stage) union(parts []*stage) error {
 
 // A union collects the columns of several results, by their place in the answer.
 type union struct {
+	p      *exprParser
 	cols   []unionColumn
 	unique []string
 	forms  int
@@ -468,7 +473,7 @@ func (u *union) add(part *stage) error {
 		i := slices.IndexFunc(u.cols, func(o unionColumn) bool { return slices.Equal(o.out, c.out) })
 		if i < 0 {
 			i = len(u.cols)
-			name := "c" + itoa(i)
+			name := u.p.freshVar()
 			u.cols = append(u.cols, unionColumn{resultColumn: resultColumn{name: name, out: c.out, o: operand{t: c.o.t}, el: c.el}, of: map[int]cqn.Expr{}})
 		}
 		if err := u.cols[i].merge(&c); err != nil {
@@ -481,7 +486,7 @@ func (u *union) add(part *stage) error {
 		}
 	}
 	for _, o := range part.orders {
-		name := "#o" + itoa(len(u.cols))
+		name := u.p.freshVar()
 		x := part.spelled(o.o.x)
 		u.cols = append(u.cols, unionColumn{resultColumn: resultColumn{name: name, o: operand{t: o.o.t}}, of: map[int]cqn.Expr{u.parts: x}, sorts: true, desc: o.desc})
 	}

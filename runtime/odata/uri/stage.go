@@ -178,15 +178,13 @@ func (st *stage) derive(extra []resultColumn) error {
 			}
 		}
 		if name == "" {
-			name = "#o" + itoa(len(cols))
+			name = st.p.freshVar()
 			cols = append(cols, resultColumn{name: name, o: o.o})
 		}
 		orders[i].o = operand{x: cqn.NewRef(name), t: o.o.t}
 	}
 	st.settle()
-	if st.limited {
-		st.settleInner(cols)
-	} else {
+	if !st.limited {
 		st.sel.OrderBy = nil
 	}
 	inner := *st.sel
@@ -203,18 +201,6 @@ func (st *stage) derive(extra []resultColumn) error {
 	st.e, st.grouped, st.limited = nil, false, false
 	st.rename()
 	return nil
-}
-
-// settleInner sorts the inner query of derive, whose cut depends on it, by the expressions of its columns.
-func (st *stage) settleInner(cols []resultColumn) {
-	for i := range st.sel.OrderBy {
-		ref := st.sel.OrderBy[i].X.(*cqn.Ref)
-		for _, c := range cols {
-			if c.name == ref.Path[0].Name && !st.grouped {
-				st.sel.OrderBy[i].X = c.o.x
-			}
-		}
-	}
 }
 
 // rename makes the columns the names of the scope.
@@ -248,7 +234,7 @@ func (st *stage) flatten() error {
 		st.unique = append(st.unique, k.Name)
 	}
 	for _, n := range st.sc.names {
-		st.cols = append(st.cols, resultColumn{name: "#c" + itoa(len(st.cols)), out: n.path, o: n.o})
+		st.cols = append(st.cols, resultColumn{name: st.p.freshVar(), out: n.path, o: n.o})
 	}
 	return st.derive(nil)
 }
