@@ -17,7 +17,11 @@ type Endpoint struct {
 // Endpoints returns where a service is served, from @protocol, @odata, @rest, @graphql and @path. Without any of them a service is served by
 // OData. `@protocol: 'none'` (or an empty list) yields none. A relative path is put below the root of its protocol: /odata/v4, /rest, /graphql.
 // Without @path the last part of the service's name is taken: CatalogService → catalog, OrderItemsService → order-items.
-func Endpoints(s *csn.Service) []Endpoint {
+func Endpoints(s *csn.Service) []Endpoint { return EndpointsAt(s, nil) }
+
+// EndpointsAt is Endpoints for an application that has its protocols elsewhere: root returns the path that a protocol's relative paths are below,
+// "" for the usual one.
+func EndpointsAt(s *csn.Service, root func(protocol string) string) []Endpoint {
 	var out []Endpoint
 	add := func(kind, path string) {
 		kind = protocol(kind)
@@ -30,7 +34,11 @@ func Endpoints(s *csn.Service) []Endpoint {
 		if path == "" {
 			path = slug(s.Name)
 		}
-		e := Endpoint{kind, absolute(kind, path)}
+		base := ""
+		if root != nil {
+			base = root(kind)
+		}
+		e := Endpoint{kind, absolute(kind, base, path)}
 		for _, o := range out {
 			if o == e {
 				return
@@ -86,13 +94,17 @@ func protocol(kind string) string {
 	return kind
 }
 
-func absolute(kind, path string) string {
+func absolute(kind, root, path string) string {
 	if !strings.HasPrefix(path, "/") {
-		root := "/" + kind + "/"
-		if kind == "odata" {
+		switch {
+		case root != "":
+			root = "/" + strings.Trim(root, "/") + "/"
+		case kind == "odata":
 			root = "/odata/v4/"
+		default:
+			root = "/" + kind + "/"
 		}
-		path = root + path
+		path = strings.Replace(root, "//", "/", 1) + path
 	}
 	if p := strings.TrimRight(path, "/"); p != "" {
 		return p

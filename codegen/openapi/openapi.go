@@ -54,8 +54,10 @@ func Generate(m *csn.Model, s *csn.Service, opt Options) ([]byte, error) {
 	return codegen.JSON(doc)
 }
 
-// REST is Generate for the REST interface, with the options of a server that describes itself: see serve.App.OpenAPI.
-func REST(m *csn.Model, s *csn.Service) ([]byte, error) { return Generate(m, s, Options{REST: true}) }
+// REST is Generate for the REST interface served at path, with the options of a server that describes itself: see serve.App.OpenAPI.
+func REST(m *csn.Model, s *csn.Service, path string) ([]byte, error) {
+	return Generate(m, s, Options{REST: true, Servers: []string{path}})
+}
 
 type generator struct {
 	m       *csn.Model

@@ -388,7 +388,7 @@ func TestDescription(t *testing.T) {
 	made := 0
 	door := rest.Mount(s, rest.Options{Options: odata.Options{BasePath: "/rest/shop"}, Page: true, OpenAPI: func() ([]byte, error) {
 		made++
-		return openapi.REST(app.CDS.Model, s.Model)
+		return openapi.REST(app.CDS.Model, s.Model, "/rest/shop")
 	}})
 	get := func(user *cds.User, path, etag string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("GET", "http://host/rest/shop/"+path, nil)
@@ -431,7 +431,7 @@ func TestPage(t *testing.T) {
 	app := start(t)
 	s := app.CDS.Service("Shop")
 	door := rest.Mount(s, rest.Options{Options: odata.Options{BasePath: "/rest/shop"}, Page: true,
-		OpenAPI: func() ([]byte, error) { return openapi.REST(app.CDS.Model, s.Model) }})
+		OpenAPI: func() ([]byte, error) { return openapi.REST(app.CDS.Model, s.Model, "/rest/shop") }})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user := auth.Anonymous
 		if r.Header.Get("Authorization") == "Bearer bobs" {

@@ -35,7 +35,7 @@ type App struct {
 	strategies map[string]NewStrategy
 	register   []func(*cds.App) error
 	data       fs.FS
-	openapi    func(*csn.Model, *csn.Service) ([]byte, error)
+	openapi    func(*csn.Model, *csn.Service, string) ([]byte, error)
 	ext        extensions
 }
 
@@ -68,8 +68,8 @@ func (a *App) Register(fn func(*cds.App) error) { a.register = append(a.register
 //
 //	app.OpenAPI(openapi.REST) // of cds/codegen/openapi
 //
-// Without it REST services have neither. server.api_docs switches the page on or off; by default it is off in production.
-func (a *App) OpenAPI(describe func(m *csn.Model, s *csn.Service) ([]byte, error)) {
+// describe gets the path that the service is served at. Without it REST services have neither. server.api_docs switches the page on or off; by default it is off in production.
+func (a *App) OpenAPI(describe func(m *csn.Model, s *csn.Service, path string) ([]byte, error)) {
 	a.openapi = describe
 }
 

@@ -50,7 +50,7 @@ type Server struct {
 	counters *counters // nil unless they are wanted
 	texts    *i18n.Bundle
 	ahead    bool // the model is newer than generated code
-	openapi  func(*csn.Model, *csn.Service) ([]byte, error)
+	openapi  func(*csn.Model, *csn.Service, string) ([]byte, error)
 }
 
 // A StartError is a start that failed for a reason that the user can mend.

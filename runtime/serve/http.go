@@ -51,7 +51,7 @@ func newRouter(s *Server, production bool) (*router, error) {
 	}
 	taken := map[string]string{}
 	for _, svc := range s.CDS.Services() {
-		for _, ep := range cds.Endpoints(svc.Model) {
+		for _, ep := range cds.EndpointsAt(svc.Model, s.protocolRoot) {
 			path := strings.TrimSuffix(ep.Path, "/")
 			m := mount{path: path, proto: ep.Protocol, service: svc.Model}
 			switch ep.Protocol {
@@ -67,7 +67,7 @@ func newRouter(s *Server, production bool) (*router, error) {
 				continue
 			}
 			if other, dup := taken[path]; dup {
-				return nil, &StartError{"path-taken", fmt.Sprintf("services %s and %s are both served at %s", other, svc.Model.Name, path), "give one of them another @path"}
+				return nil, pathTaken(other, svc.Model.Name, path)
 			}
 			taken[path] = svc.Model.Name
 			r.mounts = append(r.mounts, m)
@@ -76,6 +76,25 @@ func newRouter(s *Server, production bool) (*router, error) {
 	sort.SliceStable(r.mounts, func(i, j int) bool { return len(r.mounts[i].path) > len(r.mounts[j].path) })
 	r.ready.Store(true)
 	return r, nil
+}
+
+func pathTaken(one, other, path string) error {
+	if one == other {
+		return &StartError{"path-taken", fmt.Sprintf("service %s is served by several protocols at %s", one, path),
+			"an absolute @path serves one protocol: give a relative one, or @protocol: [{ kind: 'rest', path: '…' }, …]"}
+	}
+	return &StartError{"path-taken", fmt.Sprintf("services %s and %s are both served at %s", one, other, path), "give one of them another @path"}
+}
+
+// protocolRoot returns the configured path of a protocol (protocols.rest.path), "" for the usual one.
+func (s *Server) protocolRoot(protocol string) string {
+	sec := s.Config.Sub("protocols")
+	if protocol == "odata" {
+		if p := sec.Sub("odata-v4").Str("path"); p != "" {
+			return p
+		}
+	}
+	return sec.Sub(protocol).Str("path")
 }
 
 // doorOptions are the options that doors have in common.
@@ -96,7 +115,7 @@ func (r *router) doorOptions(svc *cds.Service, path string) odata.Options {
 func (r *router) restOptions(svc *cds.Service, path string) rest.Options {
 	o := rest.Options{Options: r.doorOptions(svc, path), Page: r.server.apiDocs()}
 	if describe := r.server.openapi; describe != nil {
-		o.OpenAPI = func() ([]byte, error) { return describe(r.server.Model, r.server.Model.Service(svc.Model.Name)) }
+		o.OpenAPI = func() ([]byte, error) { return describe(r.server.Model, r.server.Model.Service(svc.Model.Name), path) }
 	}
 	return o
 }
