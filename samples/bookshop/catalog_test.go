@@ -94,6 +94,36 @@ func TestOrderingNeedsALogin(t *testing.T) {
 	cdstest.Unauthorized(t, err)
 }
 
+// Orders are events: AdminService is told of them once they are saved.
+func TestTheShelfIsWatched(t *testing.T) {
+	app := start(t)
+	bob := app.As("bob")
+	order := func(quantity int32, want int) {
+		t.Helper()
+		_, err := catalog.SubmitOrder.Call(bob, catalog.SubmitOrderParams{Book: 201, Quantity: quantity, Country: "DE"})
+		if err != nil {
+			cdstest.Rejected(t, err, want)
+		}
+	}
+	order(1, 0) // 11 are left
+	if n := len(app.Logged("running low")); n != 0 {
+		t.Errorf("%d warnings with a full shelf", n)
+	}
+	order(100, 409) // refused: nobody is told
+	order(5, 0)
+	if got := app.Events(catalog.Ordered.Name()); len(got) != 2 || got[1].Data.Value("quantity").Int() != 5 || got[1].User.ID != "bob" {
+		t.Errorf("events are %+v", got)
+	}
+	if got := app.Logged("running low"); len(got) != 1 || got[0]["left"] != 6.0 || got[0]["module"] != "stock" {
+		t.Errorf("warnings are %v", got)
+	}
+	app.Reset()
+	b, err := catalog.From(catalog.Books).Where(catalog.Books.Key(201)).One(bob)
+	if err != nil || b.Stock.Or(0) != 12 {
+		t.Errorf("stock is %d, %v", b.Stock.Or(0), err)
+	}
+}
+
 func TestAnOrderIsOneTransaction(t *testing.T) {
 	app := start(t)
 	bob := app.As("bob")

@@ -5,6 +5,7 @@ import (
 
 	cds "cds/runtime"
 	"cds/samples/bookshop/internal/gen/admin"
+	"cds/samples/bookshop/internal/gen/catalog"
 )
 
 // stock implements the operations of AdminService.
@@ -41,4 +42,22 @@ func (stock) StockLevel(ctx context.Context, _ *cds.Request[cds.None]) (cds.Opt[
 		n += b.Stock.Or(0)
 	}
 	return cds.Some(n), nil
+}
+
+// few is when a book should be ordered from its publisher.
+const few = 10
+
+// reorder watches the shelf: it is told of every order, after that was saved, and has a transaction of its own. Were it to fail, nobody but the log
+// would notice. The customer may not look at the stock of AdminService: reading it needs full rights.
+func reorder(ctx context.Context, msg *cds.Received[catalog.OrderedEvent]) error {
+	return cds.Privileged(ctx, "the shelf is watched", func(ctx context.Context) error {
+		book, err := admin.From(admin.Books).Where(admin.Books.Key(msg.Data.Book.Or(0))).One(ctx)
+		if err != nil {
+			return err
+		}
+		if n := book.Stock.Or(0); n < few {
+			cds.Log(ctx, "stock").Warn("running low", "book", book.ID.Or(0), "left", n)
+		}
+		return nil
+	})
 }

@@ -33,4 +33,10 @@ service CatalogService {
     order : UUID;
     stock : Integer;
   };
+
+  /** Books were ordered. It goes out when the order is saved. */
+  event Ordered : {
+    book     : Books:ID;
+    quantity : Integer;
+  };
 }

@@ -64,6 +64,10 @@ func (shop) SubmitOrder(ctx context.Context, req *cds.Request[catalog.SubmitOrde
 	if err != nil {
 		return nil, err
 	}
+	// Who wants to know is told when all this is committed, and not at all if it is not.
+	if err := catalog.Ordered.Emit(ctx, catalog.OrderedEvent{Book: cds.Some(p.Book), Quantity: cds.Some(p.Quantity)}); err != nil {
+		return nil, err
+	}
 	result := &catalog.SubmitOrderResult{Stock: cds.Some(left)}
 	if len(made) == 1 {
 		result.Order = made[0].ID

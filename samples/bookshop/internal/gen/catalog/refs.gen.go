@@ -341,3 +341,7 @@ type currencyTextPath[E any] struct {
 // SubmitOrder is the operation CatalogService.submitOrder.
 // Takes books off the shelf and puts them into a new order of the user, in one transaction.
 var SubmitOrder = cds.NewOperation[SubmitOrderParams](Name, "submitOrder", cds.ReturnsStruct[SubmitOrderResult]())
+
+// Ordered is the event CatalogService.Ordered.
+// Books were ordered. It goes out when the order is saved.
+var Ordered = cds.NewEvent[OrderedEvent](Name, "Ordered")

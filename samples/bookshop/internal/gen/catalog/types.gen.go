@@ -220,6 +220,18 @@ func (x *SubmitOrderResult) CDSFields(f *cds.Fields) {
 	cds.Field(f, "stock", &x.Stock)
 }
 
+// OrderedEvent is the payload of event CatalogService.Ordered.
+// Books were ordered. It goes out when the order is saved.
+type OrderedEvent struct {
+	Book     cds.Opt[int32] `json:"book,omitzero"`
+	Quantity cds.Opt[int32] `json:"quantity,omitzero"`
+}
+
+func (x *OrderedEvent) CDSFields(f *cds.Fields) {
+	cds.Field(f, "book", &x.Book)
+	cds.Field(f, "quantity", &x.Quantity)
+}
+
 // CodeList refers to the elements that a row has from aspect sap.common.CodeList.
 // What all code lists have: a translated name and description
 type CodeList struct {
