@@ -117,6 +117,7 @@ var bothDatabases = []struct {
 	{"transactions and nested calls", TestTransactionsAndNestedCalls},
 	{"tx", TestTx},
 	{"assertions", TestAssertions},
+	{"deletion of many", TestRemoveMany},
 	{"assertions of updates", TestAssertionsOfUpdates},
 	{"flows", TestFlows},
 	{"events", TestEvents},

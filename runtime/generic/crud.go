@@ -339,14 +339,13 @@ func (h *handlers) remove(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*
 	if len(rows) == 0 && !byCode(r) {
 		return nil, r.Missing(ctx)
 	}
-	d := &deep{h: h, r: r}
 	for _, row := range rows {
 		if err := matchETag(r, row); err != nil {
 			return nil, err
 		}
-		if err := d.remove(ctx, r.Target, row, 0); err != nil {
-			return nil, err
-		}
+	}
+	if err := (&deep{h: h, r: r}).removeAll(ctx, r.Target, rows, 0); err != nil {
+		return nil, err
 	}
 	return &cds.Result{Affected: int64(len(rows))}, nil
 }

@@ -239,12 +239,14 @@ func (d *deep) updateChildren(ctx context.Context, el *csn.Element, parent *cds.
 			return err
 		}
 	}
+	var gone []*cds.Row
 	for i, row := range existing {
 		if !seen[i] {
-			if err := d.remove(ctx, a.Target, row, depth+1); err != nil {
-				return err
-			}
+			gone = append(gone, row)
 		}
+	}
+	if err := d.removeAll(ctx, a.Target, gone, depth+1); err != nil {
+		return err
 	}
 	for i, row := range added {
 		(&manager{h: d.h, r: d.r}).created(row, a.Target, depth+1)
@@ -290,91 +292,4 @@ func joined(a *csn.Assoc, parent *cds.Row) cqn.Expr {
 		where = and(where, &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(p.Target.Name), R: &cqn.Lit{Value: v}})
 	}
 	return where
-}
-
-// remove deletes a located row, and before it its children. Children that the service shows are deleted under the guard: one that the user may
-// not delete refuses the whole. Then the tables below follow, so that nothing is orphaned that the service does not show.
-func (d *deep) remove(ctx context.Context, e *csn.Entity, row *cds.Row, depth int) error {
-	if depth > maxDepth {
-		return cds.Reject(400, "400", "The rows to be deleted are nested too deep.")
-	}
-	where := cds.KeyFilter(e, row)
-	if where == nil {
-		return cds.Reject(405, "405", "Rows of %q have no key and cannot be deleted.", e.Name)
-	}
-	for _, el := range compositions(e) {
-		a := el.Assoc()
-		cond := joined(a, row)
-		if cond == nil || a.Rest != nil {
-			continue // conditions beyond keys: left to the table's own composition
-		}
-		res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(a.Target.Name)}, Columns: columnsToWrite(a.Target), Where: cond})
-		if err != nil {
-			return err
-		}
-		for _, c := range res.Rows {
-			if err := d.remove(ctx, a.Target, c, depth+1); err != nil {
-				return err
-			}
-		}
-	}
-	if err := d.cascade(ctx, e.Table(), tableKeys(e, row), depth); err != nil {
-		return err
-	}
-	res, err := d.r.Execute(ctx, &cqn.Delete{From: cqn.NewRef(e.Name), Where: where})
-	if err != nil {
-		return err
-	}
-	if res.Affected == 0 {
-		return cds.Reject(403, "403", "Forbidden")
-	}
-	return nil
-}
-
-// tableKeys returns the keys of a row as those of the table behind e.
-func tableKeys(e *csn.Entity, row *cds.Row) *cds.Row {
-	out := cqn.NewRow()
-	for _, k := range e.Keys {
-		o := k
-		for o.Origin != nil {
-			o = o.Origin
-		}
-		out.Set(o.Name, row.Value(k.Name))
-	}
-	return out
-}
-
-// cascade deletes what is composed of a table's row and not shown by the service. It runs as the database's owner: such rows follow their
-// root.
-func (d *deep) cascade(ctx context.Context, t *csn.Entity, keys *cds.Row, depth int) error {
-	if t == nil || depth > maxDepth {
-		return nil
-	}
-	where := cds.KeyFilter(t, keys)
-	if where == nil {
-		return nil
-	}
-	db := cds.DB(ctx)
-	for _, el := range compositions(t) {
-		a := el.Assoc()
-		child := a.Target.Table()
-		if child == nil || child.SkipPersistence || len(child.Keys) == 0 || holdsKey(a) {
-			continue
-		}
-		path := &cqn.Ref{Path: []cqn.Step{{Name: t.Name, Filter: where}, {Name: el.Name}}}
-		res, err := db.Run(ctx, &cqn.Select{From: &cqn.From{Path: path}, Columns: columnsToWrite(a.Target)})
-		if err != nil {
-			return err
-		}
-		for _, row := range res.Rows {
-			k := tableKeys(a.Target, row)
-			if err := d.cascade(ctx, child, k, depth+1); err != nil {
-				return err
-			}
-			if _, err := db.Run(ctx, &cqn.Delete{From: cqn.NewRef(child.Name), Where: cds.KeyFilter(child, k)}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -1,0 +1,66 @@
+package generic_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"cds/parser/cqn"
+	cds "cds/runtime"
+	"cds/runtime/authz"
+	"cds/runtime/db"
+)
+
+const forest = `
+entity d.Roots { key ID : Integer; name : String; kids : Composition of many d.Kids on kids.root = $self;
+  notes : Composition of many { key n : Integer; text : String } }
+entity d.Kids { key a : Integer; key b : Integer; root : Association to d.Roots; locked : Boolean;
+  leaves : Composition of many d.Leaves on leaves.kid = $self; }
+entity d.Leaves { key ID : Integer; kid : Association to d.Kids; }
+@requires: 'any' service S {
+  entity Roots as projection on d.Roots excluding { notes };
+  @restrict: [{ grant: ['READ', 'CREATE', 'UPDATE'] }, { grant: 'DELETE', where: 'locked is null' }]
+  entity Kids as projection on d.Kids;
+  entity Leaves as projection on d.Leaves;
+}`
+
+// TestRemoveMany: a root goes with all that is composed of it, more than one statement takes, and what the service does not show; of another root nothing
+// goes. One child that may not be deleted keeps all.
+func TestRemoveMany(t *testing.T) {
+	const kids = 1100
+	var sql strings.Builder
+	sql.WriteString("INSERT INTO d_Roots (ID) VALUES (1), (2);\n")
+	for i := range kids {
+		fmt.Fprintf(&sql, "INSERT INTO d_Kids (a, b, root_ID) VALUES (%d, %d, %d);\n", i, i%7, 1+i/(kids-1))
+		fmt.Fprintf(&sql, "INSERT INTO d_Leaves (ID, kid_a, kid_b) VALUES (%d, %d, %d);\n", i, i, i%7)
+	}
+	sql.WriteString("INSERT INTO d_Roots_notes (up__ID, n) VALUES (1, 1), (1, 2), (2, 1);\nUPDATE d_Kids SET locked = TRUE WHERE a = 5;\n")
+	a := newApp(t, forest, sql.String(), cds.AppOptions{}, nil)
+	count := func(table, want string) {
+		t.Helper()
+		tx, err := a.DB.Read(context.Background(), db.Session{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = tx.Rollback() }()
+		rows, err := tx.Query(context.Background(), db.Stmt{SQL: "SELECT count(*) FROM " + table})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = rows.Close() }()
+		if ok, err := rows.Next(); !ok || err != nil || string(rows.Text(0)) != want {
+			t.Errorf("%s has %s rows, want %s", table, rows.Text(0), want)
+		}
+	}
+	a.want(req{event: authz.Delete, path: "S.Roots(1)", user: user("u")}, 403)
+	count("d_Kids", "1100")
+	count("d_Leaves", "1100")
+	count("d_Roots_notes", "3")
+	a.want(req{event: authz.Update, path: "S.Kids(5,5)", user: user("u"), data: cqn.NewRow(cqn.Field{Name: "locked", Value: cqn.Null})}, 200)
+	a.want(req{event: authz.Delete, path: "S.Roots(1)", user: user("u")}, 200)
+	count("d_Roots", "1")
+	count("d_Kids", "1")
+	count("d_Leaves", "1")
+	count("d_Roots_notes", "1")
+}
