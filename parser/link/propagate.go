@@ -48,6 +48,8 @@ func (l *linker) inheritElement(d *def, e *csn.Element) {
 			base = from.Annotations
 			if len(inf.rest().path) == 0 {
 				base = l.converted(d, fi.owner, e.Annotations, base)
+			} else {
+				base = l.afar(d, fi.owner, e.Annotations, base)
 			}
 		}
 		if len(e.Annotations) == 0 && wholly(base, toProjection) {

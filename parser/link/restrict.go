@@ -108,6 +108,29 @@ func (l *linker) converted(d, src *def, has, as csn.Annotations) csn.Annotations
 	return out
 }
 
+// afar returns annotations of an element that a view takes over an association. A restriction's condition is about the row at the other end, which
+// the row of the view is not: it would be judged on the wrong one. Without its tree the condition closes the element.
+func (l *linker) afar(d, src *def, has, as csn.Annotations) csn.Annotations {
+	var out csn.Annotations
+	for i, f := range as {
+		if !isRestriction(f.Name) || !hasExpr(f.Value, 0) || has.Get(f.Name) != nil {
+			continue
+		}
+		c := &converter{l: l, d: d, src: src, afar: true}
+		if v := c.value(f.Value, 0); c.bad != nil {
+			if out == nil {
+				out = slices.Clone(as)
+			}
+			out[i].Value = v
+			l.lost(d, f.Name, c.bad)
+		}
+	}
+	if out == nil {
+		return as
+	}
+	return out
+}
+
 // lost reports that an inherited condition does not work in a view, since it uses an element that the view has not.
 func (l *linker) lost(d *def, anno string, r *cqn.Ref) {
 	sev := diag.Warning
@@ -145,6 +168,7 @@ type converter struct {
 	l      *linker
 	d, src *def
 	bad    *cqn.Ref // the first path that could not be followed
+	afar   bool     // src is not what d projects but the target of an association: none of its elements can be followed
 }
 
 func (c *converter) value(v *cqn.AnnoValue, depth int) *cqn.AnnoValue {
@@ -202,7 +226,7 @@ func (c *converter) ref(r *cqn.Ref) (*cqn.Ref, bool) {
 		return r, false // unknown where it was written: that is reported there
 	}
 	mapped, ok := c.l.mapPath(c.src, c.d, path, 0)
-	if !ok {
+	if !ok || c.afar {
 		if c.bad == nil {
 			c.bad = r
 		}
