@@ -57,6 +57,20 @@ func (s *stage) rows(rows ...*cqn.Row) {
 // do sends "METHOD path" with an optional body and headers ("Name: value").
 func (s *stage) do(request, body string, headers ...string) *httptest.ResponseRecorder {
 	s.t.Helper()
+	h := http.Header{}
+	if body != "" {
+		h.Set("Content-Type", "application/json")
+	}
+	for _, x := range headers {
+		n, v, _ := strings.Cut(x, ": ")
+		h.Set(n, v)
+	}
+	return s.send(request, body, h)
+}
+
+// send is do with headers as they are.
+func (s *stage) send(request, body string, h http.Header) *httptest.ResponseRecorder {
+	s.t.Helper()
 	s.seen = nil
 	method, path, _ := strings.Cut(request, " ")
 	var rd io.Reader
@@ -64,13 +78,7 @@ func (s *stage) do(request, body string, headers ...string) *httptest.ResponseRe
 		rd = strings.NewReader(body)
 	}
 	r := httptest.NewRequest(method, "http://host"+strings.ReplaceAll(path, " ", "%20"), rd)
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	for _, h := range headers {
-		n, v, _ := strings.Cut(h, ": ")
-		r.Header.Set(n, v)
-	}
+	r.Header = h
 	r = r.WithContext(cds.NewContext(r.Context(), s.user, ""))
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
