@@ -218,7 +218,7 @@ func (b *saver) row(ctx context.Context, e *csn.Entity, draft, active *cds.Row, 
 			if !v.IsNull() || el.Default != nil {
 				out.Set(el.Name, v)
 			}
-		case b.as.MayRead(el):
+		case b.as.MayRead(el) || !v.IsNull(): // what was not to be read was not copied: it is null unless the user has set it
 			differs := !sameValue(v, active.Value(el.Name))
 			if differs || b.as.MayWrite(el) == nil {
 				out.Set(el.Name, v)

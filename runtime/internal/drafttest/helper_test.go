@@ -25,7 +25,7 @@ entity d.Books : managed {
 }
 entity d.Chapters { key ID : UUID; book : Association to d.Books; no : Integer; title : String @mandatory; notes : Composition of many { key pos : Integer; text : String; } }
 entity d.Orders : managed {
-  key ID : UUID; number : String; owner : String @cds.on.insert: $user; status : String default 'open'; total : Integer; secret : String; fixed : Integer;
+  key ID : UUID; number : String; owner : String @cds.on.insert: $user; status : String default 'open'; total : Integer; secret : String; fixed : Integer; blind : String;
   items : Composition of many { key pos : Integer; qty : Integer; };
 }
 entity d.Plain { key ID : Integer; name : String; }
@@ -42,7 +42,7 @@ entity d.Plain { key ID : Integer; name : String; }
     { grant: '*', to: 'admin' } ]
   entity Orders as projection on d.Orders;
 }
-annotate S.Orders with { secret @requires: 'admin'; fixed @restrict: [{grant: 'READ'}, {grant: '*', to: 'admin'}]; };
+annotate S.Orders with { secret @requires: 'admin'; fixed @restrict: [{grant: 'READ'}, {grant: '*', to: 'admin'}]; blind @restrict: [{grant: 'WRITE'}, {grant: '*', to: 'admin'}]; };
 `
 
 var files = fstest.MapFS{
@@ -50,8 +50,8 @@ var files = fstest.MapFS{
 	"db/data/d-Books.csv":    {Data: []byte("ID,title,stock,price,author_ID\n1,One,1,1.5,1\n2,Two,2,2.5,1\n3,Three,3,3.5,2\n")},
 	"db/data/d-Chapters.csv": {Data: []byte("ID,book_ID,no,title\n" + ch1 + ",1,1,First\n" + ch2 + ",1,2,Second\n")},
 	"db/data/d-Plain.csv":    {Data: []byte("ID,name\n1,a\n")},
-	"db/data/d-Orders.csv": {Data: []byte("ID,number,owner,status,total,secret,fixed\n" + o1 + ",A,erin,open,1,s1,5\n" + o2 + ",B,frank,open,2,s2,5\n" +
-		o3 + ",C,erin,closed,3,s3,5\n")},
+	"db/data/d-Orders.csv": {Data: []byte("ID,number,owner,status,total,secret,fixed,blind\n" + o1 + ",A,erin,open,1,s1,5,b1\n" + o2 + ",B,frank,open,2,s2,5,b2\n" +
+		o3 + ",C,erin,closed,3,s3,5,b3\n")},
 	"db/data/d-Orders.items.csv": {Data: []byte("up__ID,pos,qty\n" + o1 + ",1,10\n" + o1 + ",2,20\n")},
 }
 
