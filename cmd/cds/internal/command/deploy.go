@@ -258,7 +258,7 @@ func showPlan(w io.Writer, p *deploy.Plan) {
 	shown := 0
 	for _, c := range p.Changes {
 		n[c.Kind]++
-		if p.First && c.Kind != "create index" {
+		if p.First && (c.Kind == "create table" || c.Kind == "create view") {
 			continue
 		}
 		if shown++; shown <= shownChanges {
