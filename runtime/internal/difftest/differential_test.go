@@ -15,6 +15,7 @@ import (
 	"cds/parser"
 	"cds/parser/csn"
 	"cds/runtime/cdstest"
+	"cds/runtime/db"
 )
 
 // number reads how much to do from the environment: CDS_DIFF=1000 compares 1000 worlds.
@@ -32,7 +33,7 @@ func (w *world) app(t *testing.T) *cdstest.App {
 	if res.Model == nil {
 		t.Fatalf("%v\n%s", res.Diags, w.cdl())
 	}
-	cfg := cdstest.Config{Model: func() (*csn.Model, error) { return res.Model, nil }, FS: w.data()}
+	cfg := cdstest.Config{Model: func() (*csn.Model, error) { return res.Model, nil }, FS: w.data(), Database: w.database}
 	for _, p := range w.people[1:] {
 		opts := []func(*cdstest.TestUser){cdstest.Roles(p.roles...)}
 		for name, vs := range p.attrs {
@@ -105,12 +106,18 @@ func (a answer) plain(t *testing.T) answer {
 }
 
 // TestReads compares answers to GET: paths, keys, $filter, $orderby, $select, $expand, $count, $search, $top, $skip.
-func TestReads(t *testing.T) {
-	worlds, each := number("CDS_DIFF", 60), 15
+func TestReads(t *testing.T) { reads(t, number("CDS_DIFF", 60), nil) }
+
+// TestReads_postgres is TestReads on PostgreSQL. Making a database takes time, so there are fewer worlds; CDS_DIFF sets their number too.
+func TestReads_postgres(t *testing.T) { reads(t, number("CDS_DIFF", 8), cdstest.Postgres) }
+
+func reads(t *testing.T, worlds int, database func(testing.TB) db.Pool) {
+	const each = 15
 	statuses := map[int]int{}
 	rows, faults := 0, 0
 	for seed := range worlds {
 		w := newWorld(uint64(seed))
+		w.database = database
 		h := w.app(t).Server.Handler()
 		for range each {
 			r := w.request()

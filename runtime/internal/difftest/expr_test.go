@@ -174,6 +174,10 @@ func (w *world) filter(e *entity, depth int) *node {
 		x.fn = "length"
 		return &node{op: "cmp", left: x, rel: pick(w.Rand, "=", "<", ">"), right: operand{lit: 1 + w.IntN(4)}}
 	}
+	if x.el == "n" && w.IntN(4) == 0 { // what could fail, so that the guard is put behind a barrier
+		x.fn = pick(w.Rand, " add 1", " mul 2", " mod 3")
+		return &node{op: "cmp", left: x, rel: pick(w.Rand, "=", "!=", "<", ">="), right: operand{lit: w.IntN(9)}}
+	}
 	return w.plain(x)
 }
 
@@ -281,6 +285,9 @@ func (o operand) odata(at string) string {
 		text += a.name + "/"
 	}
 	text += o.owner.label(o.el, false)
+	if strings.HasPrefix(o.fn, " ") {
+		return text + o.fn
+	}
 	if o.fn != "" {
 		return o.fn + "(" + text + ")"
 	}

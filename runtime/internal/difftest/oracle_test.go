@@ -277,6 +277,16 @@ func (o *oracle) value(x operand, r row, guarded bool) any {
 		}
 	}
 	v := r[x.el]
+	if n, ok := v.(int); ok {
+		switch x.fn {
+		case " add 1":
+			return n + 1
+		case " mul 2":
+			return n * 2
+		case " mod 3":
+			return n % 3
+		}
+	}
 	if s, ok := v.(string); ok {
 		switch x.fn {
 		case "tolower":

@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"testing"
 	"testing/fstest"
+
+	"cds/runtime/db"
 )
 
 // A world is a random model with data and users.
 type world struct {
+	database func(testing.TB) db.Pool // nil for SQLite in memory
 	*rand.Rand
 	entities []*entity
 	people   []*person

@@ -11,6 +11,7 @@ import (
 	"cds/parser/cqn"
 	cds "cds/runtime"
 	"cds/runtime/cdstest"
+	"cds/runtime/db"
 )
 
 // A change is a random POST, PATCH, PUT or DELETE.
@@ -370,12 +371,18 @@ func (n *node) static() bool {
 
 // TestWrites sends random changes. Whatever the answer, every row that differs afterwards must be one that the user may write; a refusal
 // changes nothing; and simple requests are answered as foretold.
-func TestWrites(t *testing.T) {
-	worlds, each := number("CDS_DIFF", 50), 25
+func TestWrites(t *testing.T) { writes(t, number("CDS_DIFF", 50), nil) }
+
+// TestWrites_postgres is TestWrites on PostgreSQL.
+func TestWrites_postgres(t *testing.T) { writes(t, number("CDS_DIFF", 5), cdstest.Postgres) }
+
+func writes(t *testing.T, worlds int, database func(testing.TB) db.Pool) {
+	const each = 25
 	statuses := map[string]int{}
 	faults := 0
 	for seed := range worlds {
 		w := newWorld(uint64(seed) + 1e6)
+		w.database = database
 		app := w.app(t)
 		h := app.Server.Handler()
 		for range each {
