@@ -1,6 +1,7 @@
 package odata
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -19,22 +20,45 @@ import (
 
 // readBody reads a whole body of at most limit bytes.
 func (c *call) readBody(limit int64) ([]byte, error) {
+	var b bytes.Buffer
+	err := c.copyBody(&b, limit)
+	return b.Bytes(), err
+}
+
+// A store is memory that a body is read into.
+type store interface {
+	io.Writer
+	Grow(n int)
+}
+
+// trusted is how much memory is set aside for a body because of its announced length alone.
+const trusted = 64 << 10
+
+// copyBody reads a whole body of at most limit bytes into memory. What the client announces is believed once some of it has come.
+func (c *call) copyBody(to store, limit int64) error {
 	if e := c.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return nil, cds.Reject(415, "415", "Unsupported Content-Encoding") // packed bodies would have no limit of size
+		return cds.Reject(415, "415", "Unsupported Content-Encoding") // packed bodies would have no limit of size
 	}
 	tooLarge := cds.Reject(413, "413", "Request body is larger than %d bytes", limit)
-	if c.r.ContentLength > limit {
-		return nil, tooLarge
+	announced := c.r.ContentLength
+	if announced > limit {
+		return tooLarge
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, limit))
-	var max *http.MaxBytesError
+	body := http.MaxBytesReader(c.w, c.r.Body, limit)
+	to.Grow(int(min(max(announced, 0), trusted)))
+	n, err := io.CopyN(to, body, trusted)
+	if err == nil {
+		to.Grow(int(max(announced-n, 0)))
+		_, err = io.Copy(to, body)
+	}
+	var most *http.MaxBytesError
 	switch {
-	case errors.As(err, &max):
-		return nil, tooLarge
-	case err != nil:
-		return nil, cds.Reject(400, "400", "The request body could not be read")
+	case errors.As(err, &most):
+		return tooLarge
+	case err != nil && !errors.Is(err, io.EOF):
+		return cds.Reject(400, "400", "The request body could not be read")
 	}
-	return b, nil
+	return nil
 }
 
 // jsonBody reads a JSON body. It is empty if the client sent none.

@@ -3,11 +3,13 @@ package odata
 import (
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
+	cds "cds/runtime"
 )
 
 // isStream reports whether an element is read and written as raw bytes.
@@ -90,17 +92,28 @@ func (m *media) disposition() string {
 
 // mediaBody reads a stream into the element of a row, with its media type where the row has a place for it.
 func (c *call) mediaBody(row *cqn.Row, m media) error {
-	raw, err := c.readBody(c.opt.MaxMedia)
-	if err != nil {
+	t, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if a := m.element.Annotations.Get("Core.AcceptableMediaTypes"); a != nil && (err != nil || !slices.ContainsFunc(a.Items, func(v *cqn.AnnoValue) bool { return acceptable(v.Str(), t) })) {
+		return cds.Reject(http.StatusUnsupportedMediaType, "415", "Unsupported Media Type")
+	}
+	var b strings.Builder // the value is its memory, not a copy
+	if err := c.copyBody(&b, c.opt.MaxMedia); err != nil {
 		return err
 	}
-	row.Set(m.element.Name, cqn.Bytes(raw))
-	if m.typeElement != nil {
-		if t, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err == nil {
-			row.Set(m.typeElement.Name, cqn.String(t))
-		}
+	row.Set(m.element.Name, cqn.Text(cqn.KindBytes, b.String()))
+	if m.typeElement != nil && err == nil {
+		row.Set(m.typeElement.Name, cqn.String(t))
 	}
 	return nil
+}
+
+// acceptable reports whether a media type falls under a range such as image/png, image/* or */*.
+func acceptable(kinds, mediaType string) bool {
+	kinds = strings.ToLower(strings.TrimSpace(kinds))
+	if major, ok := strings.CutSuffix(kinds, "/*"); ok {
+		return major == "*" || strings.HasPrefix(mediaType, major+"/")
+	}
+	return kinds == mediaType
 }
 
 // safeType returns a stored media type if it is well-formed: it goes into a header.

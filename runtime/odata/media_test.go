@@ -15,7 +15,7 @@ const mediaModel = `{"definitions": {
     "ID": {"key": true, "type": "cds.Integer"},
     "mime": {"type": "cds.String"}, "name": {"type": "cds.String"},
     "data": {"type": "cds.LargeBinary", "@Core.MediaType": {"=": "mime"}, "@Core.ContentDisposition.Filename": {"=": "name"}},
-    "shown": {"type": "cds.LargeBinary", "@Core.MediaType": "image/png", "@Core.ContentDisposition.Filename": "a b.png", "@Core.ContentDisposition.Type": "inline"}
+    "shown": {"type": "cds.LargeBinary", "@Core.MediaType": "image/png", "@Core.AcceptableMediaTypes": ["image/*", "text/plain"], "@Core.ContentDisposition.Filename": "a b.png", "@Core.ContentDisposition.Type": "inline"}
   }}}}`
 
 func readModel(t testing.TB, text string) *csn.Model {
@@ -44,6 +44,21 @@ func TestMediaNames(t *testing.T) {
 	h := s.do("GET /s/Files(1)/shown/$value", "").Header()
 	if h.Get("Content-Disposition") != `inline; filename="a b.png"` || h.Get("Content-Type") != "image/png" || !strings.HasPrefix(h.Get("Content-Security-Policy"), "sandbox") {
 		t.Errorf("inline: %v", h)
+	}
+}
+
+// TestMediaTypes: what a stream takes may be limited by its model.
+func TestMediaTypes(t *testing.T) {
+	s := newStage(t, readModel(t, mediaModel), "S", Options{BasePath: "/s"})
+	for ct, want := range map[string]int{"image/png": 204, "IMAGE/GIF; x=y": 204, "text/plain; charset=utf-8": 204, "text/html": 415, "imagex/png": 415, "": 415, "image": 415} {
+		if w := s.do("PUT /s/Files(1)/shown", strings.Repeat("b", 200_000), "Content-Type: "+ct); w.Code != want {
+			t.Errorf("%q: %d, want %d", ct, w.Code, want)
+		}
+		if want == 204 {
+			if v := s.last().Data.Value("shown"); v.Kind() != cqn.KindBytes || len(v.Str()) != 200_000 {
+				t.Errorf("%q: %d bytes", ct, len(v.Str()))
+			}
+		}
 	}
 }
 
