@@ -36,7 +36,11 @@ type leveled struct {
 func (l leveled) Enabled(_ context.Context, level slog.Level) bool { return level >= l.level }
 
 // WithAttrs implements slog.Handler.
-func (l leveled) WithAttrs(as []slog.Attr) slog.Handler { return leveled{l.Handler.WithAttrs(as), l.level} }
+func (l leveled) WithAttrs(as []slog.Attr) slog.Handler {
+	return leveled{l.Handler.WithAttrs(as), l.level}
+}
 
 // WithGroup implements slog.Handler.
-func (l leveled) WithGroup(name string) slog.Handler { return leveled{l.Handler.WithGroup(name), l.level} }
+func (l leveled) WithGroup(name string) slog.Handler {
+	return leveled{l.Handler.WithGroup(name), l.level}
+}

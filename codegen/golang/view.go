@@ -34,6 +34,7 @@ type entityView struct {
 	ref, row       string
 	fields         []*fieldView
 	ops            []*opView
+	media          []*fieldView // LargeBinary elements: references, no fields
 	names          *scope
 	rowOnly        bool // an entity of another service or none: only its rows have a type here
 	isToOneTarget  bool
@@ -158,6 +159,8 @@ func (v *serviceView) fillEntity(ev *entityView) {
 		}
 		if f := v.field(ev.names, ev.row, el, el.Name); f != nil {
 			ev.fields = append(ev.fields, f)
+		} else if t := el.Scalar(); t != nil && t.Kind == csn.LargeBinary && !ev.rowOnly {
+			ev.media = append(ev.media, &fieldView{cds: el.Name, name: ev.names.take(memberName(el), home("element", &el.Def), el.Span)})
 		}
 		i++
 	}

@@ -174,6 +174,9 @@ func (v *serviceView) writeEntityRef(p *printer, e *entityView) {
 			p.line("%s: %q,", f.name, f.cds)
 		}
 	}
+	for _, f := range e.media {
+		p.line("%s: cds.NewMedia[%s](Name, %q, %q),", f.name, e.row, e.e.Name, f.cds)
+	}
 	for _, o := range e.ops {
 		p.line("%s: cds.NewBoundOperation[%s, %s](Name, %q, %q, %s),", o.name, e.row, o.params, e.e.Name, o.op.Name, o.returns)
 	}
@@ -192,6 +195,9 @@ func (v *serviceView) writeEntityRef(p *printer, e *entityView) {
 		case f.toMany != nil:
 			p.line("%s cds.ToMany[%s, %s]", f.name, e.row, f.toMany.row)
 		}
+	}
+	for _, f := range e.media {
+		p.line("%s cds.Media[%s]", f.name, e.row)
 	}
 	for _, o := range e.ops {
 		p.comment(o.doc)
