@@ -197,25 +197,21 @@ func refusals(list []ddl.Refusal) *Error {
 	return out
 }
 
-// State tells what is deployed in a database: the fingerprint of its model, "" for nothing or nothing that is remembered.
-func State(ctx context.Context, pool db.Pool) (fingerprint string, err error) {
+// Compare tells whether a database remembers a deployment, and whether the tables and views of that are those of the model.
+func Compare(ctx context.Context, pool db.Pool, m *csn.Model, integrity bool) (known, same bool, err error) {
 	tx, err := pool.Read(ctx, db.Session{})
 	if err != nil {
-		return "", databaseError("the database cannot be read", err)
+		return false, false, databaseError("the database cannot be read", err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	there, err := hasColumn(ctx, tx, pool.Dialect(), stateTable, "fingerprint")
-	if err != nil || !there {
-		return "", err
+	old, err := deployed(ctx, tx, pool.Dialect())
+	if err != nil || old == nil {
+		return false, false, err
 	}
-	rows, err := tx.Query(ctx, db.Stmt{SQL: "SELECT fingerprint FROM " + stateTable})
+	schema, err := schemaOf(m, pool.Dialect(), Options{Integrity: integrity, NoIndexes: true})
 	if err != nil {
-		return "", wrapRead(err)
+		return true, false, modelError(err)
 	}
-	defer func() { _ = rows.Close() }()
-	ok, err := rows.Next()
-	if err != nil || !ok {
-		return "", wrapRead(err)
-	}
-	return string(rows.Text(0)), wrapRead(rows.Close())
+	old.Indexes = nil
+	return true, len(ddl.Delta(old, schema, pool.Dialect(), ddl.DeltaOptions{AllowDrop: true}).Changes) == 0, nil
 }

@@ -200,6 +200,9 @@ func TestEvolve_unknown(t *testing.T) {
 		if err := deploy.Deploy(ctx, p, m, nil, nil); err != nil {
 			t.Fatal(err)
 		}
+		if known, _, err := deploy.Compare(ctx, p, m, false); known || err != nil {
+			t.Errorf("known: %v %v", known, err)
+		}
 		err := deploy.Evolve(ctx, p, m, deploy.Options{})
 		var de *deploy.Error
 		if !errors.As(err, &de) || de.Faults[0].Code != "deploy-unknown-state" {
@@ -210,9 +213,10 @@ func TestEvolve_unknown(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		print, err := deploy.State(ctx, p)
-		if err != nil || len(print) != 64 {
-			t.Errorf("state %q %v", print, err)
+		for text, want := range map[string]bool{before: true, strings.Replace(before, "old :", "young :", 1): false} {
+			if known, same, err := deploy.Compare(ctx, p, compile(t, text), false); !known || same != want || err != nil {
+				t.Errorf("compared: %v %v %v, want %v", known, same, err, want)
+			}
 		}
 	})
 }
