@@ -197,17 +197,45 @@ func (s *Server) connect(ctx context.Context, a *App) error {
 	if d.Memory && s.Config.Is(config.Production) {
 		s.Notes = append(s.Notes, "the database is in memory: all data are gone when the server stops; configure requires.db")
 	}
-	if fresh {
-		files := a.data
-		if files == nil {
-			files = s.opt.files()
-		}
-		if err := deploy.Deploy(ctx, pool, s.Model, files, s.Log); err != nil {
-			pool.Close()
-			return err
-		}
+	switch {
+	case fresh:
+		err = s.deployFresh(ctx, a, d)
+	default:
+		err = s.compareDeployed(ctx)
+	}
+	if err != nil {
+		pool.Close()
+		return err
 	}
 	s.CDS.Connect(pool)
+	return nil
+}
+
+// deployFresh deploys to a database that is new. One that outlives the process remembers what was deployed, so that `cds deploy` can change it later.
+func (s *Server) deployFresh(ctx context.Context, a *App, d Database) error {
+	opt := deploy.Options{Files: a.data, Log: s.Log, TestData: !s.Config.Is(config.Production), NoIndexes: !s.Config.Bool("requires.db.indexes", true),
+		Integrity: d.Config.ForeignKeys}
+	if opt.Files == nil {
+		opt.Files = s.opt.files()
+	}
+	if d.Memory {
+		return deploy.New(ctx, s.pool, s.Model, opt)
+	}
+	return deploy.Evolve(ctx, s.pool, s.Model, opt)
+}
+
+// compareDeployed notes if the database was not deployed from the model that is served: requests would fail then where the two differ.
+func (s *Server) compareDeployed(ctx context.Context) error {
+	known, same, err := deploy.Compare(ctx, s.pool, s.Model, s.Config.Str("features.assert_integrity") == "db")
+	switch {
+	case err != nil:
+		s.Log.Error("database", "err", err)
+		return &StartError{"db-read", "what is deployed in the database can't be read: " + s.Database, "check the rights of the user in requires.db.credentials; cds deploy deploys the model"}
+	case !known:
+		s.Notes = append(s.Notes, "the database does not say what is deployed in it; cds deploy deploys the model")
+	case !same:
+		s.Notes = append(s.Notes, "the database was deployed from another state of the model; cds deploy brings it up to date")
+	}
 	return nil
 }
 
