@@ -48,7 +48,7 @@ func twin(t *testing.T, open func(t testing.TB) db.Pool, hidden map[string]strin
 			return res.Model, res.Diags.Err()
 		},
 		FS:       files,
-		Users:    []cdstest.TestUser{cdstest.User("bob")},
+		Users:    []cdstest.TestUser{cdstest.User("bob"), cdstest.User("eve")},
 		Database: open,
 	})
 }

@@ -256,6 +256,7 @@ func FuzzQuery(f *testing.F) {
 	}
 	s := shelf(f)
 	f.Fuzz(func(t *testing.T, q string) {
+		s.t = t
 		w := s.do("GET /shop/Books?"+url.PathEscape(q), "")
 		if w.Code >= 500 && w.Code != 501 {
 			t.Errorf("%q: %d %s", q, w.Code, w.Body)
