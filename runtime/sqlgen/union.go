@@ -33,7 +33,11 @@ func (sc *scope) union(e *csn.Entity, use Use) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			cols = append(cols, f.sql+" AS "+Quote(el.Name, sc.d))
+			col, err := sc.alike(f.sql, own, b)
+			if err != nil {
+				return "", err
+			}
+			cols = append(cols, col+" AS "+Quote(el.Name, sc.d))
 		}
 		sql := "SELECT " + strings.Join(cols, ", ") + " FROM " + in.from(bs.table())
 		if bs.guard != "" {
@@ -46,3 +50,14 @@ func (sc *scope) union(e *csn.Entity, use Use) (string, error) {
 
 // inUnion reports whether an element of a union is a column of it.
 func inUnion(el *csn.Element) bool { return el.Assoc() == nil && !el.Virtual && !el.OnRead }
+
+// alike gives a computed column the type of the column that it is put together with. SQLite looks into a union, so that indexes and the end of a page
+// count for its parts, only if their columns have the same affinity.
+func (sc *scope) alike(sql string, el *csn.Element, e *csn.Entity) (string, error) {
+	t := el.Scalar()
+	if t == nil || !el.OnRead && (e.Source == nil || e.Base == nil || el.Origin != nil) {
+		return sql, nil
+	}
+	typ, err := TypeSQL(t, sc.d)
+	return "CAST(" + sql + " AS " + typ + ")", err
+}

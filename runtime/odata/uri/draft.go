@@ -61,6 +61,9 @@ func (r *Resource) chooseSide(sel *cqn.Select, path *cqn.Ref) {
 		return
 	}
 	e := r.Segments[0].Entity
+	if sel.Where != nil {
+		sel.Where = cqn.Rewrite(sel.Where, withoutSibling)
+	}
 	switch sideOf(sel.Where, 0) {
 	case activeSide:
 		path.Path[0].Name = e.Name
@@ -70,6 +73,26 @@ func (r *Resource) chooseSide(sel *cqn.Select, path *cqn.Ref) {
 	default:
 		path.Path[0].Name = e.Both.Name
 	}
+}
+
+// withoutSibling turns `SiblingEntity/IsActiveEntity eq null` into `not exists SiblingEntity`, which needs no join: databases can then read active rows
+// and drafts in order, up to the end of the page.
+func withoutSibling(x cqn.Expr) cqn.Expr {
+	var ref *cqn.Ref
+	switch x := x.(type) {
+	case *cqn.Binary:
+		if lit, ok := x.R.(*cqn.Lit); ok && lit.Value.IsNull() && lit.Enum == "" && (x.Op == cqn.Eq || x.Op == cqn.EqNull) {
+			ref, _ = x.L.(*cqn.Ref)
+		}
+	case *cqn.Unary:
+		if x.Op == cqn.IsNull {
+			ref, _ = x.X.(*cqn.Ref)
+		}
+	}
+	if ref == nil || len(ref.Path) != 2 || ref.Path[0].Name != csn.DraftSibling || ref.Path[0].Filter != nil || ref.Path[1].Name != csn.DraftActive {
+		return x
+	}
+	return &cqn.Unary{Op: cqn.Not, X: &cqn.Exists{Path: cqn.NewRef(csn.DraftSibling)}}
 }
 
 // sideOf returns the side that a condition demands.
