@@ -90,6 +90,7 @@ type Stmt struct {
 type Rows interface {
 	Next() (bool, error)
 	Columns() int
+	Name(i int) string // of a column, as the database has it
 	IsNull(i int) bool
 	Int(i int) int64
 	Float(i int) float64

@@ -118,10 +118,13 @@ var bothDatabases = []struct {
 	{"tx", TestTx},
 	{"assertions", TestAssertions},
 	{"deletion of many", TestRemoveMany},
+	{"native SQL", TestNative},
 	{"assertions of updates", TestAssertionsOfUpdates},
 	{"flows", TestFlows},
 	{"events", TestEvents},
 	{"temporal reads", TestTemporalReads},
+	{"media", TestMediaFromCode},
+	{"diff", TestDiff},
 	{"query builder", TestQueryBuilder},
 	{"writes by query builder", TestWritesByQueryBuilder},
 }

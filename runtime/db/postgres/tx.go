@@ -343,6 +343,7 @@ func (r *rows) finish() (pgconn.CommandTag, error) {
 	return tag, r.t.ended(r.c.wrap(err), r.ctx)
 }
 
+func (r *rows) Name(i int) string   { return r.fields[i].Name }
 func (r *rows) Columns() int        { return len(r.fields) }
 func (r *rows) IsNull(i int) bool   { return r.vals[i] == nil }
 func (r *rows) Int(i int) int64     { return intOf(r.fields[i].DataTypeOID, r.vals[i]) }

@@ -202,6 +202,7 @@ func (r *rows) Next() (bool, error) {
 	return r.conn.step(r.stmt)
 }
 
+func (r *rows) Name(i int) string   { return r.stmt.ColumnName(i) }
 func (r *rows) Columns() int        { return r.cols }
 func (r *rows) IsNull(i int) bool   { return r.stmt.ColumnType(i) == sqlite.TypeNull }
 func (r *rows) Int(i int) int64     { return r.stmt.ColumnInt64(i) }
