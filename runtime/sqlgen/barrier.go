@@ -82,8 +82,13 @@ func conjuncts(x cqn.Expr) []cqn.Expr {
 
 // note takes down that an expression of the client may fail.
 func (sc *scope) note(x cqn.Expr) {
-	if sc.definer || sc.settled || sc.compiler.fallible {
+	if sc.definer || sc.compiler.fallible {
 		return
+	}
+	if sc.settled { // but what is behind an association may be computed where it is joined
+		if r, ok := x.(*cqn.Ref); !ok || len(r.Path) == 1 {
+			return
+		}
 	}
 	switch x := x.(type) {
 	case *cqn.Ref:
@@ -92,11 +97,22 @@ func (sc *scope) note(x cqn.Expr) {
 		}
 		return
 	case *cqn.Call:
-		if temporalPart[strings.ToLower(x.Name)] && len(x.Args) == 1 && sc.isMoment(x.Args[0]) {
+		if temporalPart[strings.ToLower(x.Name)] && len(x.Args) == 1 && sc.isMoment(x.Args[0]) || afterRows(x) {
 			return
 		}
 	}
 	sc.compiler.fallible = fallible(x)
+}
+
+// afterRows reports whether a function is evaluated when its query has chosen its rows, wherever it stands: an aggregate. So are its arguments.
+func afterRows(x *cqn.Call) bool {
+	switch strings.ToLower(x.Name) {
+	case "count", "sum", "avg", "average", "countdistinct", "total":
+		return true
+	case "min", "max":
+		return len(x.Args) == 1
+	}
+	return false
 }
 
 // isMoment reports whether an expression is an element with a date or time, of which parts can always be taken.
@@ -123,7 +139,7 @@ var temporalPart = map[string]bool{"year": true, "month": true, "day": true, "ho
 var sturdy = map[string]bool{
 	"contains": true, "startswith": true, "endswith": true, "indexof": true, "tolower": true, "toupper": true, "lower": true, "upper": true, "trim": true,
 	"ltrim": true, "rtrim": true, "length": true, "concat": true, "coalesce": true, "ifnull": true, "nullif": true, "now": true, "maxdatetime": true,
-	"mindatetime": true, "cds.search": true, "count": true, "min": true, "max": true, "countdistinct": true, "floor": true, "ceil": true, "ceiling": true,
+	"mindatetime": true, "cds.search": true, "cds.words": true, "cds.count": true, "cds.number": true, "cds.min": true, "cds.max": true, "count": true, "min": true, "max": true, "countdistinct": true, "floor": true, "ceil": true, "ceiling": true,
 	"current_date": true, "current_time": true, "current_timestamp": true, "row_number": true, "rank": true, "dense_rank": true,
 }
 

@@ -32,7 +32,10 @@ func (sc *scope) call(x *cqn.Call, h hint) (frag, error) {
 	if !strings.Contains(tmpl, "?*") && placeholders(tmpl) != len(x.Args) {
 		return frag{}, sc.fail("INVALID_EXPRESSION", "function %s takes %d arguments, not %d", x.Name, placeholders(tmpl), len(x.Args))
 	}
+	settled := sc.settled
+	sc.settled = settled || afterRows(x)
 	args, typ, err := sc.arguments(name, x.Args, h)
+	sc.settled = settled
 	if err != nil {
 		return frag{}, err
 	}

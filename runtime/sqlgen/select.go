@@ -119,7 +119,10 @@ func (c *compiler) selectPlan(q *cqn.Select) (*Plan, error) {
 func (s *selection) clauses(q *cqn.Select) error {
 	s.scope.columns = q.Columns
 	s.plain = !q.Distinct && len(q.GroupBy) == 0 && !aggregates(q.Columns)
+	// A query within another one may be merged with it, and its columns become part of the outer condition then.
+	s.settled = s.use == Root
 	cols, err := s.outputs(s.main, q.Columns, q.Exclude, s.level)
+	s.settled = false
 	if err != nil {
 		return err
 	}
@@ -131,7 +134,9 @@ func (s *selection) clauses(q *cqn.Select) error {
 	if err := s.hidden(); err != nil {
 		return err
 	}
+	s.settled = s.use == Root
 	order, err := s.sorted(q.OrderBy)
+	s.settled = false
 	if order != "" {
 		s.order = append(s.order, order)
 	}
@@ -146,6 +151,7 @@ func (s *selection) filters(q *cqn.Select) error {
 		return err
 	}
 	if len(q.GroupBy) > 0 {
+		s.settled = s.use == Root
 		parts := make([]string, len(q.GroupBy))
 		for i, x := range q.GroupBy {
 			if n, ok := s.numberOf(x); ok {
@@ -158,6 +164,7 @@ func (s *selection) filters(q *cqn.Select) error {
 			}
 			parts[i] = f.at(precCompare)
 		}
+		s.settled = false
 		s.group = strings.Join(parts, ", ")
 	}
 	if q.Having != nil {
