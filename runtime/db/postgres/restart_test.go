@@ -130,3 +130,14 @@ func TestStatementTimeout(t *testing.T) {
 		t.Errorf("got %v, want ErrCanceled", err)
 	}
 }
+
+// BenchmarkWriters is that of dbtest, on a server whose data are not safe.
+func BenchmarkWriters(b *testing.B) {
+	dbtest.BenchmarkWriters(b, func(tb testing.TB) db.Pool {
+		p, err := New().Open(context.Background(), pgtest.Open(tb))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return p
+	})
+}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 
 	"cds/parser/cqn"
@@ -71,5 +72,20 @@ func BenchmarkClone(b *testing.B) {
 			b.Fatal(err)
 		}
 		_ = c.Close()
+	}
+}
+
+// BenchmarkWriters is that of dbtest, on a file with the durability of development and of production.
+func BenchmarkWriters(b *testing.B) {
+	for _, synchronous := range []string{"normal", "full"} {
+		b.Run(synchronous, func(b *testing.B) {
+			dbtest.BenchmarkWriters(b, func(tb testing.TB) db.Pool {
+				p, err := New().Open(context.Background(), db.Config{URL: filepath.Join(tb.TempDir(), "w.db"), Synchronous: synchronous})
+				if err != nil {
+					tb.Fatal(err)
+				}
+				return p
+			})
+		})
 	}
 }
