@@ -128,9 +128,6 @@ func (b *batch) serve(units []*batchUnit, w batchWriter, goOn bool) error {
 	b.c.w.WriteHeader(http.StatusOK)
 	var out []byte
 	for _, u := range units {
-		if b.c.ctx.Err() != nil { // nobody waits for the rest
-			break
-		}
 		answers, failed := b.run(u)
 		out = w.unit(out[:0], u, answers)
 		if _, err := b.c.w.Write(out); err != nil {
@@ -146,6 +143,12 @@ func (b *batch) serve(units []*batchUnit, w batchWriter, goOn bool) error {
 
 // run runs one unit.
 func (b *batch) run(u *batchUnit) (answers []*batchAnswer, failed bool) {
+	if b.c.ctx.Err() != nil { // nothing is begun any more
+		for _, p := range u.parts {
+			answers = append(answers, b.refused(p, cds.Reject(http.StatusGatewayTimeout, "504", "The request took too long."), u.atomic))
+		}
+		return answers, true
+	}
 	if !u.atomic {
 		a := b.answer(b.c.ctx, u.parts[0], false)
 		b.remember(a)

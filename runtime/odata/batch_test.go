@@ -1,6 +1,7 @@
 package odata
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	cds "cds/runtime"
 	"cds/runtime/odata/internal/testmodel"
 )
 
@@ -270,6 +272,24 @@ func TestBatchLimits(t *testing.T) {
 	}
 	if w := s.do("GET /shop/Codes/$count", ""); w.Body.String() != "0" {
 		t.Errorf("something ran: %s", w.Body)
+	}
+}
+
+// TestBatchDeadline: what the time of the request does not suffice for is not begun, and said to be so.
+func TestBatchDeadline(t *testing.T) {
+	s := newStage(t, testmodel.Shop(t), "Shop", Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	s.answer = func(*cds.RawRequest) (*cds.Result, error) {
+		cancel() // stands for the end of its time
+		return &cds.Result{}, nil
+	}
+	body := `{"requests":[{"id":"1","method":"GET","url":"Books"},{"id":"2","method":"GET","url":"Books"},{"id":"3","atomicityGroup":"g","method":"POST","url":"Books","body":{}}]}`
+	r := httptest.NewRequest("POST", "/$batch", strings.NewReader(body)).WithContext(ctx)
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	if got := outline(t, w); got != "1:200, 2:504, g3:504" || len(s.seen) != 1 {
+		t.Errorf("%s, %d requests were run", got, len(s.seen))
 	}
 }
 
