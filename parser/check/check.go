@@ -35,6 +35,7 @@ func Run(m *csn.Model, opt Options) diag.List {
 	c.keys()
 	c.services()
 	c.unsupportedAnnotations()
+	c.drafts()
 	c.definedAnnotations()
 	c.diags.Sort()
 	return c.diags

@@ -24,6 +24,7 @@ const (
 	codePathForm     diag.Code = "service-path-form"
 	codeUnsupported  diag.Code = "anno-unsupported"
 	codeAnnoValue    diag.Code = "anno-unexpected-value"
+	codeDraftName    diag.Code = "draft-name-taken"
 )
 
 func entry(sev diag.Severity, title, explain, wrong, right string) diag.Entry {
@@ -81,6 +82,9 @@ func Messages() diag.Catalogue {
 			"@sql.append: 'WITHOUT ROWID' entity E { key ID : Integer; }", "entity E { key ID : Integer; }"),
 		codeAnnoValue: entry(diag.Warning, "A value that the annotation's definition does not expect", "`annotation Name : Type;` says which values an annotation takes. The value is kept as it is.",
 			"annotation Rank : Integer; @Rank: 'high' entity E { key ID : Integer; }", "annotation Rank : Integer; @Rank: 3 entity E { key ID : Integer; }"),
+		codeDraftName: entry(diag.Error, "A name that drafts need is taken",
+			"Draft-enabled entities have the elements IsActiveEntity, HasActiveEntity, HasDraftEntity, DraftAdministrativeData, SiblingEntity and DraftMessages; their service has the entity DraftAdministrativeData, and the drafts of E are E.drafts.",
+			"service S { @odata.draft.enabled entity E { key ID : UUID; IsActiveEntity : Boolean; } }", "service S { @odata.draft.enabled entity E { key ID : UUID; active : Boolean; } }"),
 		codePathForm: entry(diag.Error, "@path is no path", "@path is a text of path segments without query, fragment, spaces and dot segments.",
 			"@path: '/a?b' service S { }", "@path: '/a/b' service S { }"),
 	}
