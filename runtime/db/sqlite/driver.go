@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"cds/runtime/db"
 	"cds/runtime/sqlgen"
@@ -102,6 +103,9 @@ type pool struct {
 	writer      chan *conn
 	done        chan struct{} // closed by Close
 	once        sync.Once
+	commits     int // of the writer, who counts them
+	maxLog      int64
+	checking    atomic.Bool // a checkpoint is waiting or running
 }
 
 // makePrivate gives the pool a temporary file of its own, with the given content.
@@ -125,7 +129,7 @@ func (p *pool) makePrivate(image []byte) error {
 
 // start opens the writer, which creates the file and sets its mode.
 func (p *pool) start() error {
-	p.done = make(chan struct{})
+	p.done, p.maxLog = make(chan struct{}), maxLog
 	p.readers, p.writer = make(chan *conn, p.size), make(chan *conn, 1)
 	for range p.size {
 		p.readers <- nil

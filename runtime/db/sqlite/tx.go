@@ -180,7 +180,11 @@ func (t *tx) end(how string) error {
 		}
 	}
 	c.session = db.Session{}
+	long := c.write && how == "COMMIT" && err == nil && c.pool.committed()
 	c.pool.release(c)
+	if long && c.pool.checking.CompareAndSwap(false, true) {
+		go c.pool.checkpoint()
+	}
 	return err
 }
 
