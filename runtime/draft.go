@@ -14,13 +14,16 @@ import (
 // about E. In place of these, CREATE, UPDATE and DELETE of `E.drafts` may be named, and CANCEL for DISCARD.
 //
 //	s.Before(cds.Match{Events: []cds.Event{cds.NewDraft}, Entities: []string{"Books.drafts"}}, suggestPrice)
+//
+// The typed functions take them with the entity itself: admin.Before(cds.NewDraft, admin.Books, suggestPrice). At EDIT, data has the action's
+// parameters, at SAVE all that is about to be active.
 const (
-	NewDraft     = authz.New
-	EditDraft    = authz.Edit
-	PatchDraft   = authz.Patch
-	SaveDraft    = authz.Save
-	DiscardDraft = authz.Discard
-	PrepareDraft = authz.Prepare
+	NewDraft     = "NEW"
+	EditDraft    = "EDIT"
+	PatchDraft   = "PATCH"
+	SaveDraft    = "SAVE"
+	DiscardDraft = "DISCARD"
+	PrepareDraft = "draftPrepare"
 )
 
 // DraftOptions configure drafts.
@@ -114,6 +117,14 @@ func isDraftEvent(ev Event) bool {
 		return true
 	}
 	return false
+}
+
+// holder returns the local name of the entity that an event happens to: NEW, PATCH and DISCARD happen to its drafts.
+func holder(ev Event, local string) string {
+	if slices.Contains(draftEvents, ev) {
+		return local + ".drafts"
+	}
+	return local
 }
 
 // eventsOf returns the events that entities have without operations.

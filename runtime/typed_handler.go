@@ -61,6 +61,7 @@ func BeforeEntity[S, T any](ev WriteEvent, e EntityRef[T], fn func(ctx context.C
 // match finds the entity in the service; a wrong one is a fault of generated code or of its use, found when the app starts.
 func match[T any](s *Service, ev Event, e Entity[T], noFunc bool) (Match, error) {
 	local, ok := e.local(s.Model.Name)
+	local = holder(ev, local)
 	if !ok || s.Model.Entity(local) == nil {
 		return Match{}, fmt.Errorf("service %s has no entity %s: is the generated code up to date?", s.Model.Name, e.name)
 	}
