@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -84,7 +85,22 @@ func ServerOf(c *Config) (Server, error) {
 		s.TrustedProxies = append(s.TrustedProxies, prefix.Masked())
 	}
 	s.CORS = r.cors(production)
+	c.Warnings = append(c.Warnings, unknownServerKeys(c.Sub("server"))...)
 	return s, r.err
+}
+
+// serverKeys are the keys of the section. Some are read elsewhere, some are CAP's and have no meaning here.
+var serverKeys = []string{"port", "read_header_timeout", "read_timeout", "write_timeout", "idle_timeout", "request_timeout", "header_limit", "body_parser", "media", "batch_limit",
+	"shutdown", "hsts", "metrics", "trusted_proxies", "cors", "static", "api_docs", "index", "url", "force_exit_timeout", "shutdown_on_uncaught_errors", "exit_on_multi_install", "base"}
+
+// unknownServerKeys tells of keys that nothing reads: a misspelt limit is no limit.
+func unknownServerKeys(s Section) (out []string) {
+	for _, k := range s.Keys() {
+		if !slices.Contains(serverKeys, k) {
+			out = append(out, fmt.Sprintf("server.%s is not known, so it has no effect", k))
+		}
+	}
+	return out
 }
 
 // A reader reads typed values and keeps the first error.

@@ -49,6 +49,17 @@ func TestServerValues(t *testing.T) {
 	}
 }
 
+// TestServerUnknownKeys: a limit that is misspelt does not pass unnoticed.
+func TestServerUnknownKeys(t *testing.T) {
+	c, err := Load(Options{Dir: fstest.MapFS{".cdsrc.json": {Data: []byte(`{"server":{"reqest_timeout":5,"port":1,"cors":true}}`)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ServerOf(c); err != nil || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "server.reqest_timeout") {
+		t.Errorf("%v, %v", c.Warnings, err)
+	}
+}
+
 // TestServerRefusals: a value that cannot be used stops the start and says where it is.
 func TestServerRefusals(t *testing.T) {
 	for rc, place := range map[string]string{

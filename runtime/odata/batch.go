@@ -38,6 +38,7 @@ type batchUnit struct {
 // A batchAnswer is the answer to one part.
 type batchAnswer struct {
 	part   *batchPart
+	path   string // of the URL, with references resolved
 	status int
 	header http.Header
 	body   []byte
@@ -215,8 +216,7 @@ func (b *batch) remember(a *batchAnswer) {
 	}
 	r := batchResult{failed: a.failed(), etag: a.header.Get("ETag")}
 	if r.location = a.header.Get("Location"); r.location == "" {
-		path, _, _ := strings.Cut(a.part.url, "?")
-		r.location = strings.TrimLeft(b.c.relative(path), "/")
+		r.location = a.path
 	}
 	b.results[a.part.id] = r
 }
@@ -250,7 +250,7 @@ func (b *batch) answer(ctx context.Context, p *batchPart, inSet bool) *batchAnsw
 	if err != nil {
 		return b.refused(p, err, inSet)
 	}
-	a := &batchAnswer{part: p, header: http.Header{}}
+	a := &batchAnswer{part: p, path: path, header: http.Header{}}
 	c := &call{door: b.c.door, ctx: ctx, w: a, r: r, path: path, part: p, inSet: inSet, inBatch: b, locale: b.c.locale}
 	if b.c.opt.Locale != nil && p.namesLocale() {
 		c.locale = b.c.opt.Locale(r, b.c.user())

@@ -135,7 +135,7 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Config: cfg, opt: opt, Log: opt.Log, openapi: a.openapi, Notes: slices.Clone(cfg.Warnings)}
+	s := &Server{Config: cfg, opt: opt, Log: opt.Log, openapi: a.openapi}
 	production := cfg.Is(config.Production)
 	if s.Log == nil {
 		s.Log = newLogger(production)
@@ -144,6 +144,7 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	if s.limits, err = config.ServerOf(cfg); err != nil {
 		return nil, err
 	}
+	s.Notes = slices.Clone(cfg.Warnings)
 	if s.limits.Metrics != "" {
 		s.counters = &counters{started: time.Now()}
 	}
