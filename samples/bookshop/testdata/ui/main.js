@@ -43,9 +43,9 @@ sap.ui.define([
         binding.attachDataReceived((e) => e.getParameter("error") ? reject(e.getParameter("error")) : resolve());
         table.placeAt("books");
       });
-      await new Promise((resolve) => setTimeout(resolve, 100)); // rendering
-      const rows = document.querySelectorAll("#books tr");
-      check(rows.length >= 6, `${rows.length} rows are rendered`);
+      const rows = () => document.querySelectorAll("#books tr").length;
+      for (let i = 0; i < 500 && rows() < 7; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+      check(rows() === 7, `${rows()} rows are rendered`); // with the heads
       check(document.getElementById("books").textContent.includes("Charlotte Bront"), "authors are not expanded");
       check(binding.getCount() >= 6, "count is " + binding.getCount());
     },
