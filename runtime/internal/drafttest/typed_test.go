@@ -56,3 +56,20 @@ func TestTyped(t *testing.T) {
 		t.Errorf("SAVE saw %q", saved)
 	}
 }
+
+// TestBatch has the requests of an object page in batches.
+func TestBatch(t *testing.T) {
+	w := start(t, nil, nil)
+	alice := w.HTTP().As("alice")
+	alice.POST("/s/$batch", `{"requests":[
+		{"id":"1","method":"POST","url":"Books","atomicityGroup":"g1","headers":{"content-type":"application/json"},"body":{"ID":9,"title":"x"}},
+		{"id":"2","method":"PATCH","url":"$1","atomicityGroup":"g1","dependsOn":["1"],"headers":{"content-type":"application/json"},"body":{"stock":4}},
+		{"id":"3","method":"GET","url":"Books(ID=9,IsActiveEntity=false)?$select=stock,HasActiveEntity&$expand=DraftAdministrativeData($select=DraftIsCreatedByMe)","dependsOn":["g1"]}]}`).
+		Status(200).Contains(`"stock":4`, `"DraftIsCreatedByMe":true`, `"status":201`).Lacks(`"status":4`, `"status":5`)
+	alice.POST("/s/$batch", `{"requests":[
+		{"id":"1","method":"POST","url":"Books(ID=9,IsActiveEntity=false)/S.draftPrepare","atomicityGroup":"g1","headers":{"content-type":"application/json"},"body":{}},
+		{"id":"2","method":"POST","url":"Books(ID=9,IsActiveEntity=false)/S.draftActivate?$select=ID,stock","atomicityGroup":"g1","dependsOn":["1"],"headers":{"content-type":"application/json"},"body":{}}]}`).
+		Status(200).Contains(`"status":201`, `"IsActiveEntity":true`)
+	alice.GET("/s/Books(ID=9,IsActiveEntity=true)").Status(200)
+	w.empty()
+}
