@@ -39,6 +39,8 @@ type Options struct {
 	MaxBody, MaxMedia int64
 	// MaxBatch limits the requests in a batch; 0 means 100.
 	MaxBatch int
+	// UpsertByPatch lets PATCH create a row that is missing, NoUpsertByPut keeps PUT from it.
+	UpsertByPatch, NoUpsertByPut bool
 	// Locale finds the language of a request of a user, for parts of a batch that name one; nil leaves them the language of the batch.
 	Locale func(r *http.Request, u *cds.User) string
 	// Text returns the text for a key of {i18n>key} in titles and descriptions of the metadata document; nil, or false, leaves it to
@@ -449,14 +451,20 @@ func (c *call) document() error {
 			etag, ct = tag(body), jsonType
 		}
 	}
-	c.w.Header().Set("ETag", etag)
+	return c.sendTagged(etag, ct, body)
+}
+
+// sendTagged answers with a document, or with 304 if the client has it already.
+func (c *call) sendTagged(etag, contentType string, body []byte) error {
+	h := c.w.Header()
+	h.Set("ETag", etag)
 	for _, t := range tags(c.r.Header.Values("If-None-Match")) {
 		if t == etag || t == "*" {
 			c.w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
 	}
-	c.w.Header().Set("Content-Type", ct)
+	h.Set("Content-Type", contentType)
 	return c.send(http.StatusOK, body)
 }
 

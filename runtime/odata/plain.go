@@ -42,27 +42,10 @@ func (c *call) extra() (err error, ok bool) {
 	if err != nil {
 		return err, true
 	}
-	h := c.w.Header()
-	h.Set("Content-Type", doc.ContentType)
 	if doc.SecurityPolicy != "" {
-		h.Set("Content-Security-Policy", doc.SecurityPolicy)
+		c.w.Header().Set("Content-Security-Policy", doc.SecurityPolicy)
 	}
-	etag := tag(body)
-	h.Set("ETag", etag)
-	if match(c.r.Header.Values("If-None-Match"), etag) {
-		c.w.WriteHeader(http.StatusNotModified)
-		return nil, true
-	}
-	return c.send(http.StatusOK, body), true
-}
-
-func match(header []string, etag string) bool {
-	for _, t := range tags(header) {
-		if t == etag || t == "*" {
-			return true
-		}
-	}
-	return false
+	return c.sendTagged(tag(body), doc.ContentType, body), true
 }
 
 // plainMethod refuses what REST does not have: $metadata and $batch, and methods that a kind of resource does not have.
