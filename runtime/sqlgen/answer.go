@@ -39,6 +39,8 @@ func arrange(out []Column, src []cqn.Column) []Column {
 		path := q.Out
 		if len(path) == 0 {
 			path = []string{c.Name}
+		} else {
+			c.Element = nil // no element of a row any more: nothing that its annotations say holds
 		}
 		res = nest(res, path, c)
 	}
