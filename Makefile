@@ -11,7 +11,7 @@ export CGO_ENABLED ?= 0
 .PHONY: help build test lint generate check-generated golden conformance language-score messages bench fuzz ui5 cover check check-all clean
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build the command line to bin/cds
 	$(GO) build -o $(BIN)/cds ./cmd/cds
@@ -51,7 +51,7 @@ bench: ## Benchmarks: start, reads against the reference server, allocations
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz $(or $(FUZZTIME),10s) $(LANGUAGE_FUZZTIME)
 
-ui5: ## Install OpenUI5 for the test of the bookshop with a real client
+ui5: ## Install OpenUI5, for the test of the bookshop in a browser
 	@scripts/ui5
 
 cover: ## Test coverage by package
