@@ -351,6 +351,9 @@ func (c *call) method() error {
 		if m == http.MethodPost || m == http.MethodHead {
 			return no("Method " + m + " is not allowed for singletons and individual entities")
 		}
+		if m == http.MethodDelete && len(c.res.Segments) == 1 && uri.IsSingleton(c.res.Entity()) && !nullable(c.res.Entity()) {
+			return no("Method DELETE is not allowed for singletons that are always there")
+		}
 	case uri.Property:
 		if m != http.MethodPut && m != http.MethodDelete {
 			return no("Method " + m + " is not allowed for properties")
@@ -364,6 +367,9 @@ func (c *call) method() error {
 	}
 	return nil
 }
+
+// nullable tells singletons that may be absent.
+func nullable(e *csn.Entity) bool { return e.Annotations.Is("odata.singleton.nullable") }
 
 // event returns the event that the method means for entities.
 func (c *call) event() cds.Event {

@@ -25,7 +25,7 @@ func (c *call) read() error {
 		return err
 	}
 	if q.Aggregated {
-		c.format.DecimalStrings = false // as recorded: results of $apply have numbers
+		c.format.DecimalStrings = false          // as recorded: results of $apply have numbers
 		if err := c.parentExists(); err != nil { // no row at all may still be one result
 			return err
 		}
@@ -94,6 +94,9 @@ var errNotFound = &cds.Error{Status: 404, Code: "404", Message: "Not Found"}
 // absent tells a missing row from an association to one that leads nowhere: 404, or nil if there is just no content.
 func (c *call) absent() error {
 	last := c.res.Segments[len(c.res.Segments)-1]
+	if last.Via == nil && uri.IsSingleton(last.Entity) && nullable(last.Entity) {
+		return nil
+	}
 	if last.Via == nil || last.Keys != nil || last.Via.Assoc().Many {
 		return errNotFound
 	}
