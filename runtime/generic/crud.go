@@ -126,6 +126,9 @@ func (h *handlers) update(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*
 		return nil, err
 	}
 	if len(rows) == 0 {
+		if r.Upsert && len(r.IfMatch) > 0 { // names a state: there is none, or none for this user (RFC 9110, 13.1.1)
+			return nil, cds.Reject(412, "412", "Precondition Failed")
+		}
 		if r.Upsert {
 			return h.createByPut(ctx, r)
 		}

@@ -201,8 +201,9 @@ func (c *call) change(row *cqn.Row) *cds.RawRequest {
 	}
 	req := c.request(eventUpdate)
 	req.Data, req.Query = row, &cqn.Update{Entity: c.res.Ref(), Data: row}
-	// PUT creates a row only where the path says its key: not at the end of an association to one.
-	req.Upsert = c.r.Method == http.MethodPut && (last.Keys != nil || uri.IsSingleton(e))
+	// A row is created only where the path says its key: not at the end of an association to one.
+	creates := c.r.Method == http.MethodPut && !c.opt.NoUpsertByPut || c.r.Method == http.MethodPatch && c.opt.UpsertByPatch
+	req.Upsert = creates && (last.Keys != nil || uri.IsSingleton(e))
 	req.MustExist = !req.Upsert
 	req.Format = &c.format
 	return req

@@ -102,6 +102,9 @@ func (r *router) doorOptions(svc *cds.Service, path string) odata.Options {
 	l := &r.server.limits
 	o := odata.Options{BasePath: path, Production: r.production, Unauthorized: r.unauthorized, MaxBody: l.MaxBody, MaxMedia: l.MaxMedia, MaxBatch: l.MaxBatch}
 	o.Locale = func(req *http.Request, u *cds.User) string { return locale(req, u, r.server.CDS.Options.DefaultLocale) }
+	o.Text = func(key string) (string, bool) { return r.server.texts.Text("", key) }
+	o.UpsertByPatch = r.server.Config.Bool("runtime.patch_as_upsert", false)
+	o.NoUpsertByPut = !r.server.Config.Bool("runtime.put_as_upsert", true)
 	if text := svc.Model.Annotations.Str("cds.server.body_parser.limit"); text != "" {
 		if n, err := config.ParseSize(text); err == nil && n > 0 {
 			o.MaxBody = n
@@ -176,7 +179,7 @@ func (r *router) serve(w http.ResponseWriter, req *http.Request) {
 	case "/health", "/health/":
 		r.health(w)
 	case "/":
-		if r.production {
+		if !r.server.Config.Bool("server.index", !r.production) {
 			notFound(w, req)
 			return
 		}
