@@ -34,7 +34,7 @@ type pageEntity struct{ Name, Path, Doc, Access string }
 
 type pageOp struct{ Kind, Signature, Access string }
 
-// index shows what is served, in development only.
+// index shows what is served: in development, or where server.index says so.
 func (r *router) index(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")

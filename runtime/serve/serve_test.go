@@ -204,6 +204,16 @@ func TestBuild_ProductionHidesIndexAndRestrictsAll(t *testing.T) {
 	}
 }
 
+func TestServer_IndexIsChosen(t *testing.T) {
+	if r := get(t, build(t, serve.Options{FS: rc(`{"server":{"index":false}}`)}).Handler(), "/", ""); r.StatusCode != 404 {
+		t.Errorf("switched off: %d", r.StatusCode)
+	}
+	s := build(t, serve.Options{FS: rc(production + `,"server":{"index":true}}`), Profiles: []string{config.Production}, InMemory: true})
+	if r := get(t, s.Handler(), "/", ""); r.StatusCode != 200 {
+		t.Errorf("switched on: %d", r.StatusCode)
+	}
+}
+
 func TestServer_WrongPasswordIs401OnPublicPaths(t *testing.T) {
 	s := build(t, serve.Options{FS: fstest.MapFS{".cdsrc.json": {Data: []byte(`{"requires":{"auth":{"users":{"eve":{"password":"right"}}}}}`)}}})
 	r := httptest.NewRequest("GET", "/odata/v4/open/Books", nil)
