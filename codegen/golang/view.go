@@ -150,10 +150,10 @@ func (v *serviceView) fillEntity(ev *entityView) {
 		el := ev.e.Flat[i]
 		if depth := structDepth(el); depth > 0 {
 			n := 1
-			for i+n < len(ev.e.Flat) && below(ev.e.Flat[i+n], el.Path[0]) {
+			for i+n < len(ev.e.Flat) && below(ev.e.Flat[i+n], el.Path()[0]) {
 				n++
 			}
-			v.structField(ev, el.Path[0], ev.e.Flat[i:i+n])
+			v.structField(ev, el.Path()[0], ev.e.Flat[i:i+n])
 			i += n
 			continue
 		}
@@ -181,11 +181,11 @@ func structDepth(el *csn.Element) int {
 	if el.ForeignKey != nil {
 		el = el.ForeignKey
 	}
-	return len(el.Path) - 1
+	return len(el.Path()) - 1
 }
 
 func below(el *csn.Element, first string) bool {
-	return structDepth(el) > 0 && el.Path[0] == first
+	return structDepth(el) > 0 && el.Path()[0] == first
 }
 
 // structField adds the field for a structured element. Its columns are flat: Books.AddressCity.
@@ -287,7 +287,7 @@ func (v *serviceView) array(f *fieldView, owner string, el *csn.Element, t *csn.
 
 // scalar returns the Go type of a scalar element, "" for none.
 func (v *serviceView) scalar(owner string, el *csn.Element, t *csn.Builtin) string {
-	if len(el.Enum) > 0 {
+	if len(el.Enum()) > 0 {
 		if typ := v.enum(owner, el, t); typ != "" {
 			return typ
 		}
@@ -330,8 +330,8 @@ func (v *serviceView) enum(owner string, el *csn.Element, t *csn.Builtin) string
 	v.byEnum[key] = ev
 	ev.name = v.names.take(name, "type "+key, el.Span)
 	v.enums = append(v.enums, ev)
-	for i := range el.Enum {
-		sym := &el.Enum[i]
+	for i := range el.Enum() {
+		sym := &el.Enum()[i]
 		value := strconv.Quote(sym.Val().Str())
 		if base != "string" {
 			value = sym.Val().Format()

@@ -98,7 +98,7 @@ func settable(e *csn.Entity) bool {
 // computed reports whether clients can't set an element.
 func computed(el *csn.Element) bool {
 	a := el.Annotations
-	return a.Is("readonly") || a.Is("Core.Computed") || el.Virtual || el.Value != nil || a.Get("cds.on.insert") != nil || a.Get("cds.on.update") != nil
+	return a.Is("readonly") || a.Is("Core.Computed") || el.Virtual || el.Value() != nil || a.Get("cds.on.insert") != nil || a.Get("cds.on.update") != nil
 }
 
 // A kindOf is what a scalar is in GraphQL, and which filters there are for it: "" for none, "order" for comparisons, "text" for those of strings too.

@@ -51,7 +51,7 @@ func (g *generator) entitySchemas(e *csn.Entity) {
 				update.Set(el.Name, s)
 			}
 		}
-		if (el.Annotations.Is("mandatory") || el.Key && !generated(el)) && el.Default == nil && !computed(el) {
+		if (el.Annotations.Is("mandatory") || el.Key && !generated(el)) && el.Default() == nil && !computed(el) {
 			required = append(required, el.Name)
 		}
 	}
@@ -94,7 +94,7 @@ func (g *generator) associated(full, create, update *codegen.Object, el *csn.Ele
 // computed reports whether clients can't set an element.
 func computed(el *csn.Element) bool {
 	a := el.Annotations
-	return a.Is("readonly") || a.Is("Core.Computed") || el.Virtual || el.Value != nil || a.Get("cds.on.insert") != nil || a.Get("cds.on.update") != nil
+	return a.Is("readonly") || a.Is("Core.Computed") || el.Virtual || el.Value() != nil || a.Get("cds.on.insert") != nil || a.Get("cds.on.update") != nil
 }
 
 // generated reports whether a missing key gets a value.
@@ -113,7 +113,7 @@ func (g *generator) schema(el *csn.Element) any {
 		if t := g.label(&el.Def, el.Doc, "description", "Core.Description"); t != "" {
 			o.Set("description", t)
 		}
-		if l, ok := el.Default.(*cqn.Lit); ok && !l.Value.IsNull() && l.Enum == "" {
+		if l, ok := el.Default().(*cqn.Lit); ok && !l.Value.IsNull() && l.Enum == "" {
 			o.Set("default", literal(l.Value))
 		}
 		if !el.Key && !el.NotNull && el.Scalar() != nil {
@@ -246,10 +246,10 @@ func builtin(el *csn.Element, b *csn.Builtin) *codegen.Object {
 	if b.Length > 0 && o.Get("type") == "string" {
 		o.Set("maxLength", b.Length)
 	}
-	if len(el.Enum) > 0 && !o.Has("anyOf") {
+	if len(el.Enum()) > 0 && !o.Has("anyOf") {
 		var values []any
-		for i := range el.Enum {
-			values = append(values, literal(el.Enum[i].Val()))
+		for i := range el.Enum() {
+			values = append(values, literal(el.Enum()[i].Val()))
 		}
 		o.Set("enum", values)
 	}

@@ -106,8 +106,8 @@ func (k *annoChecker) elements(els csn.Elements, depth int) {
 		}
 		k.inside("element", el.Name, func() {
 			k.annotations(&el.Def)
-			for i := range el.Enum {
-				k.annotations(&el.Enum[i].Def)
+			for i := range el.Enum() {
+				k.annotations(&el.Enum()[i].Def)
 			}
 			if s, ok := el.Type.(*csn.Struct); ok && el.TypeName == "" { // parts of named types are looked at there
 				k.elements(s.Elements, depth+1)
@@ -208,11 +208,11 @@ func (k *annoChecker) value(name string, v *cqn.AnnoValue, el *csn.Element, at t
 // scalar returns what is wanted in the place of a value, "" if it fits.
 func (k *annoChecker) scalar(v *cqn.AnnoValue, t *csn.Builtin, el *csn.Element) string {
 	if v.Kind == cqn.AnnoSymbol {
-		if len(el.Enum) == 0 {
+		if len(el.Enum()) == 0 {
 			return "no symbol"
 		}
-		for i := range el.Enum {
-			if el.Enum[i].Name == v.Text {
+		for i := range el.Enum() {
+			if el.Enum()[i].Name == v.Text {
 				return ""
 			}
 		}

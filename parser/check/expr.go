@@ -249,13 +249,13 @@ func (k *condition) symbol(x cqn.Expr, l *cqn.Lit, s rows, depth int) {
 		probe := &condition{root: k.root, at: k.at} // faults in the path have been reported
 		el = probe.path(r, s, depth)
 	}
-	if el == nil || len(el.Enum) == 0 {
+	if el == nil || len(el.Enum()) == 0 {
 		k.fail(k.span(l), "", "The symbol #%s has no meaning without an element of an enum type beside it", l.Enum)
 		return
 	}
-	names := make([]string, len(el.Enum))
-	for i := range el.Enum {
-		if names[i] = el.Enum[i].Name; names[i] == l.Enum {
+	names := make([]string, len(el.Enum()))
+	for i := range el.Enum() {
+		if names[i] = el.Enum()[i].Name; names[i] == l.Enum {
 			return
 		}
 	}

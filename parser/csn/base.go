@@ -88,7 +88,7 @@ func (o *originator) run() {
 	clear(o.byPath)
 	for _, b := range o.base.Flat {
 		if b.ForeignKey == nil {
-			o.byPath[strings.Join(b.Path, ".")] = b
+			o.byPath[strings.Join(b.Path(), ".")] = b
 		}
 	}
 	if len(o.sel.Columns) == 0 {
@@ -113,7 +113,7 @@ func (o *originator) star(out, in []string, els Elements, exclude []string) {
 		switch {
 		case contains(exclude, el.Name):
 		case len(in) == 0:
-			o.set(out, el.Name, o.f.path1(el.Name))
+			o.set(out, el.Name, *o.f.pathOf(nil, el.Name))
 		default:
 			o.set(out, el.Name, appendPath(in, el.Name))
 		}
@@ -217,7 +217,7 @@ func (o *originator) foreignKey(assoc []string, steps []cqn.Step) []string {
 		p = append(p, s.Name)
 	}
 	for _, b := range o.base.Flat {
-		if b.ForeignKey != nil && equalPath(b.Path, p) {
+		if b.ForeignKey != nil && equalPath(b.Path(), p) {
 			return []string{"", b.Name}
 		}
 	}
@@ -235,8 +235,8 @@ func (o *originator) alias(name string) bool {
 
 // origin returns the base's element behind a flat element that is no foreign key.
 func (o *originator) origin(el *Element) *Element {
-	for i := len(el.Path); i > 0; i-- {
-		in, ok := o.paths[strings.Join(el.Path[:i], ".")]
+	for i := len(el.Path()); i > 0; i-- {
+		in, ok := o.paths[strings.Join(el.Path()[:i], ".")]
 		if !ok {
 			continue
 		}
@@ -245,16 +245,16 @@ func (o *originator) origin(el *Element) *Element {
 		}
 		var b *Element
 		if len(in) == 2 && in[0] == "" {
-			if i == len(el.Path) {
+			if i == len(el.Path()) {
 				b = o.base.Element(in[1])
 			}
 		} else {
-			if i < len(el.Path) {
-				in = appendPath(in, el.Path[i:]...)
+			if i < len(el.Path()) {
+				in = appendPath(in, el.Path()[i:]...)
 			}
 			b = o.byPath[strings.Join(in, ".")]
 		}
-		if b == nil || b.Value != nil && !b.Stored && b.Assoc() == nil || (b.Assoc() == nil) != (el.Assoc() == nil) {
+		if b == nil || b.Value() != nil && !b.Stored && b.Assoc() == nil || (b.Assoc() == nil) != (el.Assoc() == nil) {
 			return nil
 		}
 		return b

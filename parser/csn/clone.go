@@ -68,7 +68,7 @@ func (c cloner) element(el *Element, depth int) *Element {
 		return el
 	}
 	x := *el
-	x.ID, x.Owner, x.Path, x.ForeignKey, x.Origin = 0, nil, nil, nil, nil
+	x.ID, x.Owner, x.path, x.ForeignKey, x.Origin = 0, nil, nil, nil, nil
 	switch t := el.Type.(type) {
 	case *Struct:
 		x.Type = &Struct{c.elements(t.Elements, depth+1)}

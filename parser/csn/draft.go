@@ -183,7 +183,8 @@ func (d *drafter) loosen(c *Element, e *Entity) {
 		c.NotNull = false
 	}
 	if e.Source != nil {
-		c.Value, c.Stored = nil, false
+		c.SetValue(nil)
+		c.Stored = false
 	}
 	c.Annotations = withoutAnnos(c.Annotations, "odata.etag", "Core.Immutable", "assert.unique")
 	switch t := c.Type.(type) {
@@ -234,7 +235,8 @@ func (d *drafter) union(n *draftNode) *Entity {
 	u := &Entity{Def: Def{Name: e.Name + unionSuffix, Span: e.Span, Annotations: Annotations{flagAnno("cds.persistence.exists")}}, Exposure: e.Exposure}
 	for _, el := range (cloner{}).elements(e.Elements, 0) {
 		d.redirect(el, n, unionSuffix)
-		el.Value, el.Stored = nil, false
+		el.SetValue(nil)
+		el.Stored = false
 		u.Elements = append(u.Elements, el)
 	}
 	key := booleanElement(DraftActive)
@@ -249,16 +251,20 @@ func (d *drafter) union(n *draftNode) *Entity {
 // extend adds to an active entity what tells of its drafts.
 func (d *drafter) extend(e *Entity, n *draftNode) {
 	add := func(el *Element, x cqn.Expr) *Element {
-		el.Value, el.OnRead = x, true
+		el.SetValue(x)
+		el.OnRead = true
 		e.Elements = append(e.Elements, el)
 		return el
 	}
 	active := add(booleanElement(DraftActive), literal(true))
-	active.NotNull, active.Default, active.Annotations = true, literal(true), hidden()
+	active.NotNull, active.Annotations = true, hidden()
+	active.SetDefault(literal(true))
 	orig := add(booleanElement(DraftHasOrig), literal(false))
-	orig.NotNull, orig.Default, orig.Annotations = true, literal(false), hidden()
+	orig.NotNull, orig.Annotations = true, hidden()
+	orig.SetDefault(literal(false))
 	has := add(booleanElement(DraftHasCopy), &cqn.Exists{Path: cqn.NewRef(DraftSibling)})
-	has.NotNull, has.Default, has.Annotations = true, literal(false), hidden()
+	has.NotNull, has.Annotations = true, hidden()
+	has.SetDefault(literal(false))
 	add(scalarElement(DraftUUID, UUID, "cds.UUID"), cqn.NewRef(DraftSibling, DraftUUID)).Internal = true
 	s := n.orig.Service
 	e.Elements = append(e.Elements, adminOf(s), d.sibling(n.orig, n.orig.Name+draftsSuffix, nil), messages(s))
@@ -296,8 +302,8 @@ func messages(s *Service) *Element {
 		{Def: Def{Name: "additionalTargets"}, Type: &Array{Items: &Element{Type: &Builtin{Name: "cds.String", Kind: String}, TypeName: "cds.String"}}},
 		booleanElement("transition"), scalarElement("numericSeverity", UInt8, "cds.UInt8"), str("longtextUrl")}}
 	return &Element{Def: Def{Name: DraftNotes, Annotations: Annotations{flagAnno("Core.Computed")}}, OnRead: true, Apart: true,
-		Value: &cqn.Lit{Value: cqn.String("[]")},
-		Type:  &Array{Items: &Element{Type: item, TypeName: s.Name + ".DRAFT_DraftAdministrativeData_DraftMessage"}}}
+		facets: &Facets{Value: &cqn.Lit{Value: cqn.String("[]")}},
+		Type:   &Array{Items: &Element{Type: item, TypeName: s.Name + ".DRAFT_DraftAdministrativeData_DraftMessage"}}}
 }
 
 // actions returns the operations of a node's drafts: those of the active rows, too.
@@ -370,13 +376,16 @@ func adminElements(d *drafter) Elements {
 	for _, el := range out {
 		switch el.Name {
 		case "DraftIsCreatedByMe":
-			el.Value, el.OnRead = me(cqn.NewRef("CreatedByUser")), true
+			el.SetValue(me(cqn.NewRef("CreatedByUser")))
+			el.OnRead = true
 		case "DraftIsProcessedByMe":
-			el.Value, el.OnRead = me(holder), true
+			el.SetValue(me(holder))
+			el.OnRead = true
 		case "InProcessByUser": // nobody, once the lock has ended, so that others may take the draft over
 			locked := &cqn.Binary{Op: cqn.Or, L: equals(holder, &cqn.Param{From: cqn.FromUserID}), R: fresh}
-			el.Value, el.OnRead = &cqn.Case{Whens: []cqn.When{{Cond: &cqn.Unary{Op: cqn.IsNull, X: holder}, Then: &cqn.Lit{}}, {Cond: locked, Then: holder}},
-				Else: &cqn.Lit{Value: cqn.String("")}}, true
+			el.SetValue(&cqn.Case{Whens: []cqn.When{{Cond: &cqn.Unary{Op: cqn.IsNull, X: holder}, Then: &cqn.Lit{}}, {Cond: locked, Then: holder}},
+				Else: &cqn.Lit{Value: cqn.String("")}})
+			el.OnRead = true
 		}
 		if strings.HasSuffix(el.Name, "Description") || el.Name == DraftNotes {
 			el.Annotations, el.Apart = Annotations{flagAnno("cds.api.ignore")}, true

@@ -80,7 +80,7 @@ func TestWithDrafts(t *testing.T) {
 	case d.Drafts.Action("go") == nil || d.Drafts.Action("go") == d.Action("go") || d.Action("draftEdit").Draft != DraftEdit || full.Entity("S.P").Action("draftEdit") != nil ||
 		full.Entity("S.P").Action("draftPrepare") == nil:
 		t.Error("wrong actions")
-	case !d.Drafts.Element(DraftUUID).Internal || !d.Element(DraftUUID).Internal || d.Element(DraftUUID).Value == nil || d.Drafts.Element(DraftUUID).Value != nil:
+	case !d.Drafts.Element(DraftUUID).Internal || !d.Element(DraftUUID).Internal || d.Element(DraftUUID).Value() == nil || d.Drafts.Element(DraftUUID).Value() != nil:
 		t.Error("bookkeeping is not hidden")
 	}
 	for _, p := range d.Both.Element("parts").Assoc().Pairs {

@@ -60,13 +60,13 @@ func (w *flattener) element(el *Element, p flatParent, top *Element) {
 		flat = &c
 	}
 	if len(p.path) == 0 {
-		flat.Path = w.path1(el.Name)
+		flat.path = w.pathOf(nil, el.Name)
 	} else {
-		flat.Path = appendPath(p.path, el.Name)
+		flat.path = w.pathOf(p.path, el.Name)
 	}
 	flat.Owner = w.e
 	if s, ok := el.Type.(*Struct); ok {
-		sub := flatParent{flat.Name + "_", flat.Path, flat.Key, !(flat.NotNull || flat.Key) || p.nullable, flat.Virtual, flat.Annotations}
+		sub := flatParent{flat.Name + "_", flat.Path(), flat.Key, !(flat.NotNull || flat.Key) || p.nullable, flat.Virtual, flat.Annotations}
 		for _, part := range s.Elements {
 			w.element(part, sub, top)
 		}
@@ -84,7 +84,7 @@ func (w *flattener) element(el *Element, p flatParent, top *Element) {
 func (w *flattener) add(el *Element) bool {
 	if old := w.named(el.Name); old != nil {
 		d := w.errorf(codeDuplicate, w.e, el, "%s has two flat elements %q: %s and %s", w.e.Name, el.Name,
-			strings.Join(old.Path, "."), strings.Join(el.Path, "."))
+			strings.Join(old.Path(), "."), strings.Join(el.Path(), "."))
 		d.Hint = "Rename one of them: structures are flattened with underscores, and a managed association adds its foreign keys."
 		return false
 	}
@@ -133,16 +133,17 @@ func (w *flattener) foreignKeys(el *Element, a *Assoc) {
 				Owner:      w.e,
 				Type:       leaf.el.Type,
 				TypeName:   leaf.el.TypeName,
-				Enum:       leaf.el.Enum,
 				Key:        el.Key,
 				NotNull:    el.NotNull || a.NotNull,
 				Virtual:    el.Virtual,
 				ForeignKey: el,
-				Path:       appendPath(el.Path, leaf.path...),
+				path:       w.pathOf(el.Path(), leaf.path...),
 			}
+			also := Facets{Enum: leaf.el.Enum()}
 			if len(a.Keys) == 1 && leaf.suffix == "" {
-				fk.Default = el.Default
+				also.Default = el.Default()
 			}
+			fk.SetFacets(also)
 			if len(w.e.Flat) >= maxFlat || !w.add(fk) {
 				return
 			}

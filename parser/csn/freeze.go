@@ -22,7 +22,7 @@ const (
 // The model is complete even if there are diagnostics; it must not be used if one of them is an error.
 func Freeze(defs []Definition, files *token.FileSet, namespace string) (*Model, diag.List) {
 	f := &freezer{m: &Model{Files: files, Namespace: namespace, byName: make(map[string]Definition, len(defs))}, info: map[*Element]flatInfo{}, seen: map[*Struct]bool{}, cyclic: map[*Element]bool{},
-		shared: map[*Element]bool{}, sharedAssoc: map[*Assoc]bool{}, single: map[string][]string{}, inside: map[*Struct]bool{}}
+		shared: map[*Element]bool{}, sharedAssoc: map[*Assoc]bool{}, paths: map[string]*[]string{}, inside: map[*Struct]bool{}}
 	f.register(defs)
 	f.services()
 	f.share()
@@ -57,9 +57,10 @@ type freezer struct {
 	// shared and sharedAssoc have what definitions other than entities hold, so that no entity can have it for itself.
 	shared      map[*Element]bool
 	sharedAssoc map[*Assoc]bool
-	inside      map[*Struct]bool    // structures in entities that have been searched
-	slab        []Element           // elements not used yet
-	single      map[string][]string // paths of one step: most elements of a model have the names of others
+	inside      map[*Struct]bool     // structures in entities that have been searched
+	slab        []Element            // elements not used yet
+	paths       map[string]*[]string // paths in use: most elements of a model have those of others
+	spell       []byte               // room for the key of one
 }
 
 // register fills the name table and numbers the entities. Definitions without a name and second ones are dropped with a diagnostic.
@@ -184,7 +185,7 @@ func (f *freezer) signature(els Elements, depth int) {
 		case *Assoc:
 			t.Target = f.m.Entity(t.TargetName)
 		case *Struct:
-			if e := f.m.Entity(el.TypeName); e != nil && el.TypeOf == nil {
+			if e := f.m.Entity(el.TypeName); e != nil && el.TypeOf() == nil {
 				el.Type = &Struct{e.Elements}
 			} else if !f.seen[t] {
 				f.seen[t] = true

@@ -90,7 +90,7 @@ func dump(b *strings.Builder, m *csn.Model) {
 
 func element(b *strings.Builder, el *csn.Element) {
 	fmt.Fprintf(b, "  %s", el.Name)
-	if p := strings.Join(el.Path, "."); p != el.Name {
+	if p := strings.Join(el.Path(), "."); p != el.Name {
 		b.WriteString(" (" + p + ")")
 	}
 	for _, f := range []struct {

@@ -152,11 +152,11 @@ func (j *joiner) at(e *Entity, path []string) []*Element {
 			if el.Assoc() != nil {
 				continue
 			}
-			for i := 1; i <= len(el.Path); i++ {
-				k := strings.Join(el.Path[:i], ".")
+			for i := 1; i <= len(el.Path()); i++ {
+				k := strings.Join(el.Path()[:i], ".")
 				m[k] = append(m[k], el)
 			}
-			if len(el.Path) > 1 { // also by its flat name
+			if len(el.Path()) > 1 { // also by its flat name
 				m[el.Name] = append(m[el.Name], el)
 			}
 		}
@@ -169,7 +169,7 @@ func (j *joiner) at(e *Entity, path []string) []*Element {
 func association(e *Entity, path []string) *Element {
 	p := strings.Join(path, ".")
 	for _, el := range e.Flat {
-		if el.Assoc() != nil && strings.Join(el.Path, ".") == p {
+		if el.Assoc() != nil && strings.Join(el.Path(), ".") == p {
 			return el
 		}
 	}
@@ -326,10 +326,10 @@ func (c *onCondition) structured(n *cqn.Binary, l, r operand) (cqn.Expr, *onErro
 
 // tail is the part of a column's path below that of the operand.
 func tail(col *Element, o operand) string {
-	if len(o.path) >= len(col.Path) {
+	if len(o.path) >= len(col.Path()) {
 		return ""
 	}
-	return strings.Join(col.Path[len(o.path):], ".")
+	return strings.Join(col.Path()[len(o.path):], ".")
 }
 
 // backlink turns `x.back = $self` into what the association back of the target says.
@@ -423,7 +423,7 @@ func (c *onCondition) resolve(r *cqn.Ref) (operand, *onError) {
 	if len(path) == 0 {
 		return operand{}, onErrorf(r, "it has an empty path")
 	}
-	own := c.el.Path
+	own := c.el.Path()
 	switch {
 	case path[0] == "$self" || path[0] == "$projection":
 		if len(path) == 1 {

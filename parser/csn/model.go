@@ -257,30 +257,6 @@ func (es Elements) Lookup(name string) *Element {
 	return nil
 }
 
-// An Element is a named part of an entity, type, aspect, event or operation.
-type Element struct {
-	Def
-	Owner    *Entity
-	Type     Type
-	TypeName string   // as declared and resolved: "cds.String", "my.Price", "Currency"; "" for anonymous types
-	TypeOf   *TypeRef // where it was declared by `type of`; else nil
-	Default  cqn.Expr
-	Value    cqn.Expr     // calculated on read, or on write if Stored
-	Enum     []EnumSymbol // symbols of this element's type; nil for none
-
-	ID int32 // position within Flat for flat elements
-	// The flags stand together: large models have many elements.
-	Key, NotNull, Virtual, Localized, Masked, Stored bool
-	// OnRead says that queries compute Value also where the entity is a view. Internal is set for bookkeeping that no client may name, Apart for
-	// what is read only where it is named; neither is part of *. Only models from WithDrafts have such elements.
-	OnRead, Internal, Apart bool
-
-	// For flat elements:
-	Path       []string // names in the structured form, e.g. address, geo, lat
-	ForeignKey *Element // the flat association that this foreign key belongs to; nil for others
-	Origin     *Element // flat element of Owner.Base that this one renames; nil for tables and computed columns
-}
-
 // A TypeRef names an element whose type another one has: {ref: [E, x, y]}.
 type TypeRef struct{ Path []string }
 
@@ -297,12 +273,6 @@ func (s *EnumSymbol) Val() cqn.Value {
 	}
 	return s.Value
 }
-
-// Assoc returns the element's type as an association, nil if it is none.
-func (e *Element) Assoc() *Assoc { a, _ := e.Type.(*Assoc); return a }
-
-// Scalar returns the element's builtin type, nil for structures, arrays and associations.
-func (e *Element) Scalar() *Builtin { b, _ := e.Type.(*Builtin); return b }
 
 // A Type is *Builtin *Struct *Array *Assoc. Named types are resolved to these.
 type Type interface{ typ() }

@@ -122,7 +122,7 @@ func (f *freezer) ownElement(e *Entity, el *Element, depth int, n *int) *Element
 		c := *el
 		el = &c
 	}
-	el.ID, el.Owner, el.ForeignKey, el.Origin, el.Path = 0, e, nil, nil, nil
+	el.ID, el.Owner, el.ForeignKey, el.Origin, el.path = 0, e, nil, nil, nil
 	switch t := el.Type.(type) {
 	case *Struct:
 		el.Type = &Struct{f.ownAll(e, t.Elements, depth+1, n)}
@@ -151,14 +151,4 @@ func (f *freezer) resolveTarget(e *Entity, el *Element) {
 	if a.Target == nil {
 		f.errorf(codeTarget, e, el, "the target %q of %s.%s is not an entity of the model", a.TargetName, e.Name, el.Name)
 	}
-}
-
-// path1 returns the path of one step.
-func (f *freezer) path1(name string) []string {
-	p := f.single[name]
-	if p == nil {
-		p = []string{name}
-		f.single[name] = p
-	}
-	return p
 }

@@ -314,14 +314,14 @@ func (r *csnReader) element(name string, n *node) *Element {
 		el.Def = r.def(name, n)
 	}
 	if d := n.get("default"); d != nil {
-		el.Default = r.operand(d)
+		el.SetDefault(r.operand(d))
 	}
 	if v := n.get("value"); r.want(v, 'o', "value") {
-		el.Value = r.operand(v)
+		el.SetValue(r.operand(v))
 		el.Stored = r.bool(v.get("stored"), "stored")
 	}
 	r.typeOf(el, n)
-	el.Enum = r.enum(n.get("enum"))
+	el.SetEnum(r.enum(n.get("enum")))
 	return el
 }
 
@@ -333,7 +333,7 @@ func (r *csnReader) typeOf(el *Element, n *node) {
 			el.TypeName = t.text
 		case t.kind == 'o' && t.has("ref"):
 			if ref := r.strings(t.get("ref"), "a type's ref"); len(ref) > 0 {
-				el.TypeOf = &TypeRef{ref}
+				el.SetTypeOf(&TypeRef{ref})
 			}
 		default:
 			r.bad(codeShape, t, "a type must be a name or a ref")

@@ -138,7 +138,7 @@ func (t *typeResolver) element(el *Element) {
 
 // scalar resolves an element that has a type by name only, or none at all.
 func (t *typeResolver) scalar(el *Element, given *Builtin) {
-	if el.TypeOf == nil {
+	if el.TypeOf() == nil {
 		if b := NewBuiltin(el.TypeName); b != nil {
 			el.Type = given.over(b)
 			return
@@ -153,7 +153,7 @@ func (t *typeResolver) scalar(el *Element, given *Builtin) {
 	if base == nil {
 		return
 	}
-	if el.TypeOf != nil {
+	if el.TypeOf() != nil {
 		el.TypeName = base.TypeName
 	}
 	switch bt := base.Type.(type) {
@@ -165,8 +165,8 @@ func (t *typeResolver) scalar(el *Element, given *Builtin) {
 	default:
 		el.Type = base.Type
 	}
-	if el.Enum == nil {
-		el.Enum = base.Enum
+	if el.Enum() == nil {
+		el.SetEnum(base.Enum())
 	}
 }
 
@@ -194,8 +194,8 @@ func (b *Builtin) over(base *Builtin) *Builtin {
 // named returns the resolved element that describes the named type, or the element that `type of` points to; nil for builtin types.
 func (t *typeResolver) named(el *Element) *Element {
 	var ref []string
-	if el.TypeOf != nil {
-		ref = el.TypeOf.Path
+	if el.TypeOf() != nil {
+		ref = el.TypeOf().Path
 	} else {
 		if el.TypeName == "" || strings.HasPrefix(el.TypeName, "cds.") && t.byDef[el.TypeName] == nil {
 			if el.Assoc() == nil {

@@ -11,16 +11,16 @@ func (w *csnWriter) typ(el *Element, def bool) {
 	if el == nil {
 		return
 	}
-	if s, ok := el.Type.(*Struct); ok && def && el.TypeName == "" && el.TypeOf == nil {
+	if s, ok := el.Type.(*Struct); ok && def && el.TypeName == "" && el.TypeOf() == nil {
 		w.elementsAlways(s.Elements)
 		return
 	}
 	switch {
-	case el.TypeOf != nil:
+	case el.TypeOf() != nil:
 		w.key("type")
 		w.open('{')
 		w.key("ref")
-		w.strings(el.TypeOf.Path)
+		w.strings(el.TypeOf().Path)
 		w.close('}')
 	case el.TypeName != "":
 		w.prop("type", el.TypeName)
@@ -47,20 +47,20 @@ func (w *csnWriter) typ(el *Element, def bool) {
 	case *Assoc:
 		w.assoc(el, t)
 	}
-	if len(el.Enum) > 0 && (base == nil || len(base.Enum) == 0) {
-		w.enum(el.Enum)
+	if len(el.Enum()) > 0 && (base == nil || len(base.Enum()) == 0) {
+		w.enum(el.Enum())
 	}
 	w.flag("notNull", el.NotNull)
-	if el.Default != nil {
+	if el.Default() != nil {
 		w.key("default")
 		w.open('{')
-		w.operandFields(el.Default)
+		w.operandFields(el.Default())
 		w.close('}')
 	}
-	if el.Value != nil {
+	if el.Value() != nil {
 		w.key("value")
 		w.open('{')
-		w.operandFields(el.Value)
+		w.operandFields(el.Value())
 		w.flag("stored", el.Stored)
 		w.close('}')
 	}
@@ -84,8 +84,8 @@ func assocType(a *Assoc) string {
 
 // typeDef returns the description of the named type of an element, nil if its type is builtin or anonymous.
 func (w *csnWriter) typeDef(el *Element) *Element {
-	if el.TypeOf != nil {
-		return w.typeOf(el.TypeOf.Path)
+	if el.TypeOf() != nil {
+		return w.typeOf(el.TypeOf().Path)
 	}
 	switch d := w.m.Lookup(el.TypeName).(type) {
 	case *TypeDef:

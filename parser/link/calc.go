@@ -33,13 +33,13 @@ func (c *calcWalk) element(e *csn.Element, scope csn.Elements) {
 	if len(c.chain) > maxDepth {
 		return
 	}
-	if s, ok := e.Type.(*csn.Struct); ok && e.Value == nil && e.TypeName == "" {
+	if s, ok := e.Type.(*csn.Struct); ok && e.Value() == nil && e.TypeName == "" {
 		for _, p := range s.Elements {
 			c.element(p, scope)
 		}
 		return
 	}
-	if e.Value == nil || c.state[e] == done {
+	if e.Value() == nil || c.state[e] == done {
 		return
 	}
 	if c.state[e] == doing {
@@ -48,7 +48,7 @@ func (c *calcWalk) element(e *csn.Element, scope csn.Elements) {
 	}
 	c.state[e] = doing
 	c.chain = append(c.chain, e)
-	c.expr(e.Value, scope)
+	c.expr(e.Value(), scope)
 	c.chain = c.chain[:len(c.chain)-1]
 	c.state[e] = done
 }

@@ -197,7 +197,8 @@ func (l *linker) castElement(t *cqn.TypeName, s *escope, at token.Span) *csn.Ele
 	e.Span = at
 	if d := l.byName[t.Name]; d != nil && d.kind == kType {
 		te := l.typeOfDef(d, at)
-		e.Type, e.TypeName, e.Enum = te.Type, d.name, te.Enum
+		e.Type, e.TypeName = te.Type, d.name
+		e.SetEnum(te.Enum())
 		return e
 	}
 	name := t.Name

@@ -178,7 +178,8 @@ func (l *linker) textsElements(d, t *def) {
 		}
 		c := l.copyElement(t, e)
 		c.Localized = false
-		c.Default, c.Value = nil, nil
+		c.SetDefault(nil)
+		c.SetValue(nil)
 		l.info(c).asText = true
 		if e.Key {
 			c.Annotations = csn.Annotations{constant("odata.containment.ignore", true)}

@@ -470,18 +470,18 @@ func (s *escope) symbols(x, beside cqn.Expr) cqn.Expr {
 }
 
 func (l *linker) symbol(x *cqn.Lit, el *csn.Element, silent bool) cqn.Expr {
-	for i := range el.Enum {
-		if el.Enum[i].Name == x.Enum {
+	for i := range el.Enum() {
+		if el.Enum()[i].Name == x.Enum {
 			c := *x
-			c.Value = el.Enum[i].Val()
+			c.Value = el.Enum()[i].Val()
 			return &c
 		}
 	}
-	if !silent && len(el.Enum) > 0 {
+	if !silent && len(el.Enum()) > 0 {
 		d := l.diags.Errorf("ref-undefined-enum", x.Where, "The enum of “%s” has no symbol “#%s”", el.Name, x.Enum)
 		var known []string
-		for i := range el.Enum {
-			known = append(known, el.Enum[i].Name)
+		for i := range el.Enum() {
+			known = append(known, el.Enum()[i].Name)
 		}
 		d.Hint = didYouMean(x.Enum, known)
 	}

@@ -110,9 +110,9 @@ func (l *linker) callType(e *csn.Element, x *cqn.Call, depth int) {
 // calculated gives a calculated element without a written type the type of its expression.
 func (l *linker) calculated(e *csn.Element, inf *elemInfo) {
 	s := l.elementScope(inf)
-	r, ok := e.Value.(*cqn.Ref)
+	r, ok := e.Value().(*cqn.Ref)
 	if !ok {
-		l.exprType(e, e.Value)
+		l.exprType(e, e.Value())
 		if e.Type == nil {
 			l.diags.Errorf("def-missing-type", e.Span, "The type of the calculated element “%s” is not known", e.Name).Hint = "Write `" + e.Name + " : Integer = …`, for example."
 		}

@@ -212,7 +212,8 @@ func (l *linker) columnFlags(e *csn.Element, c *outCol) {
 
 // castColumn is `x as y : T`: the type is that of the cast, and nothing is inherited from x.
 func (l *linker) castColumn(e *csn.Element, c *outCol) {
-	e.Type, e.TypeName, e.TypeOf, e.Enum = c.cast.Type, c.cast.TypeName, c.cast.TypeOf, c.cast.Enum
+	e.Type, e.TypeName = c.cast.Type, c.cast.TypeName
+	e.SetFacets(csn.Facets{TypeOf: c.cast.TypeOf(), Enum: c.cast.Enum()})
 	inherit(&e.Annotations, c.cast.Annotations, nil)
 	inf := l.info(e)
 	if ci := l.info(c.cast); ci != nil {
@@ -247,14 +248,18 @@ func (l *linker) expandColumn(d *def, e *csn.Element, c *outCol) {
 func (l *linker) sourceColumn(d *def, e *csn.Element, inf *elemInfo, c *outCol) {
 	src := c.el
 	l.resolve(src)
-	e.TypeName, e.TypeOf, e.Enum = src.TypeName, src.TypeOf, src.Enum
+	e.TypeName = src.TypeName
+	e.ShareFacets(src)
+	e.SetValue(nil)
 	e.Virtual, e.Localized, e.Masked = src.Virtual, src.Localized, src.Masked
 	over := c.from != nil && c.from.outer
 	for _, p := range c.path {
 		over = over || p.Assoc() != nil
 	}
-	if !over {
-		e.NotNull, e.Default = src.NotNull, src.Default
+	if over {
+		e.SetDefault(nil)
+	} else {
+		e.NotNull = src.NotNull
 	}
 	inf.overAssoc = over
 	e.Type = l.copyType(src.Type, d, l.notesOf(inf), 0)

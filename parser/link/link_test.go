@@ -181,11 +181,11 @@ func element(e *csn.Element) string {
 	if e.NotNull {
 		s += " not null"
 	}
-	if e.Default != nil {
-		s += " default " + cqn.Format(e.Default)
+	if e.Default() != nil {
+		s += " default " + cqn.Format(e.Default())
 	}
-	if e.Value != nil {
-		s += " = " + cqn.Format(e.Value)
+	if e.Value() != nil {
+		s += " = " + cqn.Format(e.Value())
 	}
 	return s + annos(e.Annotations)
 }
@@ -217,11 +217,11 @@ func typ(e *csn.Element) string {
 	case *csn.Assoc:
 		s = assoc(e, t)
 	}
-	if e.TypeOf != nil {
-		s += " of " + strings.Join(e.TypeOf.Path, ":")
+	if e.TypeOf() != nil {
+		s += " of " + strings.Join(e.TypeOf().Path, ":")
 	}
 	var syms []string
-	for _, x := range e.Enum {
+	for _, x := range e.Enum() {
 		syms = append(syms, x.Name+"="+x.Val().Format())
 	}
 	if syms != nil {

@@ -412,12 +412,14 @@ func (l *linker) columnElements(cols []outCol) csn.Elements {
 		}
 		switch {
 		case c.cast != nil:
-			e.Type, e.TypeName, e.Enum = c.cast.Type, c.cast.TypeName, c.cast.Enum
+			e.Type, e.TypeName = c.cast.Type, c.cast.TypeName
+			e.SetEnum(c.cast.Enum())
 		case c.el != nil:
 			l.resolve(c.el)
 			name := e.Name
 			*e = *c.el
-			e.Name, e.Span, e.Value = name, c.span, nil
+			e.Name, e.Span = name, c.span
+			e.SetValue(nil)
 			e.Key = c.isKey
 			if old := l.info(c.el); old != nil {
 				inf.target = old.target

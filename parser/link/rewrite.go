@@ -52,9 +52,9 @@ func (l *linker) finish(d *def, e *csn.Element, depth int) {
 	case *csn.Assoc:
 		l.finishAssoc(d, e, t, depth)
 	}
-	if d.query == nil && e.Value != nil && depth == 0 && d.kind == kEntity {
+	if d.query == nil && e.Value() != nil && depth == 0 && d.kind == kEntity {
 		if inf := l.info(e); inf.rest().from == nil || inf.owner == d {
-			e.Value = l.valueScope(d, inf).expr(e.Value)
+			e.SetValue(l.valueScope(d, inf).expr(e.Value()))
 		}
 	}
 }

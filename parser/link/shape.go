@@ -169,7 +169,7 @@ func (l *linker) includeCycle(d, inc *def, m member, chain []*def) {
 func (l *linker) newElement(d *def, n *ast.Element, s *scope) *csn.Element {
 	e := l.element()
 	e.Key, e.Virtual, e.Localized, e.Masked, e.Stored = n.Key, n.Virtual, n.Localized, n.Masked, n.Stored
-	e.Default, e.Value = n.Default, n.Value
+	e.SetFacets(csn.Facets{Default: n.Default, Value: n.Value})
 	e.Name, e.Doc, e.Span = n.Name.Text, docText(n.Doc), n.Name.Span
 	if n.NotNull != nil {
 		e.NotNull = *n.NotNull
@@ -183,7 +183,7 @@ func (l *linker) newElement(d *def, n *ast.Element, s *scope) *csn.Element {
 func (l *linker) copyElement(d *def, from *csn.Element) *csn.Element {
 	e := l.element()
 	e.Key, e.Virtual, e.Localized, e.Masked, e.NotNull, e.Stored = from.Key, from.Virtual, from.Localized, from.Masked, from.NotNull, from.Stored
-	e.Default, e.Value = from.Default, from.Value
+	e.SetFacets(csn.Facets{Default: from.Default(), Value: from.Value()})
 	e.Name, e.Doc, e.Span = from.Name, from.Doc, from.Span
 	fi := l.info(from)
 	l.know(e, elemInfo{texpr: fi.texpr, written: fi.written, owner: d, more: &moreInfo{from: from}, inferredTarget: true}).setNames(fi.names())

@@ -138,10 +138,11 @@ func (l *linker) resolveCopy(e *csn.Element, inf *elemInfo, ns *notes) {
 	dropEllipsis(e.Annotations)
 	if inf.asText {
 		e.Annotations = withoutComputed(e.Annotations)
+		e.SetFacets(csn.Facets{Default: e.Default(), Value: e.Value(), TypeOf: from.TypeOf(), Enum: from.Enum()})
 	} else {
-		e.Default, e.Value = from.Default, from.Value
+		e.ShareFacets(from)
 	}
-	e.TypeName, e.TypeOf, e.Enum = from.TypeName, from.TypeOf, from.Enum
+	e.TypeName = from.TypeName
 	e.Type = l.copyType(from.Type, inf.owner, ns, 0)
 	fi := l.info(from)
 	if a := e.Assoc(); a != nil {
@@ -209,7 +210,7 @@ func (l *linker) resolveWritten(e *csn.Element, inf *elemInfo, ns *notes) {
 	switch {
 	case inf.texpr != nil:
 		l.typeInto(e, inf, inf.texpr, 0)
-	case e.Value != nil:
+	case e.Value() != nil:
 		l.calculated(e, inf)
 	case e.Assoc() != nil: // generated
 	case e.Type == nil:
@@ -217,11 +218,11 @@ func (l *linker) resolveWritten(e *csn.Element, inf *elemInfo, ns *notes) {
 	}
 	l.conditions(e.Annotations)
 	dropEllipsis(e.Annotations)
-	if e.Virtual || isComputed(e.Value) {
+	if e.Virtual || isComputed(e.Value()) {
 		computed(&e.Annotations)
 	}
-	if e.Default != nil {
-		e.Default = l.enumLits(e.Default, e.Enum)
+	if e.Default() != nil {
+		e.SetDefault(l.enumLits(e.Default(), e.Enum()))
 	}
 }
 
@@ -413,7 +414,7 @@ func (l *linker) typeOf(e *csn.Element, inf *elemInfo, t *ast.TypeExpr) {
 		return
 	}
 	l.resolve(el)
-	e.TypeOf = &csn.TypeRef{Path: ref}
+	e.SetTypeOf(&csn.TypeRef{Path: ref})
 	l.takeType(e, inf, el)
 }
 
@@ -435,16 +436,16 @@ func (l *linker) definitionIn(s *scope, path []cqn.Step, colon bool) (*def, []cq
 // takeType copies the type of el, and what comes with it, to e.
 func (l *linker) takeType(e *csn.Element, inf *elemInfo, el *csn.Element) {
 	e.Type = l.copyType(el.Type, inf.owner, l.notesOf(inf), 0)
-	if e.TypeOf == nil {
+	if e.TypeOf() == nil {
 		e.TypeName = el.TypeName
 	} else {
 		e.TypeName = strTypeName(el)
 	}
-	if e.Enum == nil {
-		e.Enum = el.Enum
+	if e.Enum() == nil {
+		e.SetEnum(el.Enum())
 	}
-	if e.Default == nil && e.Value == nil && e.TypeOf == nil {
-		e.Default = el.Default
+	if e.Default() == nil && e.Value() == nil && e.TypeOf() == nil {
+		e.SetDefault(el.Default())
 	}
 	inherit(&e.Annotations, el.Annotations, toTypeUser)
 	inf.extra().typeFrom = el
@@ -547,15 +548,15 @@ func (l *linker) typeOfDef(d *def, at token.Span) *csn.Element {
 
 // enum makes the symbols of an enum type. They replace those of the type below.
 func (l *linker) enum(e *csn.Element, t *ast.TypeExpr, ns *notes) {
-	e.Enum = nil
+	var all []csn.EnumSymbol
 	for _, s := range t.Enum {
 		sym := csn.EnumSymbol{}
 		sym.Name, sym.Doc, sym.Span, sym.Annotations = s.Name.Text, docText(s.Doc), s.Name.Span, l.flatten(s.Annos)
 		assignAll(&sym.Annotations, ns.elem(sym.Name).own())
 		ns.elem(sym.Name).document(&sym.Doc)
 		dropEllipsis(sym.Annotations)
-		for i := range e.Enum {
-			if e.Enum[i].Name == sym.Name {
+		for i := range all {
+			if all[i].Name == sym.Name {
 				l.diags.Errorf("duplicate-definition", sym.Span, "Duplicate definition of enum symbol “%s”", sym.Name)
 			}
 		}
@@ -563,8 +564,9 @@ func (l *linker) enum(e *csn.Element, t *ast.TypeExpr, ns *notes) {
 		if s.Value != nil && sym.Value.IsNull() {
 			l.diags.Errorf("enum-invalid-value", s.Value.Span(), "The value of an enum symbol is a number, a string or a truth value")
 		}
-		e.Enum = append(e.Enum, sym)
+		all = append(all, sym)
 	}
+	e.SetEnum(all)
 }
 
 // constantOf returns the value of a literal, also of a negated number; null for everything else.

@@ -112,7 +112,7 @@ func (c *fromCSN) definition(f *ast.File, d csn.Definition) {
 		add(&ast.Aspect{Head: c.head(&d.Def), Includes: c.names(d.Includes), Elements: c.elements(d.Elements, 0), Actions: c.actions(d.Actions)})
 	case *csn.TypeDef:
 		t := &ast.Type{Head: c.head(&d.Def), Type: c.typ(d.Type, 0)}
-		t.Default, t.Localized = d.Type.Default, d.Type.Localized
+		t.Default, t.Localized = d.Type.Default(), d.Type.Localized
 		add(t)
 	case *csn.Event:
 		add(&ast.Event{Head: c.head(&d.Def), Type: c.typ(d.Type, 0)})
@@ -182,7 +182,7 @@ func (c *fromCSN) elements(els csn.Elements, depth int) []*ast.Element {
 
 func (c *fromCSN) element(el *csn.Element, depth int) *ast.Element {
 	out := &ast.Element{Head: c.head(&el.Def), Key: el.Key, Virtual: el.Virtual, Localized: el.Localized, Masked: el.Masked,
-		Default: el.Default, Value: el.Value, Stored: el.Stored, Type: c.typ(el, depth)}
+		Default: el.Default(), Value: el.Value(), Stored: el.Stored, Type: c.typ(el, depth)}
 	if el.NotNull {
 		yes := true
 		out.NotNull = &yes
@@ -196,9 +196,9 @@ func (c *fromCSN) typ(el *csn.Element, depth int) *ast.TypeExpr {
 	if el == nil || depth > maxNesting {
 		return nil
 	}
-	if el.TypeOf != nil {
-		t.Colon, t.TypeOf = len(el.TypeOf.Path) > 1, &cqn.Ref{At: cqn.At{Where: c.at}}
-		for _, s := range el.TypeOf.Path {
+	if el.TypeOf() != nil {
+		t.Colon, t.TypeOf = len(el.TypeOf().Path) > 1, &cqn.Ref{At: cqn.At{Where: c.at}}
+		for _, s := range el.TypeOf().Path {
 			t.TypeOf.Path = append(t.TypeOf.Path, cqn.Step{Name: s, Span: c.at})
 		}
 		return t
@@ -227,7 +227,7 @@ func (c *fromCSN) typ(el *csn.Element, depth int) *ast.TypeExpr {
 	}
 	n := c.name(el.TypeName)
 	t.Name = &n
-	for _, s := range el.Enum {
+	for _, s := range el.Enum() {
 		sym := &ast.EnumSymbol{Head: c.head(&s.Def)}
 		if !s.Value.IsNull() {
 			sym.Value = &cqn.Lit{At: cqn.At{Where: c.at}, Value: s.Value}

@@ -184,8 +184,8 @@ func (b *builder) count(e *csn.Entity) int {
 
 // pathOf returns the path of a composition within its entity.
 func pathOf(el *csn.Element) *cqn.Ref {
-	if len(el.Path) > 1 {
-		return cqn.NewRef(slices.Clone(el.Path)...)
+	if len(el.Path()) > 1 {
+		return cqn.NewRef(slices.Clone(el.Path())...)
 	}
 	return cqn.NewRef(el.Name)
 }

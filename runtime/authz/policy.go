@@ -146,10 +146,10 @@ func (p *policy) inherited(e *csn.Entity, el *csn.Element) *rules {
 			return p.elements[src]
 		}
 	}
-	if len(el.Path) == 0 {
+	if len(el.Path()) == 0 {
 		return nil
 	}
-	if top := e.Elements.Lookup(el.Path[0]); top != nil {
+	if top := e.Elements.Lookup(el.Path()[0]); top != nil {
 		return p.elements[top]
 	}
 	return nil

@@ -115,7 +115,7 @@ func columnOf(e *csn.Entity, el *csn.Element) string {
 		}
 		e = e.Base
 	}
-	if el.Virtual || el.Assoc() != nil || el.Value != nil && !el.Stored {
+	if el.Virtual || el.Assoc() != nil || el.Value() != nil && !el.Stored {
 		return ""
 	}
 	return el.Name

@@ -151,7 +151,7 @@ func (j *jsonLoader) fields(e *csn.Entity, prefix string, row map[string]any, ou
 	ok = true
 	put := func(el *csn.Element, v any) {
 		switch {
-		case el.Value != nil:
+		case el.Value() != nil:
 			j.fault("json-unknown-element", j.line, 1, "remove it", "%s.%s is calculated, it cannot be loaded", e.Name, el.Name)
 			ok = false
 		case valueOf(*out, el) == nil:

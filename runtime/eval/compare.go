@@ -257,9 +257,9 @@ func (m *machine) operand(x, other cqn.Expr) (cqn.Value, error) {
 			break
 		}
 		if el := m.element(other); el != nil {
-			for i := range el.Enum {
-				if el.Enum[i].Name == lit.Enum {
-					return el.Enum[i].Val(), nil
+			for i := range el.Enum() {
+				if el.Enum()[i].Name == lit.Enum {
+					return el.Enum()[i].Val(), nil
 				}
 			}
 		}

@@ -99,8 +99,8 @@ func (m *machine) ref(r *cqn.Ref) (cqn.Value, error) {
 	if err != nil {
 		return cqn.Null, err
 	}
-	if el != nil && el.Value != nil {
-		return m.value(el.Value)
+	if el != nil && el.Value() != nil {
+		return m.value(el.Value())
 	}
 	if v, ok := m.row.Get(name); ok {
 		switch v.Kind() {
@@ -163,7 +163,7 @@ func flatElement(e *csn.Entity, names []string) *csn.Element {
 			continue
 		}
 		if n == len(names) {
-			if len(names) > 1 && len(el.Path) != len(names) && el.ForeignKey == nil {
+			if len(names) > 1 && len(el.Path()) != len(names) && el.ForeignKey == nil {
 				continue // an element that only happens to be called like the path
 			}
 			return el

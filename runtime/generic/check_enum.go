@@ -40,8 +40,8 @@ func newEnumCheck(el *csn.Element) (Check, error) {
 // enumOf returns the symbols of an element, if need be those of the element it was projected from.
 func enumOf(el *csn.Element) []csn.EnumSymbol {
 	for o := el; o != nil; o = o.Origin {
-		if len(o.Enum) > 0 {
-			return o.Enum
+		if len(o.Enum()) > 0 {
+			return o.Enum()
 		}
 	}
 	return nil

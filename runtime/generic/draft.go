@@ -203,8 +203,8 @@ func (d *drafting) fill(r *cds.RawRequest, row *cds.Row, e *csn.Entity, id strin
 			switch {
 			case generatedKey(el):
 				row.Set(el.Name, cqn.String(r.App().Options.NewUUID()))
-			case el.Default != nil:
-				if v, ok := m.value(el, el.Default); ok {
+			case el.Default() != nil:
+				if v, ok := m.value(el, el.Default()); ok {
 					row.Set(el.Name, v)
 				}
 			}

@@ -88,7 +88,7 @@ type copier struct {
 func (c *copier) copied(e *csn.Entity) []cqn.Column {
 	var out []cqn.Column
 	for _, el := range e.Drafts.Flat {
-		if el.Assoc() != nil || el.Virtual || el.Value != nil || isDraftName(el.Name) {
+		if el.Assoc() != nil || el.Virtual || el.Value() != nil || isDraftName(el.Name) {
 			continue
 		}
 		if own := e.Element(el.Name); own != nil && !own.Virtual && (own.Key || c.r.MayRead(own)) {

@@ -168,7 +168,7 @@ func (b *saver) root(ctx context.Context, e *csn.Entity, s *saved) (*cds.Row, er
 func (b *saver) drafts(ctx context.Context, e *csn.Entity, at *cqn.Ref) ([]*cds.Row, error) {
 	var cols []cqn.Column
 	for _, el := range e.Drafts.Flat {
-		if el.Assoc() == nil && !el.Virtual && el.Value == nil {
+		if el.Assoc() == nil && !el.Virtual && el.Value() == nil {
 			cols = append(cols, cqn.Column{X: cqn.NewRef(el.Name)})
 		}
 	}
@@ -215,7 +215,7 @@ func (b *saver) row(ctx context.Context, e *csn.Entity, draft, active *cds.Row, 
 		case el.Key:
 			out.Set(el.Name, v)
 		case active == nil:
-			if !v.IsNull() || el.Default != nil {
+			if !v.IsNull() || el.Default() != nil {
 				out.Set(el.Name, v)
 			}
 		case b.as.MayRead(el) || !v.IsNull(): // what was not to be read was not copied: it is null unless the user has set it

@@ -20,7 +20,7 @@ func anno(el *csn.Element, name string) *cqn.AnnoValue {
 
 // readOnly tells elements whose values never come from a payload: computed, calculated and managed ones, and those marked as read-only.
 func readOnly(el *csn.Element) bool {
-	if el.Value != nil {
+	if el.Value() != nil {
 		return true
 	}
 	if el.Key {
@@ -38,7 +38,7 @@ func mandatory(el *csn.Element) bool {
 
 // stored tells elements that a write through e can set: those that lead to a column of a table.
 func stored(e *csn.Entity, el *csn.Element) bool {
-	if el.Virtual || el.Value != nil || el.Assoc() != nil {
+	if el.Virtual || el.Value() != nil || el.Assoc() != nil {
 		return false
 	}
 	if _, structured := el.Type.(*csn.Struct); structured {

@@ -49,8 +49,8 @@ func (m *manager) created(row *cds.Row, e *csn.Entity, depth int) {
 			if v, ok := m.value(el, annoExpr(a)); ok {
 				row.Set(el.Name, v)
 			}
-		case el.Default != nil && !row.Has(el.Name):
-			if v, ok := m.value(el, el.Default); ok {
+		case el.Default() != nil && !row.Has(el.Name):
+			if v, ok := m.value(el, el.Default()); ok {
 				row.Set(el.Name, v)
 			}
 		}
@@ -186,9 +186,9 @@ func (m *manager) param(p *cqn.Param) cqn.Value {
 }
 
 func enumValue(el *csn.Element, name string) cqn.Value {
-	for i := range el.Enum {
-		if el.Enum[i].Name == name {
-			return el.Enum[i].Val()
+	for i := range el.Enum() {
+		if el.Enum()[i].Name == name {
+			return el.Enum()[i].Val()
 		}
 	}
 	return cqn.Null

@@ -84,7 +84,7 @@ func (v *validator) elsewhere(el *csn.Element) bool {
 		return true
 	}
 	for o := el; o != nil; o = o.Origin {
-		if o.Default != nil {
+		if o.Default() != nil {
 			return true
 		}
 	}
@@ -154,9 +154,9 @@ func (h *handlers) parameters(ctx context.Context, r *cds.RawRequest) error {
 		}
 	}
 	for _, p := range r.Op.Params {
-		if p.Default != nil && !r.Data.Has(p.Name) {
+		if p.Default() != nil && !r.Data.Has(p.Name) {
 			m := manager{h: h, r: r}
-			if x, ok := m.value(p, p.Default); ok {
+			if x, ok := m.value(p, p.Default()); ok {
 				r.Data.Set(p.Name, x)
 			}
 		}

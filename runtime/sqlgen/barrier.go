@@ -194,7 +194,7 @@ func fallibleElement(el *csn.Element, depth int) bool {
 	if depth > maxViews {
 		return true
 	}
-	if el.Value != nil && !el.Stored && anyFallible(el.Value) {
+	if el.Value() != nil && !el.Stored && anyFallible(el.Value()) {
 		return true
 	}
 	if el.Origin != nil {
@@ -202,7 +202,7 @@ func fallibleElement(el *csn.Element, depth int) bool {
 	}
 	e := el.Owner
 	if e == nil || e.Source == nil {
-		return el.Value != nil && !el.Stored && refersFallible(e, el.Value, depth+1)
+		return el.Value() != nil && !el.Stored && refersFallible(e, el.Value(), depth+1)
 	}
 	return fallibleView(e, depth+1)
 }
@@ -245,7 +245,7 @@ func fallibleView(e *csn.Entity, depth int) bool {
 			continue
 		}
 		for _, el := range r.Flat {
-			if el.Value != nil && !el.Stored && anyFallible(el.Value) {
+			if el.Value() != nil && !el.Stored && anyFallible(el.Value()) {
 				return true
 			}
 		}

@@ -108,8 +108,8 @@ func topName(el *csn.Element) string {
 	for el.ForeignKey != nil && el.ForeignKey != el {
 		el = el.ForeignKey
 	}
-	if len(el.Path) > 0 {
-		return el.Path[0]
+	if len(el.Path()) > 0 {
+		return el.Path()[0]
 	}
 	return el.Name
 }

@@ -214,9 +214,9 @@ func constType(v cqn.Value, t *csn.Builtin) *csn.Builtin {
 // enumValue finds the value of #symbol in the type of the other operand.
 func (sc *scope) enumValue(symbol string, h hint) (cqn.Value, error) {
 	if h.el != nil {
-		for i := range h.el.Enum {
-			if h.el.Enum[i].Name == symbol {
-				return h.el.Enum[i].Val(), nil
+		for i := range h.el.Enum() {
+			if h.el.Enum()[i].Name == symbol {
+				return h.el.Enum()[i].Val(), nil
 			}
 		}
 		return cqn.Null, sc.fail("UNKNOWN_SYMBOL", "#%s is not a symbol of %s", symbol, h.el.Name)

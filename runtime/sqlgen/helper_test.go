@@ -107,7 +107,7 @@ func tableSQL(t testing.TB, e *csn.Entity, d sqlgen.Dialect) string {
 	t.Helper()
 	var cols, keys []string
 	for _, el := range e.Flat {
-		if el.Assoc() != nil || el.Virtual || el.Value != nil && !el.Stored {
+		if el.Assoc() != nil || el.Virtual || el.Value() != nil && !el.Stored {
 			continue
 		}
 		typ := d.Tables().Types["cds.LargeString"]

@@ -119,13 +119,13 @@ func (sc *scope) element(src *source, el *csn.Element) (frag, error) {
 	if el.Virtual {
 		return frag{sql: "NULL", el: el, typ: el.Scalar()}, nil
 	}
-	if el.Value != nil && !el.Stored && src.entity != nil && (src.entity.Source == nil || el.OnRead) {
+	if el.Value() != nil && !el.Stored && src.entity != nil && (src.entity.Source == nil || el.OnRead) {
 		in := &scope{stmt: sc.stmt, sources: []*source{src}, self: src, definer: true, noJoin: true}
 		if err := sc.enter(); err != nil {
 			return frag{}, err
 		}
 		defer sc.leave()
-		f, err := in.expr(el.Value, hint{})
+		f, err := in.expr(el.Value(), hint{})
 		f.el, f.typ = el, el.Scalar()
 		return f, err
 	}

@@ -258,7 +258,7 @@ func tableElement(e *csn.Entity, el *csn.Element) *csn.Element {
 		}
 		e = e.Base
 	}
-	if e.Source != nil || el.Virtual || el.Value != nil && !el.Stored {
+	if e.Source != nil || el.Virtual || el.Value() != nil && !el.Stored {
 		return nil
 	}
 	return el
@@ -287,10 +287,10 @@ func flat(e *csn.Entity, path []cqn.Step) (el *csn.Element, n int) {
 func structParts(e *csn.Entity, path []cqn.Step) []*csn.Element {
 	var out []*csn.Element
 	for _, el := range e.Flat {
-		if len(el.Path) > len(path) {
+		if len(el.Path()) > len(path) {
 			match := true
 			for i := range path {
-				match = match && el.Path[i] == path[i].Name
+				match = match && el.Path()[i] == path[i].Name
 			}
 			if match {
 				out = append(out, el)

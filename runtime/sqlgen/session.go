@@ -58,7 +58,7 @@ func defaultsAsk(e *csn.Entity) bool {
 		return true
 	}
 	for _, el := range e.Flat {
-		if el.Default != nil && anyParam(el.Default) || el.Stored && el.Value != nil && anyParam(el.Value) {
+		if el.Default() != nil && anyParam(el.Default()) || el.Stored && el.Value() != nil && anyParam(el.Value()) {
 			return true
 		}
 	}
@@ -68,7 +68,7 @@ func defaultsAsk(e *csn.Entity) bool {
 // elementsAsk reports whether a view may ask the session because of what an entity that it reads calculates, or how its associations are joined.
 func elementsAsk(e *csn.Entity, joined bool) bool {
 	for _, el := range e.Flat {
-		if el.Value != nil && !el.Stored && anyParam(el.Value) {
+		if el.Value() != nil && !el.Stored && anyParam(el.Value()) {
 			return true
 		}
 		if a := el.Assoc(); a != nil && joined && a.Join != nil && anyParam(a.Join) {

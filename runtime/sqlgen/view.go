@@ -48,7 +48,7 @@ func CompileLocalized(e *csn.Entity, m *csn.Model, d Dialect) (string, error) {
 		}
 	}
 	for _, el := range e.Flat {
-		if el.Assoc() != nil || el.Virtual || el.Value != nil && !el.Stored {
+		if el.Assoc() != nil || el.Virtual || el.Value() != nil && !el.Stored {
 			continue
 		}
 		sql, err := src.column(el)

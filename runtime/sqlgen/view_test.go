@@ -30,7 +30,7 @@ func TestCompileView_recorded(t *testing.T) {
 				}
 				var want []string
 				for _, el := range e.Flat {
-					if el.Assoc() == nil && !el.Virtual && (e.Source != nil || el.Value == nil || el.Stored) {
+					if el.Assoc() == nil && !el.Virtual && (e.Source != nil || el.Value() == nil || el.Stored) {
 						want = append(want, el.Name)
 					}
 				}

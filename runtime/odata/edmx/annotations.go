@@ -108,7 +108,7 @@ func (w *writer) elementAnnotations(el *csn.Element) {
 			w.empty("Annotation", "Term", w.term("Common.FieldControl"), "EnumMember", "Common.FieldControlType/Mandatory")
 		})
 	}
-	if a.Get("Core.Computed") == nil && (a.Is("readonly") || el.Virtual || el.Value != nil && !el.OnRead || a.Get("cds.on.insert") != nil || a.Get("cds.on.update") != nil) {
+	if a.Get("Core.Computed") == nil && (a.Is("readonly") || el.Virtual || el.Value() != nil && !el.OnRead || a.Get("cds.on.insert") != nil || a.Get("cds.on.update") != nil) {
 		g.add("Core", func() { w.flag("Core.Computed") })
 	}
 	if b := el.Scalar(); b != nil && b.Kind == csn.UUID && el.Key && el.ForeignKey == nil && el.Owner != nil && a.Get("Core.ComputedDefaultValue") == nil {
@@ -228,11 +228,11 @@ func (w *writer) validation(el *csn.Element) {
 		w.bound("Validation.Minimum", r.Items[0])
 		w.bound("Validation.Maximum", r.Items[1])
 	}
-	if len(el.Enum) > 0 && !el.Annotations.Get("assert.range").False() {
+	if len(el.Enum()) > 0 && !el.Annotations.Get("assert.range").False() {
 		w.open("Annotation", "Term", w.term("Validation.AllowedValues"))
 		w.open("Collection")
-		for i := range el.Enum {
-			sym := &el.Enum[i]
+		for i := range el.Enum() {
+			sym := &el.Enum()[i]
 			w.open("Record", "Type", "Validation.AllowedValue")
 			w.empty("Annotation", "Term", w.term("Core.SymbolicName"), "String", sym.Name)
 			attr := "String"

@@ -328,7 +328,7 @@ func (w *writer) property(owner string, el *csn.Element) {
 	} else if el.Key || el.NotNull {
 		attrs = append(attrs, "Nullable", "false")
 	}
-	if l, ok := el.Default.(*cqn.Lit); ok && !l.Value.IsNull() {
+	if l, ok := el.Default().(*cqn.Lit); ok && !l.Value.IsNull() {
 		attrs = append(attrs, "DefaultValue", l.Value.Format())
 	}
 	w.empty("Property", attrs...)

@@ -85,9 +85,9 @@ func (c *constants) lit(n *cqn.Lit) (string, error) {
 	v := n.Value
 	if n.Enum != "" && v.IsNull() {
 		found := false
-		for i := range c.el.Enum {
-			if c.el.Enum[i].Name == n.Enum {
-				v, found = c.el.Enum[i].Val(), true
+		for i := range c.el.Enum() {
+			if c.el.Enum()[i].Name == n.Enum {
+				v, found = c.el.Enum()[i].Val(), true
 			}
 		}
 		if !found {
@@ -154,7 +154,7 @@ func (c *constants) ref(n *cqn.Ref) (string, error) {
 	}
 	if c.e != nil {
 		for _, el := range Columns(c.e) {
-			if strings.Join(el.Path, ".") == strings.Join(names, ".") && el != c.el {
+			if strings.Join(el.Path(), ".") == strings.Join(names, ".") && el != c.el {
 				return sqlgen.Quote(el.Name, c.d), nil
 			}
 		}

@@ -24,8 +24,8 @@ func Columns(e *csn.Entity) []*csn.Element {
 	var out, stored []*csn.Element
 	for _, el := range e.Flat {
 		switch {
-		case el.Assoc() != nil, el.Virtual, el.Value != nil && !el.Stored, el.Type == nil:
-		case el.Value != nil:
+		case el.Assoc() != nil, el.Virtual, el.Value() != nil && !el.Stored, el.Type == nil:
+		case el.Value() != nil:
 			stored = append(stored, el)
 		default:
 			out = append(out, el)
@@ -104,8 +104,8 @@ func (g *generator) column(e *csn.Entity, el *csn.Element, versioned []*csn.Elem
 		g.fail(CodeType, e, err, "the element %s: %s", el.Name, err)
 	}
 	c := Column{Name: el.Name, Type: typ}
-	if el.Value != nil { // stored
-		x, err := g.constant(el.Value, el, e)
+	if el.Value() != nil { // stored
+		x, err := g.constant(el.Value(), el, e)
 		if err != nil {
 			g.fail(CodeExpression, e, err, "the value of %s: %s", el.Name, err)
 		}
@@ -113,12 +113,12 @@ func (g *generator) column(e *csn.Entity, el *csn.Element, versioned []*csn.Elem
 		return c
 	}
 	c.NotNull = el.Key && versioned == nil || el.NotNull || slices.Contains(versioned, el)
-	if el.Default != nil && !perRow(el.Default) {
-		x, err := g.constant(el.Default, el, nil)
+	if el.Default() != nil && !perRow(el.Default()) {
+		x, err := g.constant(el.Default(), el, nil)
 		if err != nil {
 			g.fail(CodeExpression, e, err, "the default of %s: %s", el.Name, err)
 		}
-		if !simpleDefault(el.Default) {
+		if !simpleDefault(el.Default()) {
 			x = "(" + x + ")"
 		}
 		c.Default = x
@@ -177,7 +177,7 @@ func (g *generator) uniqueColumns(e *csn.Entity, v *cqn.AnnoValue) []string {
 	var out []string
 	path := v.Str()
 	for _, el := range Columns(e) {
-		if p := strings.Join(el.Path, "."); p == path || el.Name == path || strings.HasPrefix(p, path+".") && path != "" {
+		if p := strings.Join(el.Path(), "."); p == path || el.Name == path || strings.HasPrefix(p, path+".") && path != "" {
 			out = append(out, sqlgen.Quote(el.Name, g.d))
 		}
 	}
