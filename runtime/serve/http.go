@@ -102,7 +102,6 @@ func (r *router) doorOptions(svc *cds.Service, path string) odata.Options {
 	l := &r.server.limits
 	o := odata.Options{BasePath: path, Production: r.production, Unauthorized: r.unauthorized, MaxBody: l.MaxBody, MaxMedia: l.MaxMedia, MaxBatch: l.MaxBatch}
 	o.Locale = func(req *http.Request, u *cds.User) string { return locale(req, u, r.server.CDS.Options.DefaultLocale) }
-	o.Text = func(key string) (string, bool) { return r.server.texts.Text("", key) }
 	o.UpsertByPatch = r.server.Config.Bool("runtime.patch_as_upsert", false)
 	o.NoUpsertByPut = !r.server.Config.Bool("runtime.put_as_upsert", true)
 	if text := svc.Model.Annotations.Str("cds.server.body_parser.limit"); text != "" {

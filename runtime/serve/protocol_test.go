@@ -216,6 +216,28 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestMetadataLanguage: labels come in the client's language where there are texts, else in the default one; caches tell them apart.
+func TestMetadataLanguage(t *testing.T) {
+	files := rc(`{}`)
+	files["_i18n/i18n.properties"] = &fstest.MapFile{Data: []byte("Title = Book title\n")}
+	files["_i18n/i18n_de.properties"] = &fstest.MapFile{Data: []byte("Title = Buchtitel\n")}
+	h := build(t, serve.Options{FS: files}).Handler()
+	tags := map[string]bool{}
+	for language, want := range map[string]string{"": "Book title", "en": "Book title", "de-AT, en;q=0.5": "Buchtitel", "fr": "Book title"} {
+		w := answer(h, "GET", "/odata/v4/open/$metadata", "Accept-Language: "+language)
+		if !strings.Contains(w.Body.String(), `"Common.Label" String="`+want+`"`) {
+			t.Errorf("%q: no %q", language, want)
+		}
+		if json := answer(h, "GET", "/odata/v4/open/$metadata?$format=json", "Accept-Language: "+language); !strings.Contains(json.Body.String(), want) {
+			t.Errorf("%q as JSON: no %q", language, want)
+		}
+		tags[w.Header().Get("ETag")] = true
+	}
+	if len(tags) != 2 {
+		t.Errorf("%d entity tags for two documents", len(tags))
+	}
+}
+
 // TestBatchLanguage: a part of a batch may have its own language.
 func TestBatchLanguage(t *testing.T) {
 	h := build(t, serve.Options{}).Handler()

@@ -24,7 +24,7 @@ import (
 )
 
 const model = `
-entity shop.Books { key ID : Integer; title : String; }
+entity shop.Books { key ID : Integer; @title: '{i18n>Title}' title : String; }
 service Open { entity Books as projection on shop.Books; }
 @requires: 'admin' service Staff { entity Books as projection on shop.Books; }
 @protocol: 'none' service Inner { entity Books as projection on shop.Books; }
