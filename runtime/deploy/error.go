@@ -35,6 +35,7 @@ type Error struct {
 	Faults []Fault
 	More   int   // faults beyond those listed
 	Err    error // the cause where it lies in the database; not for clients
+	broken bool  // the transaction takes no more statements
 }
 
 func (e *Error) Error() string {

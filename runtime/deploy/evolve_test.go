@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -254,6 +256,105 @@ func TestEvolve_data(t *testing.T) {
 			t.Errorf("%s rows of test data", n[0])
 		}
 	})
+}
+
+// TestFaults_both: what is wrong with the data is told, also where the database gives its transaction up at the first fault.
+func TestFaults_both(t *testing.T) {
+	both(t, func(t *testing.T, open func() db.Pool) {
+		ctx, p, m := context.Background(), open(), compile(t, `entity T { key ID : Integer; s : String(20); } @assert.unique.s: [s] entity U { key ID : Integer; s : String; }`)
+		err := deploy.Evolve(ctx, p, m, deploy.Options{Files: fstest.MapFS{"data/U.csv": {Data: []byte("ID,s\n1,a\n2,a\n3,b\n4,x\ny,z\n")}}})
+		var de *deploy.Error
+		if !errors.As(err, &de) || len(de.Faults) != 2 || de.Faults[0].Code != "csv-duplicate-key" || de.Faults[0].Line != 3 || de.Faults[1].Code != "csv-bad-value" {
+			t.Fatalf("got %v", err)
+		}
+		if known, _, err := deploy.Compare(ctx, p, m, false); known || err != nil {
+			t.Errorf("something was deployed: %v %v", known, err)
+		}
+	})
+}
+
+// TestEvolve_random: whatever a model was, changed to another one the database is as if that had been deployed at once.
+func TestEvolve_random(t *testing.T) {
+	chains := [][]string{{"Int16", "Integer", "Int64"}, {"String(10)", "String(20)", "LargeString"}, {"Decimal(9,2)", "Decimal(12,4)"}, {"Boolean"}, {"Date"},
+		{"Association to A"}}
+	// shape is the same for both models of a seed, so that most types stay or become wider.
+	random := func(shape, r *rand.Rand, wide int) string {
+		var b strings.Builder
+		b.WriteString("namespace my; ")
+		for _, name := range []string{"A", "B", "C"} {
+			var elements strings.Builder
+			for i := range 6 {
+				chain, at := chains[shape.IntN(len(chains))], shape.IntN(2)
+				if r.IntN(20) == 0 { // another type, at times
+					chain = chains[r.IntN(len(chains))]
+				}
+				if r.IntN(3) == 0 {
+					continue
+				}
+				typ := chain[min(at+wide*r.IntN(2), len(chain)-1)]
+				fmt.Fprintf(&elements, "e%d : %s", i, typ)
+				if typ == "Integer" {
+					elements.WriteString([]string{"", " default 1", " default 2", " not null default 3", " = ID + 1 stored"}[r.IntN(5)])
+				}
+				elements.WriteString("; ")
+			}
+			if name == "A" || r.IntN(5) > 0 {
+				b.WriteString("entity " + name + " { key ID : Integer; " + elements.String() + "} entity V" + name + " as select from " + name +
+					" { ID } where ID > " + strconv.Itoa(r.IntN(3)) + "; ")
+			}
+		}
+		return b.String()
+	}
+	ctx, made := context.Background(), 0
+	for seed := range 80 {
+		r := rand.New(rand.NewPCG(uint64(seed), 7))
+		shape := func() *rand.Rand { return rand.New(rand.NewPCG(uint64(seed), 8)) }
+		one, two := random(shape(), r, 0), random(shape(), r, 1)
+		open := func() db.Pool {
+			p, err := sqlite.New().Open(ctx, db.Config{URL: ":memory:", Readers: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		p, q := open(), open()
+		if err := deploy.Evolve(ctx, p, compile(t, one), deploy.Options{}); err != nil {
+			t.Fatalf("%v\n%s", err, one)
+		}
+		was := columns(t, p)
+		err := deploy.Evolve(ctx, p, compile(t, two), deploy.Options{AllowDrop: true})
+		var de *deploy.Error
+		switch {
+		case errors.As(err, &de) && strings.HasPrefix(de.Faults[0].Code, "delta-"):
+			if d := cmp.Diff(was, columns(t, p)); d != "" {
+				t.Errorf("refused, but changed: %s", d)
+			}
+		case err != nil:
+			t.Errorf("%v\n%s\n%s", err, one, two)
+		default:
+			made++
+			if err := deploy.Evolve(ctx, q, compile(t, two), deploy.Options{}); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(unplaced(columns(t, q)), unplaced(columns(t, p))); d != "" {
+				t.Errorf("%s\n%s\n%s", one, two, d)
+			}
+		}
+		_, _ = p.Close(), q.Close()
+	}
+	if made < 15 {
+		t.Errorf("only %d changes were made", made)
+	}
+}
+
+// unplaced leaves the text of statements out: columns that were added stand behind the others.
+func unplaced(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i], _, _ = strings.Cut(l, "\n")
+	}
+	slices.Sort(out)
+	return out
 }
 
 const deep = `namespace my;

@@ -125,7 +125,7 @@ func (l *loader) header(head []cell) bool {
 	columns := ddl.Columns(e)
 	var names []string
 	for _, el := range columns {
-		if el.Value == nil {
+		if el.Value() == nil {
 			names = append(names, el.Name)
 		}
 	}
@@ -138,7 +138,7 @@ func (l *loader) header(head []cell) bool {
 		case el == nil:
 			l.fault("csv-unknown-column", c.line, c.col, l.columnHint(name, names), "%s has no column %q", e.Name, name)
 			ok = false
-		case el.Value != nil:
+		case el.Value() != nil:
 			l.fault("csv-unknown-column", c.line, c.col, "remove the column", "%s.%s is calculated, it cannot be loaded", e.Name, el.Name)
 			ok = false
 		case slices.Contains(l.cols[:i], el):
@@ -171,7 +171,7 @@ func (l *loader) columnHint(name string, names []string) string {
 // column finds an element by its flat name, or by its path with dots.
 func column(columns []*csn.Element, name string) *csn.Element {
 	for _, el := range columns {
-		if el.Name == name || len(el.Path) > 1 && strings.Join(el.Path, ".") == name {
+		if el.Name == name || len(el.Path()) > 1 && strings.Join(el.Path(), ".") == name {
 			return el
 		}
 	}
@@ -183,7 +183,7 @@ func (l *loader) prepare(line int, columns []*csn.Element) bool {
 	e := l.file.entity
 	generated := false
 	for _, el := range columns {
-		if el.Value != nil || slices.Contains(l.cols, el) {
+		if el.Value() != nil || slices.Contains(l.cols, el) {
 			continue
 		}
 		f, ok := l.fillFor(el)
@@ -191,7 +191,7 @@ func (l *loader) prepare(line int, columns []*csn.Element) bool {
 		case ok:
 			l.fills = append(l.fills, f)
 			generated = generated || el.Key
-		case el.Key && el.Default == nil:
+		case el.Key && el.Default() == nil:
 			l.fault("csv-missing-key", line, 1, "", "the column of the key %q is missing", el.Name)
 			return false
 		}
@@ -271,7 +271,7 @@ func (l *loader) fillFor(el *csn.Element) (fill, bool) {
 	}
 	switch v := el.Annotations.Get("cds.on.insert"); {
 	case v == nil:
-		if p, ok := el.Default.(*cqn.Param); ok && p.From == cqn.FromNow { // the database's own time has another form
+		if p, ok := el.Default().(*cqn.Param); ok && p.From == cqn.FromNow { // the database's own time has another form
 			return l.moment(el)
 		}
 	case strings.HasPrefix(variable(v), "$now"):
@@ -368,8 +368,14 @@ func (l *loader) unique(row []cell) bool {
 }
 
 func (l *loader) insert(ctx context.Context, row []cell) error {
+	if l.faults.broken { // what can be told without the database is told still
+		return nil
+	}
 	_, err := l.tx.Exec(ctx, l.stmt)
 	at := row[0]
+	if err != nil && !l.usable(ctx) {
+		l.faults.broken = true
+	}
 	switch {
 	case err == nil:
 		l.rows++
@@ -384,6 +390,16 @@ func (l *loader) insert(ctx context.Context, row []cell) error {
 		return databaseError(fmt.Sprintf("%s:%d: the row could not be stored", l.file.path, at.line), err)
 	}
 	return nil
+}
+
+// usable reports whether statements can go on after one has failed: some databases give the transaction up.
+func (l *loader) usable(ctx context.Context) bool {
+	rows, err := l.tx.Query(ctx, db.Stmt{SQL: "SELECT 1"})
+	if err == nil {
+		_, err = rows.Next()
+		err = errors.Join(err, rows.Close())
+	}
+	return err == nil
 }
 
 // value converts a cell to the type of its element.

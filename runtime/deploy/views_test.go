@@ -70,7 +70,7 @@ func content(t *testing.T, p db.Pool, m *csn.Model, _ fs.FS) map[string][]string
 		for _, el := range e.Flat {
 			s := el.Scalar()
 			generated := s != nil && s.Kind == csn.UUID && el.Key || el.Annotations.Get("cds.on.insert") != nil // another one each time
-			if el.Assoc() == nil && !el.Virtual && !generated && (el.Value == nil || el.Stored || e.Source != nil) {
+			if el.Assoc() == nil && !el.Virtual && !generated && (el.Value() == nil || el.Stored || e.Source != nil) {
 				cols = append(cols, sqlgen.Quote(el.Name, p.Dialect()))
 			}
 		}
