@@ -49,13 +49,6 @@ func (p *pipeline) number(depth int) string {
 	return p.pick(p.names...)
 }
 
-func (p *pipeline) property() string {
-	if len(p.names) == 0 {
-		return "1"
-	}
-	return p.pick(p.names...)
-}
-
 func (p *pipeline) cond(depth int) string {
 	switch {
 	case depth > 0 && p.r.IntN(3) == 0:
@@ -98,7 +91,7 @@ func (p *pipeline) step(depth int) string {
 		p.names = append(p.names, n)
 		return s
 	case 2:
-		return "orderby(" + p.property0() + p.pick("", " desc") + ")/" + p.pick("top(2)", "skip(1)", "top(1)")
+		return "orderby(" + p.property() + p.pick("", " desc") + ")/" + p.pick("top(2)", "skip(1)", "top(1)")
 	case 3:
 		return p.pick("topcount(2,", "bottomcount(1,") + p.ranked() + ")"
 	case 4:
@@ -125,11 +118,11 @@ func (p *pipeline) ranked() string {
 	if x := p.number(1); strings.ContainsAny(x, "x") || strings.Contains(x, "I") {
 		return x
 	}
-	return p.property0()
+	return p.property()
 }
 
-// property0 is a number that is no constant.
-func (p *pipeline) property0() string {
+// property is a number that is no constant.
+func (p *pipeline) property() string {
 	if len(p.names) == 0 {
 		n := p.pick("items/$count")
 		if !p.rows {
@@ -141,7 +134,7 @@ func (p *pipeline) property0() string {
 }
 
 func (p *pipeline) group() string {
-	by := p.property0()
+	by := p.property()
 	texts := []string(nil)
 	if p.rows {
 		by = p.pick("out", "title", "author/name", "out,stock", "author", "stock")
@@ -190,7 +183,7 @@ func randomApply(seed uint64) string {
 		q += "&$select=" + strings.Join(append([]string{"ID"}, p.names...), ",")
 	}
 	if p.r.IntN(3) == 0 && len(p.names) > 0 {
-		q += "&$orderby=" + p.property0() + p.pick("", " desc")
+		q += "&$orderby=" + p.property() + p.pick("", " desc")
 	}
 	if p.r.IntN(4) == 0 {
 		q += "&$filter=" + p.cond(1)

@@ -41,7 +41,7 @@ func (s *selection) search(q *cqn.Select) error {
 }
 
 // searchable returns the paths that @cds.search names, by default all elements of type String. What the user may not see is not searched.
-func (s *scope) searchable(e *csn.Entity) []cqn.Expr {
+func (sc *scope) searchable(e *csn.Entity) []cqn.Expr {
 	included, excluded := map[string]bool{}, map[string]bool{}
 	for _, a := range e.Annotations {
 		name, ok := strings.CutPrefix(a.Name, "cds.search.")
@@ -64,16 +64,16 @@ func (s *scope) searchable(e *csn.Entity) []cqn.Expr {
 		any = any || on
 	}
 	for _, el := range e.Flat {
-		name := strings.Join(el.Path, ".")
+		name := strings.Join(el.Path(), ".")
 		if name == "" {
 			name = el.Name
 		}
-		if excluded[name] || any && !included[name] || el.Virtual || s.allowed(el, Root) != nil {
+		if excluded[name] || any && !included[name] || el.Virtual || sc.allowed(el, Root) != nil {
 			continue
 		}
 		if a := el.Assoc(); a != nil {
 			if any && !a.Many && a.Target != nil {
-				out = append(out, s.searchTarget(el, a.Target)...)
+				out = append(out, sc.searchTarget(el, a.Target)...)
 			}
 		} else if b := el.Scalar(); b != nil && (b.Kind == csn.String || any && b.Kind == csn.LargeString) {
 			out = append(out, cqn.NewRef(searched, el.Name))
@@ -83,15 +83,15 @@ func (s *scope) searchable(e *csn.Entity) []cqn.Expr {
 }
 
 // searchTarget returns the texts of an association's target, none if it is forbidden.
-func (s *scope) searchTarget(el *csn.Element, target *csn.Entity) []cqn.Expr {
-	if !s.definer {
-		if _, err := s.g.Condition(target, Path); err != nil {
+func (sc *scope) searchTarget(el *csn.Element, target *csn.Entity) []cqn.Expr {
+	if !sc.definer {
+		if _, err := sc.g.Condition(target, Path); err != nil {
 			return nil
 		}
 	}
 	var out []cqn.Expr
 	for _, t := range target.Flat {
-		if b := t.Scalar(); b != nil && b.Kind == csn.String && !t.Virtual && t.ForeignKey == nil && s.allowed(t, Path) == nil {
+		if b := t.Scalar(); b != nil && b.Kind == csn.String && !t.Virtual && t.ForeignKey == nil && sc.allowed(t, Path) == nil {
 			out = append(out, cqn.NewRef(searched, el.Name, t.Name))
 		}
 	}

@@ -228,7 +228,7 @@ func (p *exprParser) applyCut(c *scanner, st *stage, w string) error {
 	if err != nil {
 		return err
 	}
-	if st.limited {
+	if st.limited && (w != "top" || st.sel.Limit != nil) { // skip and then top is what one query does
 		if err := st.open(); err != nil {
 			return err
 		}

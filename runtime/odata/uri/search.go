@@ -55,7 +55,7 @@ func operatorsOnly(text string) ([]string, bool) {
 func (p *exprParser) searchCondition(text string) (cqn.Expr, error) {
 	words, x, err := p.search(text)
 	for _, w := range words {
-		var one cqn.Expr = word(w)
+		one := word(w)
 		if x != nil {
 			one = &cqn.Binary{Op: cqn.And, L: x, R: one}
 		}
