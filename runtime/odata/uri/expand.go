@@ -218,13 +218,13 @@ func (x *expander) repeat(col *cqn.Column, el *csn.Element, levels, depth int, a
 	if !recursive(el) {
 		return nil // one level is all there is
 	}
-	if depth+levels > MaxExpand {
+	base := *col.Expand
+	if room := MaxExpand - depth - expandDepth(base.Columns); levels > room {
 		if !atMost {
 			return bad("$expand is nested deeper than %d levels", MaxExpand)
 		}
-		levels = MaxExpand - depth
+		levels = max(room, 1)
 	}
-	base := *col.Expand
 	if len(base.Columns) == 0 {
 		base.Columns = []cqn.Column{{Star: true}}
 	}
@@ -244,6 +244,17 @@ func (x *expander) repeat(col *cqn.Column, el *csn.Element, levels, depth int, a
 	}
 	col.Expand = inner
 	return nil
+}
+
+// expandDepth returns how many expands are nested in columns.
+func expandDepth(cols []cqn.Column) int {
+	n := 0
+	for i := range cols {
+		if cols[i].Expand != nil {
+			n = max(n, 1+expandDepth(cols[i].Expand.Columns))
+		}
+	}
+	return n
 }
 
 // expandCount makes the number of related rows a column: items@odata.count.

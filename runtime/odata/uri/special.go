@@ -78,6 +78,11 @@ func (p *exprParser) caseOf(c *scanner, s *scope) (operand, error) {
 			return operand{}, err
 		}
 	}
+	return caseValues(c, out, values)
+}
+
+// caseValues finds the common type of the values of a case.
+func caseValues(c *scanner, out *cqn.Case, values []operand) (operand, error) {
 	res := operand{x: out}
 	for i := range values {
 		v := &values[i]
