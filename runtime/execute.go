@@ -136,7 +136,7 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert) (*Result, error)
 		}
 		n, err := r.state.unit.write(ctx, &cqn.Insert{Into: q.Into, Rows: []*Row{row}}, r.state.guard, r.User, row)
 		if err != nil {
-			return nil, err
+			return nil, conflict(e, err)
 		}
 		if later {
 			r.state.verifyLater(pendingCheck{e, []*Row{row}, check, parent, r.Upsert})
@@ -190,7 +190,7 @@ func (r *RawRequest) update(ctx context.Context, q *cqn.Update) (*Result, error)
 	}
 	n, err := r.state.unit.write(ctx, q, r.state.guard, r.User, q.Data)
 	if err != nil {
-		return nil, err
+		return nil, conflict(e, err)
 	}
 	if check != nil {
 		r.state.verifyLater(pendingCheck{e, keys, check, parent, false})

@@ -115,6 +115,20 @@ const (
 	TypeDecimal // an exact number: Text has its digits, Float and Int are near it
 )
 
+// A Violation is the error of a write that a constraint forbids, with what the database tells about it: the name of the constraint, or its columns.
+// Drivers return it for unique constraints.
+type Violation struct {
+	Kind       error // ErrUnique
+	Constraint string
+	Columns    []string
+	Cause      error
+}
+
+func (v *Violation) Error() string { return v.Kind.Error() + ": " + v.Cause.Error() }
+
+// Unwrap returns kind and cause.
+func (v *Violation) Unwrap() []error { return []error{v.Kind, v.Cause} }
+
 // Errors by kind. Drivers wrap their own errors in one of these; texts of a driver never reach a client.
 var (
 	ErrUnique     = errors.New("unique constraint violated")

@@ -124,6 +124,7 @@ var bothDatabases = []struct {
 	{"events", TestEvents},
 	{"temporal reads", TestTemporalReads},
 	{"media", TestMediaFromCode},
+	{"unique constraints", TestUniqueConstraints},
 	{"diff", TestDiff},
 	{"query builder", TestQueryBuilder},
 	{"writes by query builder", TestWritesByQueryBuilder},

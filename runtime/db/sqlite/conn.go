@@ -291,9 +291,33 @@ func wrap(err error) error {
 			kind = db.ErrValue
 		case sqlite.ResultConstraint:
 			kind = db.ErrCheck
+		case sqlite.ResultError:
+			if kind = db.ErrValue; !strings.Contains(err.Error(), "integer overflow") { // of a sum; it has no code of its own
+				return fmt.Errorf("sqlite: %w", err)
+			}
 		default:
 			return fmt.Errorf("sqlite: %w", err)
 		}
 	}
+	if kind == db.ErrUnique {
+		return &db.Violation{Kind: kind, Columns: violated(err.Error()), Cause: err}
+	}
 	return fmt.Errorf("%w: %w", kind, err)
+}
+
+// violated reads the columns from SQLite's text: UNIQUE constraint failed: T.a, T.b.
+func violated(text string) []string {
+	_, list, ok := strings.Cut(text, "UNIQUE constraint failed: ")
+	if !ok {
+		return nil
+	}
+	if i := strings.IndexByte(list, '('); i >= 0 {
+		list = list[:i]
+	}
+	var out []string
+	for _, c := range strings.Split(list, ",") {
+		c = strings.TrimSpace(c)
+		out = append(out, c[strings.LastIndexByte(c, '.')+1:])
+	}
+	return out
 }
