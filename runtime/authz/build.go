@@ -37,6 +37,9 @@ func (b *builder) rows(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 	if !ok {
 		return nil, false
 	}
+	if b.guard.p.of(e).drafts {
+		return own, true // every row of a draft tells whose it is
+	}
 	return b.and(own, parent), true
 }
 
@@ -118,6 +121,9 @@ func (b *builder) follow(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 	}
 	if len(roots) == 0 || g.s.all {
 		return nil, true
+	}
+	if g.p.of(e).drafts && !b.dry {
+		return b.followDraft(e, ev)
 	}
 	b.stack = append(b.stack, e)
 	defer func() { b.stack = b.stack[:len(b.stack)-1] }()

@@ -100,6 +100,25 @@ func owned() cqn.Expr {
 	return &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(csn.DraftOwner, "InProcessByUser"), R: &cqn.Param{From: cqn.FromUserID}}
 }
 
+// followDraft returns the condition for new values of a part of a draft: some parent, be it over any composition, is the user's own draft.
+func (b *builder) followDraft(e *csn.Entity, ev Event) (cqn.Expr, bool) {
+	static := builder{guard: b.guard, dry: true}
+	if _, ok := static.follow(e, ev); !ok {
+		b.why = static.why
+		return nil, false
+	}
+	var any cqn.Expr
+	for _, r := range b.guard.p.of(e).roots {
+		if isDraft(r.parent) {
+			any = or(any, &cqn.Exists{Inverse: r.parent.Name, Path: pathOf(r.via), Pred: owned()})
+		}
+	}
+	if any == nil {
+		b.why = e.Name + ": its composition parent is out of reach"
+	}
+	return any, any != nil
+}
+
 // serviceEvents are the events of which a service must grant one. Drafts are written by who may create or update rows.
 func serviceEvents(target *csn.Entity, ev Event) []Event {
 	if isDraft(target) && writes(ev) {

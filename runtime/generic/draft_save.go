@@ -49,7 +49,7 @@ func (d *drafting) content(ctx context.Context, r *cds.RawRequest) error {
 	if err != nil {
 		return err
 	}
-	b := &saver{d: d, as: as}
+	b := &saver{d: d, as: as, id: rec.id}
 	if r.Data, err = b.root(ctx, e, s); err != nil {
 		return err
 	}
@@ -141,6 +141,7 @@ func draftTarget(target string) string {
 type saver struct {
 	d  *drafting
 	as *cds.RawRequest // the CREATE or UPDATE to come
+	id string          // of the draft
 	n  int
 }
 
@@ -164,7 +165,7 @@ func (b *saver) root(ctx context.Context, e *csn.Entity, s *saved) (*cds.Row, er
 	return out, err
 }
 
-// drafts reads rows of the draft, which was found to be the user's own. Streams are read too.
+// drafts reads rows of the draft, which was found to be the user's own, and of no other. Streams are read too.
 func (b *saver) drafts(ctx context.Context, e *csn.Entity, at *cqn.Ref) ([]*cds.Row, error) {
 	var cols []cqn.Column
 	for _, el := range e.Drafts.Flat {
@@ -172,7 +173,7 @@ func (b *saver) drafts(ctx context.Context, e *csn.Entity, at *cqn.Ref) ([]*cds.
 			cols = append(cols, cqn.Column{X: cqn.NewRef(el.Name)})
 		}
 	}
-	res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: at}, Columns: cols, OrderBy: byKeys(e.Drafts)})
+	res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: at}, Columns: cols, Where: sameDraft(b.id), OrderBy: byKeys(e.Drafts)})
 	if err != nil {
 		return nil, err
 	}

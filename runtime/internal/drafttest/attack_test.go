@@ -72,6 +72,22 @@ func TestForeign(t *testing.T) {
 		bob.post("Books", `{"ID":9,"title":"mine"}`).Status(409) // as with any key that is taken
 		bob.post("Chapters", `{"title":"x","book_ID":1,"IsActiveEntity":false}`)
 
+		// Parts stay in the draft that they are parts of.
+		bob.post("Books(ID=2"+active+"/draftEdit", `{}`).Status(201)
+		var part struct{ ID string }
+		bob.post("Books(ID=2"+draft+"/chapters", `{"title":"bob's"}`).Status(201).JSON(&part)
+		for _, body := range []string{`{"book":{"ID":1}}`, `{"book_ID":1}`, `{"book_ID":9}`, `{"book_ID":77}`} {
+			if c := bob.patch("Books(ID=2"+draft+"/chapters(ID="+part.ID+draft, body).Code(); c != 400 && c != 403 {
+				t2(w).Errorf("PATCH %s: %d", body, c)
+			}
+		}
+		bob.post("Books(ID=2"+draft+"/chapters", `{"title":"bob's","book_ID":1}`).Status(400)
+		bob.post("Books", `{"ID":12,"chapters":[{"title":"bob's","book_ID":1}]}`).Status(400)
+		bob.patch("Books(ID=2"+draft, `{"chapters":[{"title":"bob's","book_ID":1}]}`).Status(400)
+		bob.patch("Books(ID=2"+draft, `{"chapters":[{"ID":"`+ch1+`","title":"bob's"}]}`).Status(409)
+		alice.get("Books(ID=1" + draft + "?$expand=chapters").Status(200).Contains("treasure").Lacks("bob's")
+		bob.delete("Books(ID=2" + draft).Status(204)
+
 		// Nothing a payload says of drafts counts.
 		var rows struct{ Value []map[string]any }
 		alice.get("Books?$filter=ID eq 9&$expand=DraftAdministrativeData").Status(200).JSON(&rows)
