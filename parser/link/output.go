@@ -1,6 +1,8 @@
 package link
 
 import (
+	"slices"
+
 	"cds/parser/ast"
 	"cds/parser/csn"
 )
@@ -21,19 +23,39 @@ func (l *linker) output() []csn.Definition {
 	for _, d := range l.defs {
 		o.emit(d)
 	}
-	out := make([]csn.Definition, 0, len(o.order))
+	return l.definitions(o.order)
+}
+
+// definitions makes them. What is not an entity, and what entities need to know of elements, comes first: the table of elements is large, and
+// gone before the entities are made.
+func (l *linker) definitions(order []*def) []csn.Definition {
+	out := make([]csn.Definition, len(order))
+	ops := map[*def][]*csn.Operation{}
+	for i, d := range order {
+		if d.kind != kEntity {
+			out[i] = l.definition(d)
+			continue
+		}
+		if a := l.actions(d); len(a) > 0 {
+			ops[d] = a
+		}
+		if t := l.info(d.elems.Lookup("texts")); d.texts == nil && t != nil && d.query != nil {
+			d.texts = t.target
+		}
+	}
+	l.forget()
 	ents := map[*def]*csn.Entity{}
-	for _, d := range o.order {
+	for _, d := range order {
 		if d.kind == kEntity {
 			ents[d] = &csn.Entity{}
 		}
 	}
-	for _, d := range o.order {
-		if x := l.definition(d, ents); x != nil {
-			out = append(out, x)
+	for i, d := range order {
+		if d.kind == kEntity {
+			out[i] = l.entity(d, ents, ops[d])
 		}
 	}
-	return out
+	return slices.DeleteFunc(out, func(d csn.Definition) bool { return d == nil })
 }
 
 type outputter struct {
@@ -69,14 +91,12 @@ func (l *linker) base(d *def) csn.Def {
 	return csn.Def{Name: d.name, Doc: d.doc, Annotations: d.annos, Span: d.span}
 }
 
-func (l *linker) definition(d *def, ents map[*def]*csn.Entity) csn.Definition {
+func (l *linker) definition(d *def) csn.Definition {
 	switch d.kind {
 	case kContext:
 		return &csn.Context{Def: l.base(d)}
 	case kService:
 		return &csn.Service{Def: l.base(d), Source: l.sources[d.src].File.Name}
-	case kEntity:
-		return l.entity(d, ents)
 	case kAspect:
 		return &csn.Aspect{Def: l.base(d), Includes: names(d.includes), Elements: d.elems, Actions: l.actions(d)}
 	case kType:
@@ -101,13 +121,13 @@ func names(ds []*def) []string {
 	return out
 }
 
-func (l *linker) entity(d *def, ents map[*def]*csn.Entity) *csn.Entity {
+func (l *linker) entity(d *def, ents map[*def]*csn.Entity, ops []*csn.Operation) *csn.Entity {
 	e := ents[d]
 	e.Def = l.base(d)
 	e.Includes = names(d.includes)
 	e.Elements = d.elems
-	e.Actions = l.actions(d)
-	for _, a := range e.Actions {
+	e.Actions = ops
+	for _, a := range ops {
 		a.Entity = e
 	}
 	if d.exposes != nil {
@@ -118,8 +138,6 @@ func (l *linker) entity(d *def, ents map[*def]*csn.Entity) *csn.Entity {
 	}
 	if d.texts != nil {
 		e.Texts = ents[d.texts]
-	} else if t := l.info(d.elems.Lookup("texts")); t != nil && t.target != nil && d.query != nil {
-		e.Texts = ents[t.target]
 	}
 	if d.query != nil {
 		e.Source = d.linked
