@@ -25,6 +25,7 @@ type app struct {
 	refused error // why Start must fail
 
 	slices        map[*csn.Entity]cqn.Expr // conditions on temporal entities; nil if there are none
+	sqlLog        *slog.Logger             // logs statements; nil unless asked for
 	subscriptions []subscription
 	jobs          jobs
 	served        []func(context.Context) error
@@ -65,6 +66,7 @@ func NewApp(m *csn.Model, opt AppOptions) (*App, diag.List) {
 	}
 	a := &App{Model: m, Policy: policy, Options: opt, services: make(map[string]*Service, len(m.Services)), inner: &app{plans: newPlanCache(maxPlans)}}
 	a.inner.slices = findTemporal(m)
+	a.inner.sqlLog = a.statementLog()
 	for _, sm := range m.Services {
 		s := &Service{Model: sm, App: a, inner: &service{}}
 		a.services[sm.Name] = s

@@ -86,6 +86,7 @@ func (t *unit) write(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User
 	if err != nil {
 		return 0, err
 	}
+	t.app.logStatement(ctx, p.SQL, len(binds))
 	return tx.Exec(ctx, db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous})
 }
 

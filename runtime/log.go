@@ -26,6 +26,25 @@ func Log(ctx context.Context, module string) *slog.Logger {
 	return slog.Default().With("module", module)
 }
 
+// statementLog returns the logger of module sql if it is to write what it is told: at level debug, for itself or for all modules.
+func (a *App) statementLog() *slog.Logger {
+	level, ok := a.Options.LogLevels["sql"]
+	if !ok {
+		level, ok = a.Options.LogLevels["*"]
+	}
+	if !ok || level > slog.LevelDebug {
+		return nil
+	}
+	return a.Logger("sql")
+}
+
+// logStatement writes a statement without its values, which may be nobody's business.
+func (a *App) logStatement(ctx context.Context, sql string, binds int) {
+	if l := a.inner.sqlLog; l != nil {
+		l.DebugContext(ctx, "statement", "sql", sql, "binds", binds)
+	}
+}
+
 // leveled writes records from a level on, whatever the handler behind would let through.
 type leveled struct {
 	slog.Handler

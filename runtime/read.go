@@ -202,6 +202,7 @@ func (rd *reader) query(p *sqlgen.Plan) (db.Rows, error) {
 	if err != nil {
 		return nil, err
 	}
+	rd.binds.unit.app.logStatement(rd.ctx, p.SQL, len(binds))
 	return rd.tx.Query(rd.ctx, db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous})
 }
 

@@ -134,7 +134,7 @@ func TestListening(t *testing.T) {
 func TestLogsOfModules(t *testing.T) {
 	var log bytes.Buffer
 	app := newApp(t)
-	s, err := app.Build(context.Background(), serve.Options{Env: []string{"DEBUG=shop, other", "cds_log_levels_quiet=error"}, FS: data, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	s, err := app.Build(context.Background(), serve.Options{Env: []string{"DEBUG=shop, other,sql", "cds_log_levels_quiet=error"}, FS: data, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,13 +145,14 @@ func TestLogsOfModules(t *testing.T) {
 	cds.Log(ctx, "third").Debug("hidden")
 	cds.Log(ctx, "third").Info("informed")
 	cds.Log(ctx, "quiet").Warn("hushed")
+	get(t, s.Handler(), "/odata/v4/open/Books?$filter=title%20eq%20'topsecret'", "")
 	got := log.String()
-	for _, want := range []string{"shown", "module=shop", "grouped", "informed", "module=third"} {
+	for _, want := range []string{"shown", "module=shop", "grouped", "informed", "module=third", "module=sql", "FROM"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the log lacks %q: %s", want, got)
 		}
 	}
-	for _, no := range []string{"hidden", "hushed", "hunter2"} {
+	for _, no := range []string{"hidden", "hushed", "hunter2", "topsecret"} {
 		if strings.Contains(got, no) {
 			t.Errorf("the log has %q: %s", no, got)
 		}
