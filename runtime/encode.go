@@ -2,6 +2,7 @@ package cds
 
 import (
 	"encoding/json"
+	"strings"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -29,6 +30,8 @@ type codec struct {
 	// rows of several forms: the number at position variant says by its bit in variants whether the column is there; 0 for always
 	variant  int
 	variants uint64
+	// plain is set for what is computed: its numbers are never strings, as in CAP
+	plain bool
 }
 
 // there reports whether a column that is not in all rows is in the current one.
@@ -128,6 +131,7 @@ func newRowCodec(cols []sqlgen.Column, f Format) *rowCodec {
 			rc.child = rc.child || k.nested.child
 		default:
 			k.form, k.scale = formOf(c.Type)
+			k.plain = c.Element == nil && !strings.HasSuffix(c.Name, countSuffix)
 			if k.form == formStream {
 				k.media = c.MediaType
 				k.mediaType = mediaType(c.Element)
@@ -241,14 +245,14 @@ func (c *codec) value(dst []byte, rows db.Rows, f Format) []byte {
 	case formInt:
 		return number(dst, rows, i, t, false)
 	case formInt64:
-		return number(dst, rows, i, t, f.DecimalStrings)
+		return number(dst, rows, i, t, f.DecimalStrings && !c.plain)
 	case formBool:
 		return jsonw.Bool(dst, rows.Int(i) != 0)
 	case formDecimal:
 		if t == db.TypeFloat {
-			return jsonw.DecimalFloat(dst, rows.Float(i), c.scale, f.DecimalStrings)
+			return jsonw.DecimalFloat(dst, rows.Float(i), c.scale, f.DecimalStrings && !c.plain)
 		}
-		return jsonw.Decimal(dst, rows.Text(i), c.scale, f.DecimalStrings)
+		return jsonw.Decimal(dst, rows.Text(i), c.scale, f.DecimalStrings && !c.plain)
 	case formDouble:
 		return jsonw.Float(dst, rows.Float(i))
 	case formDate:

@@ -112,10 +112,17 @@ func (f Format) AppendRow(dst []byte, e *csn.Entity, row *Row) []byte {
 			continue
 		}
 		dst = jsonw.Name(dst, fd.Name)
+		if el == nil && strings.HasSuffix(fd.Name, countSuffix) && fd.Value.Kind() == cqn.KindInt {
+			dst = jsonw.Int(dst, fd.Value.Int(), f.DecimalStrings)
+			continue
+		}
 		dst = f.AppendValue(dst, el, fd.Value)
 	}
 	return append(dst, '}')
 }
+
+// countSuffix ends the names of members with the number of an association's rows.
+const countSuffix = "@odata.count"
 
 func isStream(el *csn.Element) bool {
 	t := el.Scalar()

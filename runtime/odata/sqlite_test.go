@@ -190,6 +190,7 @@ func readsRun(t *testing.T, s *stage) {
 		{"GET /shop/Books?$search=(emma OR off) NOT \"50%25\"&$select=ID", "", 200, `[{"ID":1}]`},
 		{"GET /shop/Books?$compute=stock mul 2 as d,d add 1 as e&$select=e&$orderby=d desc&$filter=d ge 0", "", 200, `[{"e":25,"ID":1},{"e":1,"ID":2}]`},
 		{"GET /shop/Books(1)?$compute=stock mul 2 as d&$select=d", "", 200, `"d":24,"ID":1`},
+		{"GET /shop/Books(1)?$compute=price mul 2 as p,big add 0 as b&$select=p,b,price", "", 200, `"p":22.22,"b":9007199254740993,"price":"11.11"`},
 		{"GET /shop/Books(1)?$select=ID&$expand=items($compute=pos mul 10 as p;$select=p;$filter=p gt 10)", "", 200, `"items":[{"p":20,`},
 		{"GET /shop/Books(1)?$select=ID&$expand=items/$count", "", 200, `"items@odata.count":"2"`},
 		{"GET /shop/Books(1)?$select=ID&$expand=items/$count($filter=pos gt 1)", "", 200, `"items@odata.count":"1"`},
