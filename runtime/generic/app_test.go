@@ -125,6 +125,7 @@ var bothDatabases = []struct {
 	{"temporal reads", TestTemporalReads},
 	{"media", TestMediaFromCode},
 	{"unique constraints", TestUniqueConstraints},
+	{"read-only on condition", TestReadOnlyOnCondition},
 	{"diff", TestDiff},
 	{"query builder", TestQueryBuilder},
 	{"writes by query builder", TestWritesByQueryBuilder},

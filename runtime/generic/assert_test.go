@@ -256,3 +256,31 @@ func TestFlows(t *testing.T) {
 		t.Errorf("%v, %v", hidden, missing)
 	}
 }
+
+const lockable = `
+context db { entity Orders { key ID : Integer; closed : Boolean; note : String @readonly: (closed = true); free : String; who : Association to Users @readonly: (closed = true);
+  items : Composition of many Items on items.up = $self; }
+entity Items { key ID : Integer; up : Association to Orders; qty : Integer @readonly: (up.closed = true); }
+entity Users { key ID : Integer; } }
+service Cat { entity Orders as projection on db.Orders { *, note as remark } excluding { note }; entity Users as projection on db.Users; }`
+
+// TestReadOnlyOnCondition: what is sent is dropped, silently as for any read-only element, in the rows that the condition holds for.
+func TestReadOnlyOnCondition(t *testing.T) {
+	a := newApp(t, lockable, `INSERT INTO db_Orders (ID, closed, note, free) VALUES (1, FALSE, 'a', 'x'), (2, TRUE, 'a', 'x');
+INSERT INTO db_Items (ID, up_ID, qty) VALUES (1, 1, 1), (2, 2, 1);`, cds.AppOptions{}, nil)
+	u := user("u")
+	for _, id := range []string{"1", "2"} {
+		items := []*cds.Row{row("ID", int(id[0]-'0'), "qty", 5)}
+		a.want(req{event: authz.Update, path: "Cat.Orders(" + id + ")", user: u, data: row("remark", "b", "free", "y", "who_ID", 7, "items", items)}, 200)
+	}
+	if got := a.sql("db.Orders", "ID", "note", "free", "who_ID"); got != "1,b,y,7;2,a,y,null" {
+		t.Error(got)
+	}
+	if got := a.sql("db.Items", "ID", "qty"); got != "1,5;2,1" {
+		t.Error(got)
+	}
+	a.want(req{event: authz.Create, path: "Cat.Orders", user: u, data: row("ID", 3, "remark", "n", "closed", true)}, 200)
+	if got := a.sql("db.Orders", "ID", "note"); got != "1,b;2,a;3,n" {
+		t.Error(got)
+	}
+}

@@ -172,3 +172,46 @@ func (a *assertion) report(r *cds.RawRequest, v cqn.Value, target string) {
 	}
 	r.Collect(&cds.Error{Status: 400, Code: a.code, Message: text, Target: target})
 }
+
+// conditionallyReadOnly returns the elements with @readonly: (condition): they keep their value in rows for which that holds.
+func conditionallyReadOnly(e *csn.Entity) []*assertion {
+	var out []*assertion
+	for _, el := range e.Flat {
+		if el.ForeignKey != nil || el.Key {
+			continue
+		}
+		if on, a := declared(e, el, "readonly"); a != nil && a.Kind == cqn.AnnoExpr && a.Expr != nil {
+			out = append(out, &assertion{el: el, on: on, expr: a.Expr})
+		}
+	}
+	return out
+}
+
+// dropReadOnly takes out of a change what is read-only in the row as it is now.
+func (h *handlers) dropReadOnly(ctx context.Context, e *csn.Entity, row, data *cds.Row) error {
+	for _, a := range h.factsOf(e).readOnly {
+		fields := []*csn.Element{a.el}
+		if as := a.el.Assoc(); as != nil {
+			fields = as.FK
+		}
+		if !slices.ContainsFunc(fields, func(el *csn.Element) bool { return data.Has(el.Name) }) {
+			continue
+		}
+		where := cds.KeyFilter(a.on, keysOn(e, a.on, row))
+		if where == nil {
+			return cds.Reject(501, "501", "The condition of %q needs the keys of %q.", a.el.Name, e.Name)
+		}
+		is := &cqn.Case{Whens: []cqn.When{{Cond: a.expr, Then: &cqn.Lit{Value: cqn.Int(1)}}}, Else: &cqn.Lit{Value: cqn.Int(0)}}
+		res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(a.on.Name)}, Where: where, Columns: []cqn.Column{{X: is, As: "readonly"}}})
+		if err != nil {
+			return err
+		}
+		if len(res.Rows) != 1 || res.Rows[0].Value("readonly").Int() == 0 {
+			continue
+		}
+		for _, el := range fields {
+			data.Delete(el.Name)
+		}
+	}
+	return nil
+}

@@ -117,6 +117,9 @@ func (d *deep) update(ctx context.Context, e *csn.Entity, old, data *cds.Row, de
 	if depth > maxDepth {
 		return cds.Reject(400, "400", "The payload is nested too deep.")
 	}
+	if err := d.h.dropReadOnly(ctx, e, old, data); err != nil {
+		return err
+	}
 	for _, el := range compositions(e) {
 		a := el.Assoc()
 		v, ok := data.Get(el.Name)

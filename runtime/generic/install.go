@@ -30,11 +30,12 @@ type facts struct {
 	needed               []*csn.Element // that must have a value
 	checks               map[string]*checkPlan
 	asserts              []*assertion
+	readOnly             []*assertion  // elements that are read-only on a condition
 	restrictions         *restrictions // of queries; nil for none
 }
 
 func (h *handlers) findFacts(e *csn.Entity) (*facts, error) {
-	f := &facts{etag: etagElement(e), needed: neededElements(e), checks: map[string]*checkPlan{}, asserts: assertionsOf(e), restrictions: readRestrictions(e)}
+	f := &facts{etag: etagElement(e), needed: neededElements(e), checks: map[string]*checkPlan{}, asserts: assertionsOf(e), readOnly: conditionallyReadOnly(e), restrictions: readRestrictions(e)}
 	f.pageDefault, f.pageMax = h.readPageSizes(e)
 	for _, el := range e.Flat {
 		p, err := h.planChecks(el, 0)
