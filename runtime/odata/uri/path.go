@@ -19,8 +19,11 @@ func (x *Index) Parse(escapedPath, rawQuery string) (*Resource, error) {
 		return nil, err
 	}
 	path := strings.TrimLeft(escapedPath, "/")
-	if path == "" {
+	switch path {
+	case "":
 		return r, nil
+	case "$entity":
+		return x.entity(r, rawQuery)
 	}
 	n := strings.Count(path, "/") + 1
 	p := pathParser{index: x, r: r, segs: make([]string, 0, n), names: make([]string, 0, n)}
