@@ -48,6 +48,30 @@ func TestBatchOfPages(t *testing.T) {
 	}
 }
 
+// TestExpandBomb: expands are bounded in depth; what is deeper is refused before the database hears of it, however it is written.
+func TestExpandBomb(t *testing.T) {
+	h := longServer(t)
+	expand := func(names ...string) string {
+		s := names[len(names)-1]
+		for i := len(names) - 2; i >= 0; i-- {
+			s = names[i] + "($expand=" + s + ")"
+		}
+		return s
+	}
+	for query, want := range map[string]int{
+		"$top=1&$expand=" + expand("parts", "line", "parts"):                                   200,
+		"$top=1&$expand=" + expand("parts", "line", "parts", "line", "parts", "line"):          400,
+		"$top=1&$expand=" + expand("parts", "line", "parts", "line", "parts", "line", "parts"): 400,
+		"$top=1&$expand=parts($levels=50)":                                                     400,
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/long/Lines?"+query, nil))
+		if w.Code != want {
+			t.Errorf("%s: %d %.200s", query, w.Code, w.Body)
+		}
+	}
+}
+
 // start serves on a free port until the test ends, or stop is called, which returns Serve's error.
 func start(t *testing.T, s *serve.Server) (addr string, stop func() error) {
 	t.Helper()
