@@ -25,13 +25,13 @@ type drafting struct {
 // Names of the entries: before-phase "draft-input", "draft-parameters", "draft-content", "draft-lock"; on-phase "draft-new", "draft-edit", "draft-patch",
 // "draft-save", "draft-discard", "draft-prepare".
 func (h *handlers) installDrafts(s *cds.Service, collected *atomic.Int64) bool {
-	var roots []string
+	var nodes []string
 	for _, e := range s.Model.Entities {
-		if e.Drafts != nil && e.DraftRoot {
-			roots = append(roots, e.LocalName())
+		if e.Drafts != nil {
+			nodes = append(nodes, e.LocalName())
 		}
 	}
-	if len(roots) == 0 {
+	if len(nodes) == 0 {
 		return false
 	}
 	d := &drafting{h, collected}
@@ -39,7 +39,7 @@ func (h *handlers) installDrafts(s *cds.Service, collected *atomic.Int64) bool {
 	s.GenericBefore(cds.Match{Events: events(cds.NewDraft, cds.PatchDraft), Name: "draft-input"}, d.input)
 	s.GenericBefore(cds.Match{Events: events(cds.EditDraft, cds.SaveDraft, cds.PrepareDraft), Name: "draft-parameters"}, h.parameters)
 	s.GenericBefore(cds.Match{Events: events(cds.SaveDraft), Name: "draft-content"}, d.content)
-	s.GenericBefore(cds.Match{Events: events(authz.Update, authz.Delete), Entities: roots, Name: "draft-lock"}, d.lock)
+	s.GenericBefore(cds.Match{Events: events(authz.Create, authz.Update, authz.Delete), Entities: nodes, Name: "draft-lock"}, d.lock)
 	s.GenericOn(cds.Match{Events: events(cds.NewDraft), Name: "draft-new"}, d.create)
 	s.GenericOn(cds.Match{Events: events(cds.EditDraft), Name: "draft-edit"}, d.edit)
 	s.GenericOn(cds.Match{Events: events(cds.PatchDraft), Name: "draft-patch"}, d.patch)

@@ -94,6 +94,12 @@ func locked() error {
 // lock refuses changes of active rows while somebody else edits them; a row that is deleted takes its draft along. Rows that the user may not
 // change are left to the handlers that come: nothing is told of their drafts.
 func (d *drafting) lock(ctx context.Context, r *cds.RawRequest) error {
+	if len(r.Path) > 1 {
+		return d.lockPart(ctx, r)
+	}
+	if r.Event == authz.Create || !r.Target.DraftRoot {
+		return nil
+	}
 	rows, err := d.locate(ctx, r)
 	if err != nil {
 		return err
@@ -113,6 +119,33 @@ func (d *drafting) lock(ctx context.Context, r *cds.RawRequest) error {
 		}
 	}
 	return nil
+}
+
+// lockPart refuses changes of parts of a row that somebody else edits.
+func (d *drafting) lockPart(ctx context.Context, r *cds.RawRequest) error {
+	root := r.Path[0]
+	if root.Drafts == nil || !root.DraftRoot || len(r.Params) == 0 {
+		return nil
+	}
+	where := cds.KeyFilter(root, r.Params[0].Values)
+	if where == nil {
+		return nil
+	}
+	res, err := r.Execute(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(root.Name)}, Columns: columnsToWrite(root), Where: where})
+	if err != nil {
+		if unreadable(err) {
+			return nil // refused where it is written
+		}
+		return err
+	}
+	if len(res.Rows) != 1 {
+		return nil
+	}
+	rec, err := d.draftOf(ctx, root, res.Rows[0])
+	if err == nil && d.lockedBy(r, rec) {
+		return locked()
+	}
+	return err
 }
 
 // collectInterval is how often old drafts are looked for at most, in seconds.

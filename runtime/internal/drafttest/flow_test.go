@@ -183,6 +183,10 @@ func TestLock(t *testing.T) {
 		}
 		bob.patch("Books(ID=1"+active, `{"stock":9}`).Status(409)
 		bob.delete("Books(ID=1" + active).Status(409)
+		bob.patch("Books(ID=1"+active+"/chapters(ID="+ch1+active, `{"no":9}`).Status(409)
+		bob.post("Books(ID=1"+active+"/chapters", `{"title":"x"}`).Status(409)
+		bob.delete("Books(ID=1" + active + "/chapters(ID=" + ch1 + active).Status(409)
+		bob.post("Books(ID=2"+active+"/chapters", `{"title":"x"}`).Status(201)
 		alice.patch("Books(ID=1"+active, `{"stock":9}`).Status(200)
 		w.pass(14 * time.Minute)
 		alice.patch("Books(ID=1"+draft, `{"title":"mine"}`).Status(200) // prolongs it

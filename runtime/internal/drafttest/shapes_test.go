@@ -48,7 +48,7 @@ func TestShapes(t *testing.T) {
 		as{alice.c.With("If-Match", `W/"old"`)}.post(doc+active+"/draftEdit", `{}`).Status(412)
 		as{alice.c.With("If-Match", etag)}.post(doc+active+"/draftEdit", `{}`).Status(201)
 		alice.get(doc+draft+"?$expand=texts,folders($expand=children($expand=children)),cover,note,lines").Status(200).Contains(`"at_lat":1`, `"Titel"`, "deep", `"twice":10`, `"cover":null`)
-		as{alice.c.With("Accept-Language", "de")}.get("Docs?"+all).Status(200).Contains(`"IsActiveEntity":false`)
+		as{alice.c.With("Accept-Language", "de")}.get("Docs?" + all).Status(200).Contains(`"IsActiveEntity":false`)
 
 		alice.patch(doc+draft, `{"at_lon":7,"tags":["x"],"pages":6,"cover":{"color":"red"},"note":{"text":"n"},"lines":[{"no":1,"parts":[{"p":1,"t":"a"}]}]}`).Status(200)
 		alice.get(doc+draft+"?$expand=cover,note,lines($expand=parts)").Status(200).Contains(`"red"`, `"text":"n"`, `"t":"a"`)
