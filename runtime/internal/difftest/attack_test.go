@@ -114,3 +114,18 @@ func errorsTellNothing(t *testing.T, database func(testing.TB) db.Pool) {
 func escape(s string) string {
 	return strings.NewReplacer(" ", "%20", "%", "%25", "+", "%2B", "#", "%23", "&", "%26").Replace(s)
 }
+
+// TestFailuresOnVisibleRows: an expression that fails on what the user may see is the client's fault.
+func TestFailuresOnVisibleRows(t *testing.T) { both(t, failuresOnVisibleRows) }
+
+func failuresOnVisibleRows(t *testing.T, database func(testing.TB) db.Pool) {
+	h := newAttacked(t, database).Server.Handler()
+	for _, q := range []string{
+		"Papers?$apply=concat(aggregate(9223372036854775807 sub n with sum as k),identity)", "Papers?$apply=aggregate(9223372036854775807 sub n mul 3 with sum as k)",
+		"Notes?$apply=concat(identity,identity)/aggregate(9223372036854775807 sub ID with sum as k)", "Notes?$apply=topsum(5,9223372036854775807 sub ID)",
+	} {
+		if rec := send(h, &person{name: "u1"}, "GET", "/s/"+escape(q), ""); rec.Code != 200 && rec.Code != 400 {
+			t.Errorf("%s: %d %s", q, rec.Code, rec.Body)
+		}
+	}
+}

@@ -74,7 +74,11 @@ func (w *world) condition(e *entity, depth int) *node {
 	if depth > 0 && w.IntN(3) == 0 {
 		return w.logic(func() *node { return w.condition(e, depth-1) })
 	}
-	if len(e.assocs) > 0 && depth > 0 && w.IntN(4) == 0 {
+	far := 2
+	if w.flat {
+		far = 0
+	}
+	if len(e.assocs) > 0 && depth > 0 && !w.flat && w.IntN(4) == 0 {
 		n, at := &node{op: "exists"}, e
 		if as := w.toOne(e); len(as) > 0 && w.IntN(4) == 0 {
 			n.path = []*assoc{pick(w.Rand, as...)}
@@ -88,7 +92,7 @@ func (w *world) condition(e *entity, depth int) *node {
 			return n
 		}
 	}
-	x := w.element(e, 2)
+	x := w.element(e, far)
 	n := &node{op: "cmp", left: x, rel: pick(w.Rand, "=", "=", "!=")}
 	switch {
 	case x.el == "c" && w.IntN(4) > 0:

@@ -19,6 +19,7 @@ type world struct {
 	*rand.Rand
 	entities []*entity
 	people   []*person
+	flat     bool // conditions look at the row itself only
 }
 
 // An entity has the elements ID, s, n, c, owner, b, and associations. Each is in the database and, as a projection, in the service.
@@ -103,8 +104,10 @@ var (
 func pick[T any](r *rand.Rand, xs ...T) T { return xs[r.IntN(len(xs))] }
 
 // newWorld makes a world from a seed.
-func newWorld(seed uint64) *world {
-	w := &world{Rand: rand.New(rand.NewPCG(seed, 20260101))}
+func newWorld(seed uint64) *world { return newWorldOf(seed, false) }
+
+func newWorldOf(seed uint64, flat bool) *world {
+	w := &world{Rand: rand.New(rand.NewPCG(seed, 20260101)), flat: flat}
 	for i := range 2 + w.IntN(3) {
 		w.add(fmt.Sprintf("E%d", i))
 	}
