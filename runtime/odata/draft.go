@@ -98,3 +98,28 @@ func keysOf(e *csn.Entity, row *cqn.Row) *cqn.Row {
 	}
 	return out
 }
+
+// draftLabel returns the English text for the keys that the titles of what drafts bring refer to.
+func draftLabel(key string) (string, bool) {
+	switch key {
+	case "Draft_DraftAdministrativeData":
+		return "Draft Administrative Data", true
+	case "Draft_DraftUUID":
+		return "Draft (Technical ID)", true
+	case "Draft_CreationDateTime":
+		return "Draft Created On", true
+	case "Draft_CreatedByUser":
+		return "Draft Created By", true
+	case "Draft_DraftIsCreatedByMe":
+		return "Draft Created By Me", true
+	case "Draft_LastChangeDateTime":
+		return "Draft Last Changed On", true
+	case "Draft_LastChangedByUser":
+		return "Draft Last Changed By", true
+	case "Draft_InProcessByUser":
+		return "Draft In Process By", true
+	case "Draft_DraftIsProcessedByMe":
+		return "Draft In Process By Me", true
+	}
+	return "", false
+}

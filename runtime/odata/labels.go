@@ -44,7 +44,7 @@ func label(key string) (string, bool) {
 	case "TimeZoneCode":
 		return "Time Zone Code", true
 	}
-	return "", false
+	return draftLabel(key)
 }
 
 // text asks the application first: the door's own texts, then those of its files in the language.

@@ -315,7 +315,7 @@ func TestHandlers(t *testing.T) {
 func TestMetadata(t *testing.T) {
 	w := start(t, nil, nil)
 	res := w.as("alice").get("$metadata").Status(200)
-	res.Contains(`<PropertyRef Name="IsActiveEntity"/>`, `Term="Common.DraftNode"`, `String="S.draftPrepare"`, `Name="SiblingEntity" Type="S.Chapters"`).Lacks("drafts", "activeOrDraft", "DraftOwner", "_drafts")
+	res.Contains(`<PropertyRef Name="IsActiveEntity"/>`, `Term="Common.DraftNode"`, `String="S.draftPrepare"`, `Name="SiblingEntity" Type="S.Chapters"`).Lacks("drafts", "activeOrDraft", "DraftOwner", "_drafts", "i18n>")
 	if n := strings.Count(res.Body(), `<Action Name="draftActivate"`); n != 2 {
 		t.Errorf("%d actions draftActivate, want one for each root", n)
 	}
