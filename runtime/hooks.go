@@ -77,7 +77,7 @@ func (t *unit) forget(m mark) {
 // end ends a unit of work: the last hooks before the commit, commit or rollback, the hooks after it. err says how the work went; the result is
 // how it all went.
 func (t *unit) end(ctx context.Context, err error) error {
-	if err == nil && t.hooks != nil {
+	if err == nil && t.hasHooks() {
 		err = t.runBeforeCommit(ctx)
 	}
 	if ferr := t.finish(err == nil); ferr != nil && err == nil {
@@ -87,6 +87,13 @@ func (t *unit) end(ctx context.Context, err error) error {
 		t.afterEnd(ctx, err)
 	}
 	return err
+}
+
+// hasHooks locks: goroutines of a handler may still be asking for hooks.
+func (t *unit) hasHooks() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.hooks != nil
 }
 
 // runBeforeCommit calls the hooks, also those that they ask for themselves, up to a limit that no sensible program reaches.
