@@ -276,6 +276,18 @@ func TestBatchLimits(t *testing.T) {
 	}
 }
 
+// TestBatchHeaders: a header's value cannot end its line, nor the head of the part.
+func TestBatchHeaders(t *testing.T) {
+	s := newStage(t, testmodel.Shop(t), "Shop", Options{})
+	s.answer = func(*cds.RawRequest) (*cds.Result, error) {
+		return &cds.Result{ETag: "\"x\"\r\nevil: 1\r\n\r\n<script>"}, nil
+	}
+	w := s.do("POST /$batch", crlf(parts("b", part("", "PATCH Books(1)", "{}"))), multi)
+	if body := w.Body.String(); strings.Contains(body, "\nevil") || !strings.Contains(body, "evil") {
+		t.Errorf("%s", body)
+	}
+}
+
 // TestBatchDeadline: what the time of the request does not suffice for is not begun, and said to be so.
 func TestBatchDeadline(t *testing.T) {
 	s := newStage(t, testmodel.Shop(t), "Shop", Options{})

@@ -249,6 +249,9 @@ func culprit(answers []*batchAnswer) (found *batchAnswer) {
 
 func (m *multipartWriter) end(b []byte) []byte { return append(b, "--"+m.boundary+"--\r\n"...) }
 
+// oneLine keeps a header value on its line, as net/http does for headers of whole answers.
+var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
+
 // appendHTTP appends a part of application/http.
 func appendHTTP(b []byte, a *batchAnswer) []byte {
 	b = append(b, "content-type: application/http\r\ncontent-transfer-encoding: binary\r\n"...)
@@ -260,7 +263,7 @@ func appendHTTP(b []byte, a *batchAnswer) []byte {
 		if name == "content-type" && strings.HasPrefix(value, jsonMedia) {
 			value = "application/json;odata.metadata=minimal"
 		}
-		b = append(b, name+": "+value+"\r\n"...)
+		b = append(b, name+": "+oneLine.Replace(value)+"\r\n"...)
 	})
 	b = append(b, "\r\n"...)
 	b = append(b, a.body...)
