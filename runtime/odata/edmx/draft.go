@@ -1,11 +1,16 @@
 package edmx
 
 import (
+	"slices"
+
 	"cds/parser/csn"
 )
 
-// withDrafts returns the model and service with what drafts bring. Where drafts cannot be made, the document is written without them.
+// withDrafts returns the service with what drafts bring. Where drafts cannot be made, the document is written without them.
 func withDrafts(m *csn.Model, s *csn.Service) *csn.Service {
+	if !slices.ContainsFunc(s.Entities, (*csn.Entity).IsDraftRoot) {
+		return s
+	}
 	full, _ := csn.WithDrafts(m, "")
 	if full == nil {
 		return s
