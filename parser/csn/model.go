@@ -341,11 +341,24 @@ type Assoc struct {
 	// Pairs are the equalities of Join if it has some at its top level: source column and target column. Rest is what else must hold.
 	Pairs []JoinPair
 	Rest  cqn.Expr
-	// Aspect is the composition's named aspect, "" for none; AspectElements are those of an anonymous one.
-	Aspect         string
-	AspectElements Elements
+	// Aspect is that of a composition of an aspect, nil for others.
+	Aspect *TargetAspect
 	// Backlink, for `on x.back = $self` (also with more conditions, see Rest), is the managed association of the target; nil otherwise.
 	Backlink *Element
+}
+
+// A TargetAspect is the aspect that a composition is of: a named one, or else the elements of one without a name.
+type TargetAspect struct {
+	Name     string
+	Elements Elements
+}
+
+// targetAspect returns it, an empty one for associations without.
+func (a *Assoc) targetAspect() TargetAspect {
+	if a.Aspect == nil {
+		return TargetAspect{}
+	}
+	return *a.Aspect
 }
 
 // A ForeignKey is one key of a managed association: a path in the target, and its name.

@@ -44,7 +44,7 @@ func (f *freezer) shareAll(els Elements, depth int) {
 			f.shareAll(Elements{t.Items}, depth+1)
 		case *Assoc:
 			f.sharedAssoc[t] = true
-			f.shareAll(t.AspectElements, depth+1)
+			f.shareAll(t.targetAspect().Elements, depth+1)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func (f *freezer) shareInside(els Elements, depth int) {
 		case *Array:
 			f.shareAll(Elements{t.Items}, depth+1)
 		case *Assoc:
-			f.shareAll(t.AspectElements, depth+1)
+			f.shareAll(t.targetAspect().Elements, depth+1)
 		}
 	}
 }

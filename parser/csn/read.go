@@ -384,9 +384,9 @@ func (r *csnReader) assoc(el *Element, n *node) *Assoc {
 	a := &Assoc{TargetName: r.string(n.get("target"), "target"), Composition: el.TypeName == "cds.Composition"}
 	switch t := n.get("targetAspect"); {
 	case t != nil && t.kind == 's':
-		a.Aspect = t.text
+		a.Aspect = &TargetAspect{Name: t.text}
 	case t != nil && t.kind == 'o':
-		a.AspectElements = r.elements(t.get("elements"))
+		a.Aspect = &TargetAspect{Elements: r.elements(t.get("elements"))}
 	}
 	if c := n.get("cardinality"); r.want(c, 'o', "cardinality") {
 		a.Min, a.Max, a.Src = cardinality(c.get("min")), cardinality(c.get("max")), cardinality(c.get("src"))

@@ -121,7 +121,7 @@ func (t *typeResolver) element(el *Element) {
 	case *Array:
 		t.element(ty.Items)
 	case *Assoc:
-		t.all(ty.AspectElements)
+		t.all(ty.targetAspect().Elements)
 		if base := t.named(el); base != nil {
 			if a := base.Assoc(); a != nil {
 				ty.Composition = a.Composition

@@ -171,13 +171,13 @@ func (w *csnWriter) assoc(el *Element, a *Assoc) {
 		w.cardinality("max", max)
 		w.close('}')
 	}
-	switch {
-	case a.Aspect != "":
-		w.prop("targetAspect", a.Aspect)
-	case a.AspectElements != nil:
+	switch asp := a.targetAspect(); {
+	case asp.Name != "":
+		w.prop("targetAspect", asp.Name)
+	case asp.Elements != nil:
 		w.key("targetAspect")
 		w.open('{')
-		w.elementsAlways(a.AspectElements)
+		w.elementsAlways(asp.Elements)
 		w.close('}')
 	}
 	if a.TargetName != "" {

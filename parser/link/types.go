@@ -335,7 +335,7 @@ func (l *linker) assocType(e *csn.Element, inf *elemInfo, x *ast.AssocExpr) {
 		a.Keys = append(a.Keys, fk)
 	}
 	if asp := inf.rest().aspect; asp != nil {
-		a.Aspect = asp.name
+		a.Aspect = &csn.TargetAspect{Name: asp.name}
 	}
 	switch {
 	case inf.target != nil: // made by compose
@@ -361,7 +361,7 @@ func (l *linker) assocTarget(e *csn.Element, inf *elemInfo, a *csn.Assoc, x *ast
 	case t.kind == kEntity:
 		inf.target, a.TargetName = t, t.name
 	case t.kind == kAspect && x.Composition && (inf.owner == nil || inf.owner.kind != kEntity):
-		a.Aspect = t.name
+		a.Aspect = &csn.TargetAspect{Name: t.name}
 		inf.extra().aspect = t
 	default:
 		l.diags.Errorf("ref-invalid-target", x.Target.Span, "An entity is expected here, but “%s” is %s %s", t.name, article(t.kind), t.kind)

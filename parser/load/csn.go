@@ -259,12 +259,15 @@ func (c *fromCSN) assoc(a *csn.Assoc, depth int) *ast.AssocExpr {
 	if a.Src != "" || a.Min != "" || a.Max != "" {
 		out.Card = &ast.Card{Src: a.Src, Min: a.Min, Max: a.Max, Span: c.at}
 	}
-	target := a.TargetName
-	if target == "" {
-		target = a.Aspect
+	target, aspect := a.TargetName, a.Aspect
+	if aspect == nil {
+		aspect = &csn.TargetAspect{}
 	}
 	if target == "" {
-		out.HasInline, out.Inline = true, c.elements(a.AspectElements, depth+1)
+		target = aspect.Name
+	}
+	if target == "" {
+		out.HasInline, out.Inline = true, c.elements(aspect.Elements, depth+1)
 		return out
 	}
 	n := c.name(target)
