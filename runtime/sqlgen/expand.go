@@ -241,7 +241,12 @@ func (s *selection) keyLists(cols []string, els []*csn.Element) {
 		nums[i] = s.bindIndex(Bind{Param: cqn.Param{From: cqn.FromKeys, Name: el.Name, Index: i}, Type: el.Scalar(), List: true})
 	}
 	if len(cols) == 1 {
-		s.and(string(s.d.InList([]byte(cols[0]), nums[0], els[0].Scalar(), false)))
+		in := string(s.d.InList([]byte(cols[0]), nums[0], els[0].Scalar(), false))
+		if s.from == "" && s.main.inner != nil {
+			s.main.inner = append(s.main.inner, in) // behind the barrier, where an index serves it
+			return
+		}
+		s.and(in)
 		return
 	}
 	// Several lists are put together by position.

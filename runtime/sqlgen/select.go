@@ -64,7 +64,7 @@ func (s *selection) andExpr(x cqn.Expr) error {
 	if x == nil {
 		return nil
 	}
-	if s.main != nil && s.main.inner != nil {
+	if s.from == "" && s.main != nil && s.main.inner != nil { // else the source is written already
 		for _, part := range conjuncts(x) {
 			f, err := s.cond(part)
 			if err != nil {
