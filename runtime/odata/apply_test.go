@@ -2,6 +2,7 @@ package odata
 
 import (
 	"encoding/json"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -102,3 +103,21 @@ func TestApply(t *testing.T) {
 }
 
 const bottom = "{ID:3}" // null is less than all values
+
+// TestCase: letters beyond ASCII have cases too, in all databases alike.
+func TestCase(t *testing.T) {
+	onEach(t, func(t *testing.T, s *stage) {
+		if w := s.do("PATCH /shop/Books(3)", `{"title":"Ærø Éclair ÜBER"}`); w.Code != 200 {
+			t.Fatal(w.Code, w.Body)
+		}
+		for _, q := range []string{
+			"$search=ÉCLAIR", "$search=éclair", "$search=ÆRØ NOT emma", "$search=über OR x", "$filter=contains(tolower(title),'éclair')", "$filter=startswith(toupper(title),'ÆRØ')",
+			"$filter=tolower(title) eq tolower('ÆRØ éclair über')",
+		} {
+			w := s.do("GET /shop/Books?$select=ID&"+url.PathEscape(q), "")
+			if w.Code != 200 || ids(t, w.Body.String()) != "3" {
+				t.Errorf("%s: %d %s", q, w.Code, w.Body)
+			}
+		}
+	})
+}
