@@ -33,9 +33,13 @@ func TestForeign(t *testing.T) {
 		for _, q := range []string{"$filter=SiblingEntity/title eq 'treasure'", "$filter=IsActiveEntity eq false", "$filter=contains(title,'treasure')", "$search=treasure",
 			"$filter=SiblingEntity/chapters/any(c:c/title eq 'treasure')", "$filter=IsActiveEntity eq false or SiblingEntity/title eq 'treasure'",
 			"$filter=chapters/any(c:c/title eq 'treasure')", "$filter=chapters/any(c:c/book/title eq 'treasure')", "$filter=SiblingEntity/SiblingEntity/SiblingEntity/title eq 'treasure'",
-			"$filter=SiblingEntity/IsActiveEntity eq false", "$filter=SiblingEntity/chapters/$count eq 1", "$filter=IsActiveEntity ne true", "$filter=ID eq 9"} {
+			"$filter=SiblingEntity/IsActiveEntity eq false", "$filter=SiblingEntity/chapters/$count eq 1", "$filter=IsActiveEntity ne true", "$filter=ID eq 9",
+			"$filter=$root/Books(ID=9,IsActiveEntity=false)/title eq 'treasure'", "$filter=$root/Chapters(ID=" + ch1 + ",IsActiveEntity=false)/title eq 'treasure'"} {
 			bob.get("Books?" + q).Status(200).Contains(`"value":[]`).Lacks("treasure")
 			bob.get("Books/$count?" + q).Status(200).Contains("0")
+		}
+		for _, q := range []string{"$filter=$root/Books(ID=9,IsActiveEntity=false)/title eq 'treasure'", "$filter=SiblingEntity/chapters/any(c:c/title eq 'treasure')"} {
+			alice.get("Books?" + q).Status(200).Contains(`"title"`)
 		}
 		// An expression that fails on a row of somebody else fails on none.
 		for _, q := range []string{"$filter=1 div SiblingEntity/stock eq 1", "$orderby=SiblingEntity/title", all + "&$filter=10 div stock gt 0", "$orderby=10 div stock", "$filter=IsActiveEntity eq false and 1 div stock eq 1"} {

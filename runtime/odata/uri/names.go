@@ -365,6 +365,8 @@ func (p *exprParser) rootPath(c *scanner) (operand, error) {
 		if seg.Keys, err = pp.keys(e, nil, text); err != nil {
 			return operand{}, bad("The key of \"%s\" in $root is not understood", w)
 		}
+		e = sided(e, pp.side)
+		seg.Entity = e
 	case !isSingleton(e):
 		return operand{}, unsupported("Collections behind $root are not supported")
 	}
