@@ -268,3 +268,15 @@ func Prepend[S any](h Handler[S]) Handler[S] {
 func OnFailure[S any](fn OnError) Handler[S] {
 	return Handler[S]{func(s *Service) error { s.OnError(Match{}, fn); return nil }}
 }
+
+// Each makes an after-handler of a function for single rows: catalog.After(catalog.Read, catalog.Books, cds.Each(discount)).
+func Each[T any](fn func(ctx context.Context, req *Request[T], row *T) error) func(ctx context.Context, req *Request[T], rows []*T) error {
+	return func(ctx context.Context, req *Request[T], rows []*T) error {
+		for _, row := range rows {
+			if err := fn(ctx, req, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}

@@ -33,11 +33,11 @@ func titleCase(_ context.Context, req *cds.Request[admin.Book]) error {
 	return nil
 }
 
-func onlyInStock(_ context.Context, req *cds.Request[catalog.Book], books []*catalog.Book) error {
-	for _, b := range books {
-		if b.Stock.Or(1) == 0 {
-			b.Offer.SetNull()
-		}
+func noOffer(_ context.Context, _ *cds.Request[catalog.Book], book *catalog.Book) error {
+	if book.Stock.Or(1) == 0 {
+		book.Offer.SetNull()
+	} else {
+		book.Offer = book.Price
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func TestHandbook(t *testing.T) {
 		}
 		nightly(a)
 		a.Service("AdminService").Before(cds.Match{Events: []cds.Event{"UPDATE"}}, audited)
-		return catalog.Serve(a, nothing{}, catalog.After(catalog.Read, catalog.Books, onlyInStock))
+		return catalog.Serve(a, nothing{}, catalog.After(catalog.Read, catalog.Books, cds.Each(noOffer)))
 	})
 	alice := app.As("alice")
 	app.HTTP().As("alice").POST("/odata/v4/admin/Books", `{"ID":1,"title":"  Emma ","author_ID":101,"stock":9001}`).Status(400).Contains("SHELF_FULL", `"target":"stock"`)
@@ -188,6 +188,8 @@ func TestHandbook(t *testing.T) {
 	if err != nil || len(rows) != 3 || rows[0].Value("title").Str() == "Emma" {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
+	app.HTTP().GET("/odata/v4/catalog/Books(1)?$select=offer,price,stock").Status(200).Contains(`"offer":null`)
+	app.HTTP().GET("/odata/v4/catalog/Books(201)?$select=offer,price,stock").Status(200).Contains(`"offer":"11.11"`)
 	if newServer() == nil {
 		t.Error("no server")
 	}
