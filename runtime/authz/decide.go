@@ -40,6 +40,7 @@ func (p *Policy) Decide(u *auth.User, a Access) Decision {
 	}
 	g.setVia()
 	d := decider{policy: p, guard: g, out: &m.out, env: eval.Env{User: g.s.user, Now: a.Now}, rules: m.rules[:0]}
+	st.ask(&g.s, &d.env)
 	return d.decide(&g.access)
 }
 

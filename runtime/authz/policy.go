@@ -14,6 +14,7 @@ type policy struct {
 	services map[*csn.Service]*rules
 	ops      map[*csn.Operation]*rules
 	elements map[*csn.Element]*rules
+	asked    []userCondition // of elements
 	// login is the rule of services without a restriction of their own where restrict_all_services is on; nil where it is off.
 	login *rules
 	all   []*rules // in order of the model, for the table
@@ -67,6 +68,7 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 			p.entities[i].roots = p.findRoots(p.entities[i].entity)
 		}
 	}
+	p.computed()
 	p.drafts()
 	p.anchor()
 	p.siblings(n, m)
@@ -119,7 +121,7 @@ func (p *policy) elementRules(n *normalizer, e *csn.Entity) {
 	}
 	for _, el := range e.Elements {
 		if r := p.keep(read(el)); r != nil {
-			p.elements[el] = r
+			p.elements[el] = p.askFirst(r)
 		}
 	}
 	for _, el := range e.Flat {
@@ -131,7 +133,7 @@ func (p *policy) elementRules(n *normalizer, e *csn.Entity) {
 			continue
 		}
 		if r := read(el); r != nil {
-			p.elements[el] = r
+			p.elements[el] = p.askFirst(r)
 		}
 	}
 }

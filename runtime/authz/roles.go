@@ -2,6 +2,7 @@ package authz
 
 import (
 	"strconv"
+	"strings"
 
 	"cds/runtime/auth"
 )
@@ -88,7 +89,7 @@ func (t *roleTable) subject(u *auth.User, privileged bool, mask roleSet) subject
 	}
 	s.mask = mask
 	for _, r := range u.Roles() {
-		if n, ok := t.ids[r]; ok {
+		if n, ok := t.ids[r]; ok && !strings.HasPrefix(r, conditionRole) {
 			s.mask = s.mask.add(n)
 		}
 	}

@@ -52,6 +52,7 @@ type privilege struct {
 	span   token.Span
 	// opsOnly leaves the standard events out of all.
 	opsOnly bool
+	asked   bool // where was put into to, see askFirst
 }
 
 func (p *privilege) covers(e Event) bool {
@@ -78,6 +79,7 @@ type rules struct {
 	restricted bool        // @restrict is there, be it empty (N7)
 	closed     string      // why nobody may do anything; "" for not closed
 	span       token.Span
+	computed   bool // those of what an element is computed from
 }
 
 // A match is what rules say to one event of one user, before conditions are looked at.

@@ -84,7 +84,7 @@ func (p *privilege) row(on string) Row {
 		return row
 	}
 	row.Grant, row.To = sorted(p.words), sorted(p.roles)
-	if p.where != nil {
+	if p.where != nil || p.asked {
 		row.Where = p.text
 	}
 	return row

@@ -1,0 +1,234 @@
+package authz
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	"cds/runtime/eval"
+)
+
+// conditionRole begins the names of roles that stand for conditions. No user has such a role by name.
+const conditionRole = "\x00"
+
+// A userCondition of an element's privilege looks at the user and the time only. It is a role that whoever fulfils it has for one request: so it
+// is part of a guard's key, and plans are shared by those only who may see the same.
+type userCondition struct {
+	to    roleSet // who it is asked for
+	where cqn.Expr
+	role  int
+}
+
+// askFirst takes the conditions out of the privileges of an element and has them asked before each decision.
+func (p *policy) askFirst(r *rules) *rules {
+	for i := range r.privileges {
+		pr := &r.privileges[i]
+		if pr.where == nil {
+			continue
+		}
+		n := p.roles.intern(conditionRole + strconv.Itoa(len(p.asked)))
+		p.asked = append(p.asked, userCondition{to: pr.to, where: pr.where, role: n})
+		pr.to, pr.where, pr.asked = roleSet(nil).add(n), nil, true
+	}
+	return r
+}
+
+// ask gives a subject the roles of the conditions that hold. One that can't be evaluated does not hold.
+func (p *policy) ask(s *subject, env *eval.Env) {
+	if s.all {
+		return
+	}
+	for i := range p.asked {
+		c := &p.asked[i]
+		if !c.to.meets(s.mask) {
+			continue
+		}
+		if t, err := eval.Test(c.where, nil, nil, env); err == nil && t == eval.True {
+			s.mask = s.mask.add(c.role)
+		}
+	}
+}
+
+// computed gives elements that are computed from others the restrictions of these, where they have none of their own (decision 15: what may not be
+// read shows nowhere): calculated elements, and expressions in the columns of views. An own @requires, be it 'any', is the model's
+// answer.
+func (p *policy) computed() {
+	if len(p.elements) == 0 {
+		return
+	}
+	for range maxInputs { // what is computed may be projected, and computed with, again
+		found := map[*csn.Element]*rules{}
+		for i := range p.entities {
+			e := p.entities[i].entity
+			if e == nil {
+				continue
+			}
+			p.derived = e.Active != nil
+			for _, el := range e.Flat {
+				if p.elements[el] != nil {
+					continue
+				}
+				in := inputs{}
+				in.of(e, el, 0)
+				if r := p.ofInputs(e, el, in); r != nil {
+					found[el] = p.keep(r)
+				}
+			}
+		}
+		p.derived = false
+		for el, r := range found {
+			p.elements[el] = r
+		}
+		if len(found) == 0 {
+			return
+		}
+	}
+}
+
+// ofInputs returns the rules of an element that is computed from others; nil for none.
+func (p *policy) ofInputs(e *csn.Entity, el *csn.Element, in inputs) *rules {
+	if len(in) == 0 {
+		return nil
+	}
+	var from []*rules
+	for _, o := range e.Flat { // what the entity itself says of an input goes before what is said below it
+		hit, deepest := false, p.elements[o]
+		for x, n := o, 0; x != nil && n < maxInputs; x, n = x.Origin, n+1 {
+			if hit = hit || in[x]; hit && deepest != nil {
+				delete(in, x)
+			}
+		}
+		if hit && deepest != nil && o != el {
+			from = append(from, deepest)
+		}
+	}
+	for _, x := range in.sorted() {
+		// Names alone inherit annotations, which the model may take away; what those follow that are computed, it cannot.
+		if r := p.elements[x]; r != nil && (in[x] || r.computed) {
+			from = append(from, r)
+		}
+	}
+	if len(from) == 0 {
+		return nil
+	}
+	out := *from[0]
+	out.on, out.computed = e.Name+"."+el.Name, true
+	for _, r := range from[1:] {
+		if r.on != from[0].on {
+			out.closed = "it is computed from several restricted elements and has no restriction of its own"
+		}
+	}
+	return &out
+}
+
+// maxInputs bounds chains of views and of calculated elements.
+const maxInputs = 60
+
+// inputs are the elements that another one is computed from; with false, those that it is by another name.
+type inputs map[*csn.Element]bool
+
+// sorted returns them in a fixed order.
+func (in inputs) sorted() []*csn.Element {
+	var out []*csn.Element
+	for x := range in {
+		out = append(out, x)
+	}
+	slices.SortFunc(out, func(a, b *csn.Element) int {
+		if c := strings.Compare(name(a.Owner), name(b.Owner)); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return out
+}
+
+// of adds what the value of an element of e is made from; nothing for a column of a table.
+func (in inputs) of(e *csn.Entity, el *csn.Element, depth int) {
+	if e == nil || depth > maxInputs {
+		return
+	}
+	switch x := el.Value(); {
+	case x != nil && (e.Source == nil || el.OnRead):
+		in.names(x, []*csn.Entity{e}, depth)
+	case el.Origin != nil:
+		if !in[el.Origin] {
+			in[el.Origin] = false
+		}
+		in.of(el.Origin.Owner, el.Origin, depth+1)
+	case e.Source != nil:
+		named := false
+		cqn.Walk(e.Source, func(n any) bool { // of unions, the column of each part
+			if s, ok := n.(*cqn.Select); ok {
+				for i := range s.Columns {
+					if c := &s.Columns[i]; c.X != nil && columnName(c) == el.Name {
+						in.names(c.X, e.Reads, depth)
+						named = true
+					}
+				}
+			}
+			return true
+		})
+		for _, from := range e.Reads { // or by *
+			if o := from.Flat.Lookup(el.Name); !named && o != nil && from != e && !in[o] {
+				in[o] = false
+				in.of(from, o, depth+1)
+			}
+		}
+	}
+}
+
+// columnName is what a column of a view is called.
+func columnName(c *cqn.Column) string {
+	if c.As != "" {
+		return c.As
+	}
+	if r, ok := c.X.(*cqn.Ref); ok && len(r.Path) > 0 {
+		return r.Path[len(r.Path)-1].Name
+	}
+	return ""
+}
+
+// names adds the elements that an expression names. Where it is not clear to which of several entities a name belongs, it is taken for all of them.
+func (in inputs) names(x cqn.Expr, entities []*csn.Entity, depth int) {
+	cqn.Walk(x, func(n any) bool {
+		if r, ok := n.(*cqn.Ref); ok {
+			for _, e := range entities {
+				if !in.path(e, r.Path, depth) && len(r.Path) > 1 {
+					in.path(e, r.Path[1:], depth) // after the alias of a source
+				}
+			}
+		}
+		return true
+	})
+}
+
+// path adds the elements along a path; false if it does not begin in e.
+func (in inputs) path(e *csn.Entity, steps []cqn.Step, depth int) bool {
+	for e != nil && len(steps) > 0 {
+		var el *csn.Element
+		used, full := 0, ""
+		for i := range steps { // structures are flat
+			if full += steps[i].Name; el == nil {
+				el, used = e.Flat.Lookup(full), i+1
+			}
+			full += "_"
+		}
+		if el == nil {
+			return false
+		}
+		if !in[el] {
+			in[el] = true
+			in.of(e, el, depth+1)
+		}
+		if e = nil; el.Assoc() != nil {
+			e = el.Assoc().Target
+		}
+		if f := steps[used-1].Filter; f != nil && e != nil {
+			in.names(f, []*csn.Entity{e}, depth+1)
+		}
+		steps = steps[used:]
+	}
+	return true
+}
