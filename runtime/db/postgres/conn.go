@@ -233,7 +233,7 @@ func wrap(err error) error {
 	if kind == nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
-	if kind == db.ErrUnique && pe != nil {
+	if errors.Is(kind, db.ErrUnique) && pe != nil {
 		return &db.Violation{Kind: kind, Constraint: pe.ConstraintName, Cause: err}
 	}
 	return fmt.Errorf("%w: %w", kind, err)

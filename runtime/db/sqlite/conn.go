@@ -299,7 +299,7 @@ func wrap(err error) error {
 			return fmt.Errorf("sqlite: %w", err)
 		}
 	}
-	if kind == db.ErrUnique {
+	if errors.Is(kind, db.ErrUnique) {
 		return &db.Violation{Kind: kind, Columns: violated(err.Error()), Cause: err}
 	}
 	return fmt.Errorf("%w: %w", kind, err)
