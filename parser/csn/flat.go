@@ -156,7 +156,7 @@ func (w *flattener) foreignKeys(el *Element, a *Assoc) {
 // newElement returns an element. They are made in portions that fill 32 kB.
 func (f *freezer) newElement() *Element {
 	if len(f.slab) == 0 {
-		f.slab = make([]Element, 141)
+		f.slab = make([]Element, 204)
 	}
 	el := &f.slab[0]
 	f.slab = f.slab[1:]

@@ -10,7 +10,7 @@ import (
 const freeHeap = 160 << 20
 
 // oneShot tunes the collector for a command that does one thing and ends: nothing is collected up to freeHeap. From there on garbage may make up a
-// fifth of what is in use, so that large models take time in proportion and hardly more memory than they need. The function it returns undoes that.
+// seventh of what is in use, so that large models take time in proportion and hardly more memory than they need. The function it returns undoes that.
 func oneShot() (undo func()) {
 	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(freeHeap)
 	done := make(chan struct{})
@@ -54,5 +54,5 @@ func wanted() int64 {
 		}
 	}
 	other := v[1] - v[2] - v[3] - v[4] // tables of the runtime, stacks, gaps between objects
-	return v[0] + v[0]/5 + other
+	return v[0] + v[0]/7 + other
 }
