@@ -471,7 +471,12 @@ func (sc *scope) inverse(x *cqn.Exists) (frag, error) {
 		return frag{}, sc.fail("INVALID_PATH", "%q is not an association of %s", pathText(x.Path), parent.Name)
 	}
 	in := sc.sub()
+	was := sc.compiler.judging
+	if was != judgingNot {
+		sc.compiler.judge(judgingParent)
+	}
 	p, err := in.newSource(parent, Exists)
+	sc.compiler.judge(was)
 	if err != nil {
 		return frag{}, err
 	}

@@ -30,6 +30,7 @@ type compiler struct {
 	fallible  bool // an expression of the client may fail on some rows
 	guarded   bool // some rows are hidden from the client
 	asks      bool // a view is read that asks the session, see Plan.Anonymous
+	judging   int  // see slice
 	barrier   bool // guarded sources are closed against what is around them, see barrier.go
 }
 
@@ -143,7 +144,7 @@ func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
 	}
 	src.from = Quote(name, sc.d)
 	if sc.definer {
-		return src, nil
+		return src, sc.slice(src)
 	}
 	if sc.g == nil {
 		return nil, fmt.Errorf("no guard for %s", e.Name)
@@ -160,7 +161,9 @@ func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
 		return src, nil
 	}
 	gs := &scope{stmt: sc.stmt, sources: []*source{src}, self: src, definer: true, noJoin: true}
+	was := sc.compiler.judge(judging)
 	f, err := gs.guardCond(src, x, name != TableName(e) && !src.mapped)
+	sc.compiler.judge(was)
 	if err != nil {
 		return nil, fmt.Errorf("condition on %s: %w", e.Name, err)
 	}
@@ -189,7 +192,9 @@ func (sc *scope) guardCond(src *source, x cqn.Expr, localized bool) (frag, error
 		return frag{}, sc.fail("INVALID_QUERY", "%s has no key, so its condition cannot be judged on translated texts", src.entity.Name)
 	}
 	in := &scope{stmt: sc.stmt, definer: true}
+	was := sc.compiler.judge(judgingNot) // it is the row itself
 	orig, err := in.newSource(src.entity, Path)
+	sc.compiler.judge(was)
 	if err != nil {
 		return frag{}, err
 	}

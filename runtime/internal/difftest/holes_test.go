@@ -26,7 +26,7 @@ func start(t *testing.T, model string, data map[string]string) func(method, url,
 		return res.Model, nil
 	}})
 	return func(method, url, body string) (int, string) {
-		rec := send(app.Server.Handler(), &person{name: "u1"}, method, escape(url), body)
+		rec := send(app.Server.Handler(), &person{name: "u1"}, method, strings.ReplaceAll(escape(url), "%26", "&"), body)
 		if strings.Contains(rec.Body.String(), "SECRET") {
 			t.Errorf("%s %s shows what is hidden: %s", method, url, rec.Body)
 		}
