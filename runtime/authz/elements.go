@@ -149,6 +149,12 @@ func (in inputs) of(e *csn.Entity, el *csn.Element, depth int) {
 	if e == nil || depth > maxInputs {
 		return
 	}
+	for _, u := range e.Union { // active rows and drafts together
+		if o := u.Element(el.Name); o != nil && !in[o] {
+			in[o] = false
+			in.of(u, o, depth+1)
+		}
+	}
 	switch x := el.Value(); {
 	case x != nil && (e.Source == nil || el.OnRead):
 		in.names(x, []*csn.Entity{e}, depth)

@@ -34,7 +34,7 @@ func (g *grammar) numeric(e *entity, at string) string {
 	p, end := g.path(e, at, 2)
 	switch {
 	case g.secret[end] != "" && g.IntN(12) == 0:
-		return p + "x"
+		return p + pick(g.Rand, "x", "y")
 	case g.IntN(8) == 0:
 		return p + "ID"
 	}

@@ -121,6 +121,17 @@ func (tw *twin) seen() map[string]any {
 	return out
 }
 
+// userHas is a condition that those fulfil who have a role.
+func (tw *twin) userHas(role string) string {
+	text := "1 = 2"
+	for _, p := range tw.people {
+		if p.name != "" && p.has([]string{role}) {
+			text += " or $user = ''" + p.name + "''"
+		}
+	}
+	return text
+}
+
 func (tw *twin) maySee(e *entity) bool {
 	r, ok := tw.secret[e]
 	return !ok || tw.who.has([]string{r})
@@ -182,7 +193,11 @@ func (tw *twin) cdl() string {
 			s = "localized String(10)"
 		}
 		if role, ok := tw.secret[e]; ok {
-			x = " @requires: '" + role + "' x : Integer;"
+			rule := "@requires: '" + role + "'"
+			if e.name[len(e.name)-1]%2 == 1 { // a condition that looks at the user
+				rule = "@restrict: [{ grant: '*', to: ['any'], where: '" + tw.userHas(role) + "' }]"
+			}
+			x = " " + rule + " x : Integer; y : Integer = x + 1;"
 		}
 		if e == tw.temporal {
 			x += " @cds.valid.from vf : Date; @cds.valid.to vt : Date;"
