@@ -51,6 +51,30 @@ func (p *policy) ask(s *subject, env *eval.Env) {
 	}
 }
 
+// texts gives translations the restrictions of the elements that they translate.
+func (p *policy) texts() {
+	if len(p.elements) == 0 {
+		return
+	}
+	for i := range p.entities {
+		e := p.entities[i].entity
+		if e == nil || !e.Localized {
+			continue
+		}
+		el := e.Elements.Lookup("texts")
+		if el == nil || el.Assoc() == nil || el.Assoc().Target == nil || el.Assoc().Target.Service != e.Service {
+			continue
+		}
+		for _, t := range el.Assoc().Target.Flat {
+			if o := e.Flat.Lookup(t.Name); o != nil && o.Localized && p.elements[t] == nil && p.elements[o] != nil {
+				r := *p.elements[o]
+				r.on = name(t.Owner) + "." + t.Name
+				p.elements[t] = &r
+			}
+		}
+	}
+}
+
 // computed gives elements that are computed from others the restrictions of these, where they have none of their own (decision 15: what may not be
 // read shows nowhere): calculated elements, and expressions in the columns of views. An own @requires, be it 'any', is the model's
 // answer.

@@ -68,6 +68,7 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 			p.entities[i].roots = p.findRoots(p.entities[i].entity)
 		}
 	}
+	p.texts()
 	p.computed()
 	p.drafts()
 	p.anchor()

@@ -54,3 +54,27 @@ annotate S.Books with { cost @requires: 'boss'; };`, map[string]string{"Books": 
 		t.Errorf("a projection on it: %d %s", code, body)
 	}
 }
+
+// TestTextsOfForbidden: the translations of an element are as restricted as the element.
+func TestTextsOfForbidden(t *testing.T) {
+	for _, at := range []string{"d", "S"} {
+		do := start(t, `
+entity d.Books { key ID : Integer; title : localized String; code : localized String; }
+@path: '/s' @requires: 'any' service S { entity Books as projection on d.Books; }
+annotate `+at+`.Books with { code @requires: 'boss'; };`, map[string]string{"Books": "ID,title,code\n1,a,SECRET\n", "Books.texts": "ID,locale,title,code\n1,de,b,SECRET\n"})
+		for _, url := range []string{"Books", "Books(1)/texts", "Books?$expand=texts", "Books?$expand=localized", "Books?$expand=*", "Books?sap-locale=de", "Books(1)/texts(ID=1,locale='de')"} {
+			if code, body := do("GET", "/s/"+url, ""); code != 200 || strings.Contains(body, "code") {
+				t.Errorf("%s: GET %s: %d %s", at, url, code, body)
+			}
+		}
+		for _, url := range []string{"Books(1)/texts?$select=code", "Books?$expand=texts($select=code)", "Books?$filter=texts/any(t:t/code eq 'x')", "Books?$filter=localized/code eq 'x'", "Books?$orderby=localized/code",
+			"Books(1)/texts(ID=1,locale='de')/code", "Books?$apply=aggregate(texts/code with max as m)"} {
+			if code, body := do("GET", "/s/"+url, ""); code != 403 && code != 401 {
+				t.Errorf("%s: GET %s: %d %s", at, url, code, body)
+			}
+		}
+		if code, body := do("PATCH", "/s/Books(1)", `{"texts":[{"locale":"de","code":"x"}]}`); code != 403 {
+			t.Errorf("%s: %d %s", at, code, body)
+		}
+	}
+}
