@@ -73,6 +73,7 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 	p.drafts()
 	p.anchor()
 	p.siblings(n, m)
+	p.openElements(n, m)
 	p.reach(n)
 	n.diags.Sort()
 	return &Policy{model: m, opt: opt, state: p}, n.diags

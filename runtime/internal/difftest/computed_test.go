@@ -3,6 +3,9 @@ package difftest
 import (
 	"strings"
 	"testing"
+
+	"cds/parser"
+	"cds/runtime/authz"
 )
 
 // TestConditionsOfElements: conditions on elements that look at the user only are judged.
@@ -75,6 +78,34 @@ annotate `+at+`.Books with { code @requires: 'boss'; };`, map[string]string{"Boo
 		}
 		if code, body := do("PATCH", "/s/Books(1)", `{"texts":[{"locale":"de","code":"x"}]}`); code != 403 {
 			t.Errorf("%s: %d %s", at, code, body)
+		}
+	}
+}
+
+// TestElementsOfSiblings: another entity of the service that shows a restricted element must say what holds for it (decision 7).
+func TestElementsOfSiblings(t *testing.T) {
+	for entity, refused := range map[string]bool{
+		"entity Sib as projection on d.Books;":                                                      true,
+		"entity Sib as projection on d.Books { ID, title };":                                        false,
+		"entity Sib as projection on d.Books { ID, cost as price };":                                true,
+		"entity Sib as projection on d.Books { ID, cost + 1 as price : Integer };":                  true,
+		"entity Sib as projection on d.Books { ID, @requires: 'any' cost as price };":               false,
+		"entity Sib as projection on Books { ID, cost as price };":                                  false, // inherited
+		"entity Sib as select from d.Books { key owner, sum(cost) as s : Integer } group by owner;": true,
+		"entity Sib as select from d.Books { key owner, count(*) as n : Integer } group by owner;":  false,
+		"entity Sib as select from d.Other { key ID, book.cost };":                                  true,
+	} {
+		res := parser.CompileString("model.cds", `
+entity d.Books { key ID : Integer; title : String; cost : Integer; owner : String; }
+entity d.Other { key ID : Integer; book : Association to d.Books; }
+@path: '/s' @requires: 'any' service S { @cds.redirection.target entity Books as projection on d.Books; `+entity+` }
+annotate S.Books with { cost @requires: 'boss'; };`)
+		if res.Model == nil {
+			t.Fatalf("%s: %v", entity, res.Diags)
+		}
+		_, diags := authz.Compile(res.Model, authz.Options{Strict: true})
+		if diags.HasErrors() != refused {
+			t.Errorf("%s: %v", entity, diags)
 		}
 	}
 }
