@@ -32,4 +32,10 @@ for s in cfg["servers"]:
             "token": {"kind": "basic", "text": "{user}:pw", "scheme": "Basic"},
             "env": {"NODE_ENV": "production"},
         })
+ours = next(s for s in cfg["servers"] if s["name"] == "ours")
+limit = next(s for s in cfg["servers"] if s["name"] == "limit-pg-cache")
+base = next(s for s in cfg["servers"] if s["name"] == "limit-pg")
+cfg["servers"].append(dict(ours, name="ours-pg", reference=limit["name"], prepare=base["prepare"], pidfile=base["pidfile"],
+                           env={"NODE_ENV": "production", "CDS_REQUIRES_DB_KIND": "postgres", "DATABASE_URL": "postgres://bench@127.0.0.1:15499/bench",
+                                "CDS_REQUIRES_DB_CREDENTIALS_URL": "postgres://bench@127.0.0.1:15499/bench"}))
 json.dump(cfg, open(os.path.join(work, "servers.json"), "w"), indent=1)
