@@ -138,6 +138,7 @@ func TestBatchMultipart(t *testing.T) {
 		{"same id twice", parts("b", part("1", "GET Books", ""), part("1", "GET Books", "")), nil, "400 ", "", ""},
 		{"no end", "--b\n" + part("", "GET Books", ""), nil, "400 ", "", ""},
 		{"no parts", "--b--\n", nil, "", "", ""},
+		{"no boundary", "GET Books HTTP/1.1\n", nil, "400 ", "", ""},
 		{"empty change set", parts("b", changeSet("Content-Type: text/plain\n\n\n")), nil, "400 ", "", ""},
 		{"method", parts("b", part("", "TRACE Books", "")), nil, "400 ", "", ""},
 		{"no version", parts("b", "Content-Type: application/http\n\nGET Books\n\n"), nil, "400 ", "", ""},

@@ -106,6 +106,9 @@ func (m *multipartReader) each(raw []byte, boundary string, fn func(h textproto.
 	if boundary == "" || len(boundary) > 70 { // RFC 2046 5.1.1
 		return badBatch("a boundary has 1 to 70 characters")
 	}
+	if !bytes.Contains(raw, []byte("--"+boundary)) {
+		return badBatch("it has no line with the boundary")
+	}
 	r := multipart.NewReader(bytes.NewReader(raw), boundary)
 	for {
 		p, err := r.NextRawPart()
