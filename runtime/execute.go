@@ -41,7 +41,7 @@ func (r *RawRequest) execute(ctx context.Context, q cqn.Query) (*Result, error) 
 		rows, _, err := u.read(ctx, q, st.guard, r.User, 0)
 		return rowsResult(q, rows), err
 	case *cqn.Insert:
-		return r.insert(ctx, q)
+		return r.insert(ctx, q, false)
 	case *cqn.Update:
 		return r.update(ctx, q)
 	case *cqn.Delete:
@@ -111,7 +111,8 @@ func (r *RawRequest) logForbidden(ctx context.Context, err error) {
 	}
 }
 
-func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert) (*Result, error) {
+// insert adds rows. With waits the database may hear of them later (see InsertLater).
+func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert, waits bool) (*Result, error) {
 	e := r.App().Model.Entity(q.Into)
 	check, parent, err := r.checks(e, authz.Create)
 	if err != nil {
@@ -134,9 +135,15 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert) (*Result, error)
 				return nil, err
 			}
 		}
-		n, err := r.state.unit.write(ctx, &cqn.Insert{Into: q.Into, Rows: []*Row{row}}, r.state.guard, r.User, row)
+		one := &cqn.Insert{Into: q.Into, Rows: []*Row{row}}
+		n := int64(1)
+		if waits {
+			err = r.state.unit.writeLater(ctx, e, one, r.state.guard, r.User, row)
+		} else if n, err = r.state.unit.write(ctx, one, r.state.guard, r.User, row); err != nil {
+			err = conflict(e, err)
+		}
 		if err != nil {
-			return nil, conflict(e, err)
+			return nil, err
 		}
 		if later {
 			r.state.verifyLater(pendingCheck{e, []*Row{row}, check, parent, r.Upsert})

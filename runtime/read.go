@@ -197,13 +197,26 @@ func keyValue(rows db.Rows, i int) cqn.Value {
 	return cqn.String(string(rows.Text(i)))
 }
 
-func (rd *reader) query(p *sqlgen.Plan) (db.Rows, error) {
+func (rd *reader) query(p *sqlgen.Plan) (db.Rows, error) { return rd.queryAs(p, p.SQL) }
+
+// queryAs runs the plan with another text for the same binds.
+func (rd *reader) queryAs(p *sqlgen.Plan, sql string) (db.Rows, error) {
 	binds, err := rd.fillAll(p)
 	if err != nil {
 		return nil, err
 	}
-	rd.binds.unit.app.logStatement(rd.ctx, p.SQL, len(binds))
-	return rd.tx.Query(rd.ctx, db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous})
+	rd.binds.unit.app.logStatement(rd.ctx, sql, len(binds))
+	return rd.tx.Query(rd.ctx, db.Stmt{SQL: sql, Binds: binds, Anonymous: p.Anonymous})
+}
+
+// queryChildren reads the children of the parents in g.
+func (rd *reader) queryChildren(c *sqlgen.Child, g *groups) (db.Rows, error) {
+	if len(g.index) == 1 && len(g.lists) == 1 && c.One != "" {
+		rd.binds.keys = g.lists[0][:1]
+		return rd.queryAs(c.Plan, c.One)
+	}
+	rd.binds.keys = g.binds()
+	return rd.query(c.Plan)
 }
 
 // fillAll returns the values of a plan's parameters. They are valid until the next call.
@@ -323,8 +336,7 @@ func (rd *reader) children(e *encoder, i int, g *groups, out *childJSON) error {
 		return nil
 	}
 	sub := *rd
-	sub.binds.keys = g.binds()
-	rows, err := sub.query(child.Plan)
+	rows, err := sub.queryChildren(child, g)
 	if err != nil {
 		return err
 	}
@@ -393,7 +405,12 @@ func (rd *reader) rows(p *sqlgen.Plan) ([]*Row, bool, error) {
 
 // decode reads rows; those of a child plan with the group each belongs to.
 func (rd *reader) decode(p *sqlgen.Plan, child *sqlgen.Child, g *groups) (out []*Row, of []int, more bool, err error) {
-	rows, err := rd.query(p)
+	var rows db.Rows
+	if child != nil {
+		rows, err = rd.queryChildren(child, g)
+	} else {
+		rows, err = rd.query(p)
+	}
 	if err != nil {
 		return nil, nil, false, err
 	}
@@ -460,7 +477,6 @@ func (rd *reader) expand(p *sqlgen.Plan, places []place, gs []groups) error {
 			continue
 		}
 		sub := *rd
-		sub.binds.keys = gs[i].binds()
 		rows, of, _, err := sub.decode(c.Plan, c, &gs[i])
 		if err != nil {
 			return err

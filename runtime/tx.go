@@ -172,6 +172,9 @@ func (t *unit) actAs(ctx context.Context, u *User, locale string) (back func() e
 
 // setSession changes the session, also that of a transaction that has begun. Callers hold t.mu.
 func (t *unit) setSession(ctx context.Context, s db.Session) error {
+	if err := t.flush(ctx); err != nil { // as who asked for it
+		return err
+	}
 	t.session = s
 	if t.tx == nil {
 		return nil

@@ -33,6 +33,7 @@ type unit struct {
 	tx    db.Tx
 	ended bool
 	hooks *hooks // nil as long as nobody asked for any
+	later []laterWrite
 }
 
 // nowForm is the form of $now: a Timestamp.
@@ -62,6 +63,11 @@ func (t *unit) begin(write bool) (db.Tx, error) {
 		return nil, errEnded
 	case t.app.DB == nil:
 		return nil, errNoDB
+	case len(t.later) > 0:
+		if err := t.flush(t.ctx); err != nil {
+			return nil, err
+		}
+		return t.tx, nil // it writes
 	case t.tx != nil && (t.tx.Writable() || !write):
 		return t.tx, nil
 	case t.tx != nil:
@@ -106,7 +112,14 @@ func (t *unit) savepoint(ctx context.Context) (end func(keep bool) error, err er
 	return func(keep bool) error {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if !keep {
+		if keep {
+			if err := t.flush(ctx); err != nil {
+				_ = sp(false) // the error of the write says more
+				t.forget(m)
+				return err
+			}
+		} else {
+			t.later = nil // all of it is of this scope: it began by sending what was before
 			t.forget(m)
 		}
 		return sp(keep)
@@ -119,12 +132,19 @@ func (t *unit) finish(ok bool) error {
 	defer t.mu.Unlock()
 	t.ended = true
 	tx := t.tx
-	t.tx = nil
 	if tx == nil {
 		return nil
 	}
-	if !ok {
-		return tx.Rollback()
+	var err error
+	if ok {
+		err = t.flush(t.ctx)
+	}
+	t.tx, t.later = nil, nil
+	if !ok || err != nil {
+		if rerr := tx.Rollback(); err == nil {
+			err = rerr
+		}
+		return err
 	}
 	return tx.Commit()
 }

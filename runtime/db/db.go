@@ -77,6 +77,12 @@ type SessionSetter interface {
 	SetSession(ctx context.Context, s Session) error
 }
 
+// A Batcher is a Tx that can send several statements in one message.
+type Batcher interface {
+	// ExecAll runs statements in their order up to the first that fails. done is the number of those that did not: the error is that of the next one.
+	ExecAll(ctx context.Context, all []Stmt) (done int, err error)
+}
+
 // A Stmt is SQL text with its binds. Prepared statements are cached per connection by text.
 type Stmt struct {
 	SQL   string

@@ -129,6 +129,7 @@ var bothDatabases = []struct {
 	{"diff", TestDiff},
 	{"query builder", TestQueryBuilder},
 	{"writes by query builder", TestWritesByQueryBuilder},
+	{"errors of deep inserts", TestDeepInsertErrors},
 }
 
 func user(id string, roles ...string) *auth.User {

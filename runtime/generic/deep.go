@@ -56,8 +56,16 @@ func column(v cqn.Value) cqn.Value {
 // holdsKey tells compositions whose foreign key is in the parent: composition of one.
 func holdsKey(a *csn.Assoc) bool { return !a.Many && len(a.FK) > 0 }
 
-// insert adds a row and its children.
+// insert adds a row and its children. The database hears of all of them at once.
 func (d *deep) insert(ctx context.Context, e *csn.Entity, row *cds.Row, depth int) error {
+	if err := d.add(ctx, e, row, depth); err != nil {
+		return err
+	}
+	return d.r.Flush(ctx)
+}
+
+// add is insert, but for rows that the database may not have heard of yet.
+func (d *deep) add(ctx context.Context, e *csn.Entity, row *cds.Row, depth int) error {
 	if depth > maxDepth {
 		return cds.Reject(400, "400", "The payload is nested too deep.")
 	}
@@ -69,7 +77,7 @@ func (d *deep) insert(ctx context.Context, e *csn.Entity, row *cds.Row, depth in
 			}
 		}
 	}
-	if _, err := d.r.Execute(ctx, &cqn.Insert{Into: e.Name, Rows: []*cds.Row{flat(e, row, false)}}); err != nil {
+	if err := d.r.InsertLater(ctx, &cqn.Insert{Into: e.Name, Rows: []*cds.Row{flat(e, row, false)}}); err != nil {
 		return err
 	}
 	d.h.touch(d.r, e, row, d.path)
@@ -84,7 +92,7 @@ func (d *deep) insert(ctx context.Context, e *csn.Entity, row *cds.Row, depth in
 			if err := setParent(c, parent); err != nil {
 				return err
 			}
-			if err := d.below(el, c, i, func() error { return d.insert(ctx, a.Target, c, depth+1) }); err != nil {
+			if err := d.below(el, c, i, func() error { return d.add(ctx, a.Target, c, depth+1) }); err != nil {
 				return err
 			}
 		}
@@ -94,7 +102,7 @@ func (d *deep) insert(ctx context.Context, e *csn.Entity, row *cds.Row, depth in
 
 // insertPart adds the row of a composition of one and sets the foreign key of its parent.
 func (d *deep) insertPart(ctx context.Context, a *csn.Assoc, row, part *cds.Row, depth int) error {
-	if err := d.insert(ctx, a.Target, part, depth+1); err != nil {
+	if err := d.add(ctx, a.Target, part, depth+1); err != nil {
 		return err
 	}
 	for i, fk := range a.FK {

@@ -203,7 +203,13 @@ func (s *selection) childPlan(child *Child, src *source, el *csn.Element, q *cqn
 	}
 	k.and(target.guard)
 	k.order = append(k.order, keyCols...)
-	return parentKeys, k.childClauses(child, q, keyCols)
+	if err := k.childClauses(child, q, keyCols); err != nil {
+		return nil, err
+	}
+	if k.keyIn != "" && strings.Count(k.plan.SQL, k.keyIn) == 1 {
+		child.One = strings.Replace(k.plan.SQL, k.keyIn, k.keyOne, 1)
+	}
+	return parentKeys, nil
 }
 
 func pairTargets(ps []csn.JoinPair) []*csn.Element {
@@ -242,6 +248,9 @@ func (s *selection) keyLists(cols []string, els []*csn.Element) {
 	}
 	if len(cols) == 1 {
 		in := string(s.d.InList([]byte(cols[0]), nums[0], els[0].Scalar(), false))
+		if plainKey(els[0].Scalar()) {
+			s.keyIn, s.keyOne = in, string(s.d.Param([]byte(cols[0]+" = "), nums[0], els[0].Scalar()))
+		}
 		if s.from == "" && s.main.inner != nil {
 			s.main.inner = append(s.main.inner, in) // behind the barrier, where an index serves it
 			return
@@ -264,6 +273,18 @@ func (s *selection) keyLists(cols []string, els []*csn.Element) {
 		}
 	}
 	s.and(tuple(cols) + " IN (SELECT " + strings.Join(values, ", ") + " FROM " + string(b) + ")")
+}
+
+// plainKey tells types whose values compare alike alone and in a list, on every database.
+func plainKey(t *csn.Builtin) bool {
+	if t == nil {
+		return false
+	}
+	switch t.Kind {
+	case csn.String, csn.UUID, csn.Integer, csn.Int64:
+		return true
+	}
+	return false
 }
 
 // joinParent joins a child to its parents where the association is more than an equality of columns.

@@ -25,6 +25,8 @@ type selection struct {
 	use     Use // of the elements among the columns
 	numbers map[string]int
 	plain   bool // hidden columns may be added: no grouping, no DISTINCT
+	// keyIn is the condition of a child by the list of its parents' keys, and keyOne that by one key.
+	keyIn, keyOne string
 }
 
 func (s *selection) sql(distinct bool) string {

@@ -139,6 +139,9 @@ type Child struct {
 	CountIndex int
 	// CountOnly asks for the number only, with no rows ($expand=items/$count).
 	CountOnly bool
+	// One is the plan's SQL for parents that all have the same key: its bind is that value, not a list of it, which databases plan better and
+	// only once. "" where there is none.
+	One string
 }
 
 // A Dialect is mostly tables; methods only where a table can't say it. Implementations are in runtime/db/<name>.
