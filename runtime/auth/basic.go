@@ -45,7 +45,8 @@ func decodeBasic(s string) (string, error) {
 	if len(s) > maxBasic {
 		return "", fmt.Errorf("credentials longer than %d bytes", maxBasic)
 	}
-	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
+	var memory [192]byte // credentials are short as a rule
+	b, err := base64.RawStdEncoding.AppendDecode(memory[:0], []byte(strings.TrimRight(s, "=")))
 	if err != nil {
 		return "", fmt.Errorf("no base64: %w", err)
 	}

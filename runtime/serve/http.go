@@ -263,7 +263,11 @@ func notFound(w http.ResponseWriter, req *http.Request) {
 // correlationID takes the id that the client sent, if it is short and printable, or makes one.
 func correlationID(req *http.Request) string {
 	for _, name := range [...]string{"X-Correlation-Id", "X-Correlationid", "X-Request-Id", "X-Vcap-Request-Id"} {
-		v := req.Header.Get(name)
+		values := req.Header[name] // which are canonical, so nothing is to be converted
+		if len(values) == 0 {
+			continue
+		}
+		v := values[0]
 		if v != "" && len(v) <= 128 && strings.IndexFunc(v, func(c rune) bool { return c <= ' ' || c > '~' }) < 0 {
 			return v
 		}
