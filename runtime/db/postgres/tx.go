@@ -146,7 +146,11 @@ func (t *tx) bracket(ctx context.Context, tell bool) (b *pgconn.Batch, n int, er
 		}
 	}
 	if t.begin != "" {
-		b.ExecParams(t.begin, nil, nil, nil, nil)
+		start, err := t.c.prepare(ctx, t.begin, nil)
+		if err != nil {
+			return nil, 0, err
+		}
+		b.ExecStatement(start.stmt, nil, nil, nil)
 		t.begin = ""
 		n++
 	}
