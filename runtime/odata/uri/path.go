@@ -13,7 +13,8 @@ func (x *Index) Parse(escapedPath, rawQuery string) (*Resource, error) {
 	if len(escapedPath)+len(rawQuery) > MaxURL {
 		return nil, &Error{Status: 414, Message: "URI Too Long"}
 	}
-	r := &Resource{Service: x.Service, activeOnly: x.ActiveOnly}
+	m := &pathMemory{Resource: Resource{Service: x.Service, activeOnly: x.ActiveOnly}}
+	r := &m.Resource
 	var err error
 	if r.options, r.aliases, err = splitOptions(rawQuery); err != nil {
 		return nil, err
@@ -25,9 +26,8 @@ func (x *Index) Parse(escapedPath, rawQuery string) (*Resource, error) {
 	case "$entity":
 		return x.entity(r, rawQuery)
 	}
-	n := strings.Count(path, "/") + 1
-	p := pathParser{index: x, r: r, segs: make([]string, 0, n), names: make([]string, 0, n)}
-	r.Segments = make([]Segment, 0, min(n, MaxPath))
+	p := pathParser{index: x, r: r, segs: m.segs[:0], names: m.names[:0]}
+	r.Segments = m.segments[:0]
 	for seg := range strings.SplitSeq(path, "/") {
 		s, err := unescape(seg)
 		if err != nil {
@@ -47,6 +47,13 @@ func (x *Index) Parse(escapedPath, rawQuery string) (*Resource, error) {
 		}
 	}
 	return r, nil
+}
+
+// pathMemory is what a short path needs, in one allocation. Longer ones outgrow it.
+type pathMemory struct {
+	Resource
+	segments    [1]Segment
+	segs, names [2]string
 }
 
 type pathParser struct {
