@@ -145,7 +145,16 @@ func refOf(segs []Segment) *cqn.Ref {
 func keyFilter(keys *cqn.Row) cqn.Expr {
 	var x cqn.Expr
 	for _, f := range keys.Fields() {
-		eq := &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(f.Name), R: &cqn.Lit{Value: f.Value}}
+		m := &struct { // a comparison in one allocation
+			eq   cqn.Binary
+			ref  cqn.Ref
+			lit  cqn.Lit
+			path [1]cqn.Step
+		}{}
+		m.path[0].Name, m.lit.Value = f.Name, f.Value
+		m.ref.Path = m.path[:1:1]
+		m.eq = cqn.Binary{Op: cqn.Eq, L: &m.ref, R: &m.lit}
+		eq := &m.eq
 		if x == nil {
 			x = eq
 		} else {
