@@ -35,13 +35,18 @@ func (src *source) enclose() {
 	src.inner, src.guard = []string{src.guard}, ""
 }
 
-// take puts a condition on this source's row alone inside its barrier if it has one and the condition cannot fail; it returns the condition for all others.
-func (src *source) take(x cqn.Expr, f frag) string {
-	if src == nil || src.inner == nil || !src.ownOnly(x) {
-		return f.at(precAnd)
+// take compiles a condition. One on src's row alone that cannot fail goes inside src's barrier if it has one; take returns the condition for all others.
+func (sc *scope) take(src *source, x cqn.Expr) (string, error) {
+	was := sc.compiler.fallible
+	sc.compiler.fallible = false
+	f, err := sc.cond(x)
+	may := sc.compiler.fallible
+	sc.compiler.fallible = was || may
+	if err != nil || may || src == nil || src.inner == nil || !src.ownOnly(x) {
+		return f.at(precAnd), err
 	}
 	src.inner = append(src.inner, f.at(precAnd))
-	return ""
+	return "", nil
 }
 
 // ownOnly reports whether an expression looks at stored elements of the source's own row only, and cannot fail.
@@ -97,7 +102,7 @@ func (sc *scope) note(x cqn.Expr) {
 		}
 		return
 	case *cqn.Call:
-		if temporalPart[strings.ToLower(x.Name)] && len(x.Args) == 1 && sc.isMoment(x.Args[0]) || afterRows(x) {
+		if len(x.Args) == 1 && hasPart(sc.moment(x.Args[0]), strings.ToLower(x.Name)) || afterRows(x) {
 			return
 		}
 	}
@@ -115,25 +120,58 @@ func afterRows(x *cqn.Call) bool {
 	return false
 }
 
-// isMoment reports whether an expression is an element with a date or time, of which parts can always be taken.
-func (sc *scope) isMoment(x cqn.Expr) bool {
+// noteElement takes down that an output column may fail. One of the query's own rows is computed when they are chosen; what goes into another
+// query, or comes from a view behind an association, may be computed before.
+func (s *selection) noteElement(src *source, el *csn.Element) {
+	if s.definer || s.compiler.fallible || s.use == Root && (src == s.main || src.entity == nil || src.entity.Source == nil) {
+		return
+	}
+	s.compiler.fallible = fallibleElement(el, 0)
+}
+
+// noteTypes takes down that two values which are brought to one type may fail: a decimal number of any size may be out of the range of binary ones.
+func (sc *scope) noteTypes(a, b *csn.Builtin) {
+	if sc.definer || a == nil || b == nil {
+		return
+	}
+	if a.Kind == csn.Double {
+		a, b = b, a
+	}
+	if b.Kind == csn.Double && a.Kind == csn.Decimal && (a.Precision == 0 || a.Variable) {
+		sc.compiler.fallible = true
+	}
+}
+
+// moment returns the type of an element with a date or time, NoScalar for all other expressions.
+func (sc *scope) moment(x cqn.Expr) csn.Scalar {
 	switch x := x.(type) {
 	case *cqn.Ref:
 		if f, err := sc.probe(x); err == nil && f.typ != nil {
 			switch f.typ.Kind {
 			case csn.Date, csn.Time, csn.DateTime, csn.Timestamp:
-				return true
+				return f.typ.Kind
 			}
 		}
 	case *cqn.Call:
-		return strings.EqualFold(x.Name, "now")
+		if strings.EqualFold(x.Name, "now") {
+			return csn.Timestamp
+		}
+	}
+	return csn.NoScalar
+}
+
+// hasPart reports whether a function takes a part of a date or time that all values of the type have. A database may refuse others row by row.
+func hasPart(t csn.Scalar, name string) bool {
+	switch name {
+	case "year", "month", "day", "date":
+		return t == csn.Date || t == csn.DateTime || t == csn.Timestamp
+	case "hour", "minute", "second", "fractionalseconds", "time":
+		return t == csn.Time || t == csn.DateTime || t == csn.Timestamp
+	case "totaloffsetminutes":
+		return t != csn.NoScalar
 	}
 	return false
 }
-
-// temporalPart are functions that cannot fail if their argument is a date or time.
-var temporalPart = map[string]bool{"year": true, "month": true, "day": true, "hour": true, "minute": true, "second": true, "fractionalseconds": true,
-	"date": true, "time": true, "totaloffsetminutes": true}
 
 // sturdy are functions that cannot fail, whatever they are given. A function that is not listed may.
 var sturdy = map[string]bool{

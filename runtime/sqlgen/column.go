@@ -149,6 +149,7 @@ func named(cols []cqn.Column, name string) *cqn.Column {
 }
 
 func (s *selection) elementColumn(src *source, el *csn.Element, name string) (Column, error) {
+	s.noteElement(src, el)
 	f, err := s.element(src, el)
 	if err != nil {
 		return Column{}, err
@@ -265,6 +266,8 @@ func (s *selection) parts(at *scope, ref *cqn.Ref, c *cqn.Column) ([]Column, boo
 		if len(elements) == 0 {
 			return nil, true, nil // unmanaged: nothing of it is in the row
 		}
+	case el.Assoc() != nil && s.unmanaged(columnName(c)):
+		return nil, true, s.allowed(el, s.use) // published with a filter, which is in the condition of the view's association
 	}
 	if len(elements) == 0 {
 		return nil, false, nil
@@ -285,6 +288,15 @@ func (s *selection) parts(at *scope, ref *cqn.Ref, c *cqn.Column) ([]Column, boo
 		out = append(out, col)
 	}
 	return out, true, nil
+}
+
+// unmanaged reports whether the view that is made has an association of the name that is nothing but a condition.
+func (s *selection) unmanaged(name string) bool {
+	if !s.view || s.result == nil {
+		return false
+	}
+	el := s.result.Flat.Lookup(name)
+	return el != nil && el.Assoc() != nil && len(el.Assoc().FK) == 0
 }
 
 // inline flattens the columns of a nested projection: `author.{ name }` gives name, with an alias a it gives a_name.

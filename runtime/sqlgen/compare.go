@@ -63,6 +63,7 @@ func (sc *scope) comparison(x *cqn.Binary) (frag, error) {
 	if err != nil {
 		return frag{}, err
 	}
+	sc.noteTypes(l.typ, r.typ)
 	if !nullSafe {
 		op, ok := comparisons[x.Op]
 		if !ok {
@@ -178,6 +179,8 @@ func (sc *scope) between(x *cqn.Between) (frag, error) {
 	if err != nil {
 		return frag{}, err
 	}
+	sc.noteTypes(f.typ, lo.typ)
+	sc.noteTypes(f.typ, hi.typ)
 	return frag{sql: f.at(precAdd) + negated(x.Negated) + " BETWEEN " + lo.at(precAdd) + " AND " + hi.at(precAdd), prec: precCompare}, nil
 }
 

@@ -467,6 +467,7 @@ func (sc *scope) caseOf(x *cqn.Case, h hint) (frag, error) {
 		if err != nil {
 			return frag{}, err
 		}
+		sc.noteTypes(typ, v.typ)
 		if typ == nil {
 			typ = v.typ
 		}
@@ -477,6 +478,7 @@ func (sc *scope) caseOf(x *cqn.Case, h hint) (frag, error) {
 		if err != nil {
 			return frag{}, err
 		}
+		sc.noteTypes(typ, v.typ)
 		if typ == nil {
 			typ = v.typ
 		}

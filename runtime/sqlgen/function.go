@@ -87,6 +87,9 @@ func (sc *scope) arguments(name string, xs []cqn.Expr, h hint) ([]string, *csn.B
 			if err != nil {
 				return nil, nil, err
 			}
+			if same {
+				sc.noteTypes(typ, f.typ)
+			}
 			if typ == nil {
 				typ = f.typ
 			}

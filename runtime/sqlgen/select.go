@@ -68,11 +68,11 @@ func (s *selection) andExpr(x cqn.Expr) error {
 	}
 	if s.from == "" && s.main != nil && s.main.inner != nil { // else the source is written already
 		for _, part := range conjuncts(x) {
-			f, err := s.cond(part)
+			cond, err := s.take(s.main, part)
 			if err != nil {
 				return err
 			}
-			s.and(s.main.take(part, f))
+			s.and(cond)
 		}
 		return nil
 	}
@@ -306,11 +306,11 @@ func (s *selection) reached(target *source, e *csn.Entity, steps []cqn.Step, els
 		conds = append(conds, cur.guard)
 	}
 	if f := steps[0].Filter; f != nil {
-		c, err := in.cond(f)
+		c, err := in.take(cur, f)
 		if err != nil {
 			return "", err
 		}
-		if c := cur.take(f, c); c != "" {
+		if c != "" {
 			conds = append(conds, c)
 		}
 	}
