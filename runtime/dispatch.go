@@ -79,7 +79,9 @@ func (s *Service) logPanic(ctx context.Context, r *RawRequest, p any) {
 }
 
 func (s *Service) nested(ctx context.Context, sc *scope, r *RawRequest) (*Result, error) {
-	r.User = sc.user
+	if r.User = sc.user; r.User == nil {
+		r.User = anonymous
+	}
 	if r.Locale == "" {
 		r.Locale = sc.locale
 	}

@@ -20,6 +20,9 @@ func (t *unit) read(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User,
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.identify(ctx, u); err != nil {
+		return nil, false, err
+	}
 	tx, err := t.begin(locks(q))
 	if err != nil {
 		return nil, false, err
@@ -47,6 +50,9 @@ func (t *unit) readJSON(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *U
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.identify(ctx, u); err != nil {
+		return nil, 0, false, err
+	}
 	tx, own, err := t.beginRead(alone && len(p.Children) == 0)
 	if err != nil {
 		return nil, 0, false, err
@@ -76,6 +82,9 @@ func (t *unit) write(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.identify(ctx, u); err != nil {
+		return 0, err
+	}
 	tx, err := t.begin(true)
 	if err != nil {
 		return 0, err

@@ -84,7 +84,7 @@ func (s *Service) Emit(ctx context.Context, event string, data *Row) error {
 	m := &EventMessage{Name: e.Name, Event: e, Data: data, ID: app.Options.NewUUID(), User: UserFrom(ctx),
 		Time: cqn.Text(cqn.KindTimestamp, app.Options.Now().UTC().Format(nowForm))}
 	if sc := scopeOf(ctx); sc != nil && sc.unit != nil && sc.app == app && !sc.unit.isEnded() {
-		return Succeeded(ctx, func(ctx context.Context) { app.deliver(ctx, m) })
+		return Succeeded(ctx, func(ctx context.Context) { app.deliver(ctx, m) }) // as the user of the emitter
 	}
 	app.deliver(ctx, m)
 	return nil

@@ -35,24 +35,44 @@ func hooked(ctx context.Context, add func(h *hooks)) error {
 // BeforeCommit has fn called when the request that ctx belongs to has done its work, before its transaction is committed: fn may still read
 // and write, and an error of it fails the request. It is not called if the request, or the nested call that asked for it, has failed.
 func BeforeCommit(ctx context.Context, fn func(context.Context) error) error {
-	return hooked(ctx, func(h *hooks) { h.beforeCommit = append(h.beforeCommit, fn) })
+	s := scopeOf(ctx)
+	return hooked(ctx, func(h *hooks) {
+		h.beforeCommit = append(h.beforeCommit, func(ctx context.Context) error { return fn(s.resumed(ctx)) })
+	})
 }
 
 // Succeeded has fn called after the transaction of the request that ctx belongs to was committed; not at all if it, or the nested call
 // that asked for it, has failed. fn is for effects that can't be undone, such as sending a message. Its context is that of the request,
 // whose transaction has ended: what it calls has a transaction of its own.
 func Succeeded(ctx context.Context, fn func(context.Context)) error {
-	return hooked(ctx, func(h *hooks) { h.succeeded = append(h.succeeded, fn) })
+	s := scopeOf(ctx)
+	return hooked(ctx, func(h *hooks) {
+		h.succeeded = append(h.succeeded, func(ctx context.Context) { fn(s.resumed(ctx)) })
+	})
 }
 
 // Failed has fn called with the error if the unit of work that ctx belongs to fails, after it was rolled back.
 func Failed(ctx context.Context, fn func(context.Context, error)) error {
-	return hooked(ctx, func(h *hooks) { h.failed = append(h.failed, fn) })
+	s := scopeOf(ctx)
+	return hooked(ctx, func(h *hooks) {
+		h.failed = append(h.failed, func(ctx context.Context, err error) { fn(s.resumed(ctx), err) })
+	})
 }
 
 // Done has fn called when the unit of work that ctx belongs to has ended, after Succeeded and Failed. err is nil if it succeeded.
 func Done(ctx context.Context, fn func(ctx context.Context, err error)) error {
-	return hooked(ctx, func(h *hooks) { h.done = append(h.done, fn) })
+	s := scopeOf(ctx)
+	return hooked(ctx, func(h *hooks) {
+		h.done = append(h.done, func(ctx context.Context, err error) { fn(s.resumed(ctx), err) })
+	})
+}
+
+// resumed returns the context of a hook that s asked for: that of the unit of work, but with the user and locale of who asked. In an App.Tx each
+// request may have its own, and none acts with the rights of another. Rights that Privileged gave to either alone are not there.
+func (s *scope) resumed(ctx context.Context) context.Context {
+	c := *scopeOf(ctx)
+	c.user, c.locale, c.envelope, c.privileged = s.user, s.locale, s.envelope, s.privileged && c.privileged
+	return c.into(ctx)
 }
 
 // mark remembers how many hooks there are that hang on the success of a nested call.

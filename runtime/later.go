@@ -31,6 +31,9 @@ func (t *unit) writeLater(ctx context.Context, e *csn.Entity, q *cqn.Insert, g s
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.identify(ctx, u); err != nil {
+		return err
+	}
 	if len(t.later) == 0 || t.ended || len(t.later) >= maxLater {
 		if _, err := t.begin(true); err != nil {
 			return err

@@ -59,14 +59,14 @@ func (d *Database) native(ctx context.Context, write bool, sql string, args []an
 	}
 	u := d.scope.unit
 	own := u == nil || u.isEnded()
+	user := d.scope.user
+	if user == nil {
+		user = anonymous
+	}
 	if own {
-		user := d.scope.user
-		if user == nil {
-			user = anonymous
-		}
 		u = d.scope.app.newUnit(ctx, user, d.scope.locale, write)
 	}
-	err := u.native(write, sql, args, fn)
+	err := u.native(ctx, user, write, sql, args, fn)
 	if own {
 		if ferr := u.finish(err == nil); err == nil {
 			err = ferr
@@ -78,9 +78,12 @@ func (d *Database) native(ctx context.Context, write bool, sql string, args []an
 	return nil
 }
 
-func (t *unit) native(write bool, sql string, args []any, fn func(db.Tx, db.Stmt) error) error {
+func (t *unit) native(ctx context.Context, user *User, write bool, sql string, args []any, fn func(db.Tx, db.Stmt) error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.identify(ctx, user); err != nil {
+		return err
+	}
 	tx, err := t.begin(write)
 	if err != nil {
 		return err

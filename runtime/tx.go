@@ -157,17 +157,30 @@ func (t *unit) actAs(ctx context.Context, u *User, locale string) (back func() e
 	if now.Locale = locale; locale == "" {
 		now.Locale = t.app.Options.DefaultLocale
 	}
-	if now == old {
-		return func() error { return nil }, nil
-	}
-	if err := t.setSession(ctx, now); err != nil {
-		return nil, err
+	if now != old {
+		if err := t.setSession(ctx, now); err != nil {
+			return nil, err
+		}
 	}
 	return func() error {
 		t.mu.Lock()
 		defer t.mu.Unlock()
+		if t.session == old { // else the request has changed it, if only the time that it sees (At)
+			return nil
+		}
 		return t.setSession(ctx, old)
 	}, nil
+}
+
+// identify makes the database's session that of the user a statement is for: code of a request may call services as another user (NewContext), and
+// requests of several users in one transaction may run at the same time. Callers hold t.mu.
+func (t *unit) identify(ctx context.Context, u *User) error {
+	if t.session.UserID == u.ID && t.session.Tenant == u.Tenant {
+		return nil
+	}
+	s := t.session
+	s.UserID, s.Tenant = u.ID, u.Tenant
+	return t.setSession(ctx, s)
 }
 
 // setSession changes the session, also that of a transaction that has begun. Callers hold t.mu.

@@ -116,6 +116,8 @@ var bothDatabases = []struct {
 }{
 	{"transactions and nested calls", TestTransactionsAndNestedCalls},
 	{"tx", TestTx},
+	{"users of one transaction", TestUsersOfOneTransaction},
+	{"times of one transaction", TestTimesOfOneTransaction},
 	{"assertions", TestAssertions},
 	{"deletion of many", TestRemoveMany},
 	{"native SQL", TestNative},
