@@ -240,6 +240,9 @@ func TestBatchFormats(t *testing.T) {
 	if w := s.do("POST /shop/$batch", `{"requests":[{"id":"1","method":"GET","url":"Books"}]}`, "Accept: multipart/mixed"); outline(t, w) != "1:200" || !strings.HasPrefix(w.Header().Get("Content-Type"), "multipart/") {
 		t.Errorf("JSON to multipart: %d %s", w.Code, w.Body)
 	}
+	if w := s.do("POST /shop/$batch", `{"requests":[{"id":"1\r\nset-cookie: a=b","method":"GET","url":"Books"}]}`, "Accept: multipart/mixed"); strings.Contains(w.Body.String(), "\nset-cookie") || outline(t, w) == "" {
+		t.Errorf("an id with line ends: %d %s", w.Code, w.Body)
+	}
 	for _, ct := range []string{"text/plain", "multipart/mixed", "multipart/form-data; boundary=b", ""} {
 		if w := s.do("POST /shop/$batch", "x", "Content-Type: "+ct); w.Code != 415 && w.Code != 400 {
 			t.Errorf("Content-Type %q: %d", ct, w.Code)

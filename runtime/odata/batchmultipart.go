@@ -259,7 +259,7 @@ var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
 func appendHTTP(b []byte, a *batchAnswer) []byte {
 	b = append(b, "content-type: application/http\r\ncontent-transfer-encoding: binary\r\n"...)
 	if a.part.id != "" {
-		b = append(b, "content-id: "+a.part.id+"\r\n"...)
+		b = append(b, "content-id: "+oneLine.Replace(a.part.id)+"\r\n"...) // in JSON it may be any text
 	}
 	b = append(b, "\r\nHTTP/1.1 "+strconv.Itoa(a.status)+" "+http.StatusText(a.status)+"\r\n"...)
 	a.eachHeader(func(name, value string) {
