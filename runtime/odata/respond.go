@@ -263,10 +263,10 @@ func (c *call) collection(res *cds.Result, e *csn.Entity, next string) error {
 
 // single writes one row.
 func (c *call) single(status int, res *cds.Result, e *csn.Entity) error {
-	c.cacheable(e)
 	if res.N > 1 {
 		return cds.Reject(500, "500", "The service answered %d rows in place of one", res.N)
 	}
+	c.cacheable(e)
 	if c.opt.Plain {
 		c.headers(res)
 		return c.plainRow(status, c.rowsJSON(res, e, c.format))

@@ -21,6 +21,7 @@ func (c *call) WriteRows(rows []byte) error {
 	if !c.streaming {
 		c.streaming = true
 		c.set(2, "Content-Type", jsonType)
+		c.cacheable(c.res.Entity())
 		c.w.WriteHeader(http.StatusOK)
 		c.buf.body = append(c.appendContext(c.buf.body[:0], uri.SetName(c.res.Entity()), ""), `,"value":[`...)
 		if err := c.sendPart(c.buf.body); err != nil {

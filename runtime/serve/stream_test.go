@@ -26,7 +26,7 @@ namespace long;
 entity Lines { key ID : Integer; text : String(500); owner : String(20); parts : Composition of many Parts on parts.line = $self; }
 entity Parts { key ID : Integer; line : Association to Lines; }
 @requires: 'any' @cds.query.limit: { default: 1000, max: 20000 } @path: '/long' service Long {
-  @restrict: [{ grant: 'READ', where: 'owner = ''a''' }] entity Lines as projection on long.Lines;
+  @http.CacheControl.maxAge: 60 @restrict: [{ grant: 'READ', where: 'owner = ''a''' }] entity Lines as projection on long.Lines;
 }`
 
 func longServer(tb testing.TB) http.Handler {
@@ -103,6 +103,9 @@ func TestStream_LongAnswers(t *testing.T) {
 		}
 		if streamed := w.Header().Get("Content-Length") == ""; streamed != c.parts {
 			t.Errorf("%s: streamed %v", c.query, streamed)
+		}
+		if got := w.Header().Get("Cache-Control"); got != "max-age=60" {
+			t.Errorf("%s: Cache-Control %q", c.query, got)
 		}
 		for i, r := range p.Value {
 			if r.ID != 2*i+1 || r.Owner != "a" {
