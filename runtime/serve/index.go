@@ -46,6 +46,9 @@ func (r *router) index(w http.ResponseWriter, req *http.Request) {
 		Title: s.title(), Kind: s.Kind, Database: s.Database, Profile: strings.Join(s.Config.Profiles, ", "),
 		Users: s.mockedUsers(), Open: s.CDS.Policy.Open(), Notes: s.Notes,
 	}
+	if r.production { // the page may be open to the world then
+		d.Users, d.Database = nil, ""
+	}
 	for _, m := range s.Mounted() {
 		p := describe(m)
 		p.Docs = m.Protocol == "rest" && s.openapi != nil

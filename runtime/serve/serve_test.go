@@ -209,8 +209,9 @@ func TestServer_IndexIsChosen(t *testing.T) {
 		t.Errorf("switched off: %d", r.StatusCode)
 	}
 	s := build(t, serve.Options{FS: rc(production + `,"server":{"index":true}}`), Profiles: []string{config.Production}, InMemory: true})
-	if r := get(t, s.Handler(), "/", ""); r.StatusCode != 200 {
-		t.Errorf("switched on: %d", r.StatusCode)
+	r := get(t, s.Handler(), "/", "")
+	if b := body(t, r); r.StatusCode != 200 || !strings.Contains(b, "/odata/v4/open") || strings.Contains(b, "alice") || strings.Contains(b, "sqlite") {
+		t.Errorf("switched on: %d %s", r.StatusCode, b)
 	}
 }
 
