@@ -6,7 +6,7 @@ import (
 	"cds/runtime/db"
 )
 
-// maxBatch bounds the statements of one message. It is well below maxStmts, so that preparing the last one does not end the first.
+// maxBatch bounds the statements of one message. It is well below stmts.Max, so that preparing the last one does not end the first.
 const maxBatch = 64
 
 var _ db.Batcher = (*tx)(nil)
@@ -51,7 +51,7 @@ func (t *tx) execBatch(ctx context.Context, all []db.Stmt) (done int, err error)
 func (t *tx) prepareAll(all []db.Stmt) ([]*entry, error) {
 	out := make([]*entry, 0, len(all))
 	for i, s := range all {
-		if e := t.c.stmts[s.SQL]; e != nil && !e.fits(s.Binds) {
+		if e, ok := t.c.stmts.Peek(s.SQL); ok && !e.fits(s.Binds) {
 			for _, earlier := range all[:i] {
 				if earlier.SQL == s.SQL {
 					return out, nil

@@ -12,18 +12,15 @@ import (
 
 	"cds/parser/cqn"
 	"cds/runtime/db"
+	"cds/runtime/db/stmts"
 )
-
-// maxStmts bounds the prepared statements of a connection; the least recently used one goes first.
-const maxStmts = 200
 
 // A conn is one connection with its prepared statements. Only one transaction uses it at a time.
 type conn struct {
 	pg      *pgconn.PgConn
-	stmts   map[string]*entry
-	head    *entry // most recently used; its prev is the least recently used
-	names   int    // of prepared statements given out so far
-	schema  int64  // of the pool when the statements were prepared
+	stmts   stmts.Cache[*entry]
+	names   int   // of prepared statements given out so far
+	schema  int64 // of the pool when the statements were prepared
 	watcher watcher
 	// scratch memory for binds
 	buf     []byte
@@ -31,12 +28,11 @@ type conn struct {
 	formats []int16
 }
 
-// An entry is a prepared statement in a ring ordered by use.
+// An entry is a prepared statement.
 type entry struct {
-	stmt       *pgconn.StatementDescription
-	asked      []uint32 // types that the parameters were prepared with; 0 where the server found out
-	formats    []int16  // of the result columns
-	prev, next *entry
+	stmt    *pgconn.StatementDescription
+	asked   []uint32 // types that the parameters were prepared with; 0 where the server found out
+	formats []int16  // of the result columns
 }
 
 // connKey is where a pgconn keeps our state.
@@ -47,7 +43,7 @@ func connOf(pg *pgconn.PgConn) *conn {
 	if c, ok := pg.CustomData()[connKey].(*conn); ok {
 		return c
 	}
-	c := &conn{pg: pg, stmts: map[string]*entry{}}
+	c := &conn{pg: pg}
 	pg.CustomData()[connKey] = c
 	return c
 }
@@ -57,8 +53,8 @@ func (c *conn) renew(ctx context.Context, schema int64) error {
 	if c.schema == schema {
 		return nil
 	}
-	for e := c.head; e != nil; e = c.head {
-		if err := c.drop(ctx, e); err != nil {
+	for e, ok := c.stmts.Pop(); ok; e, ok = c.stmts.Pop() {
+		if err := c.end(ctx, e); err != nil {
 			return err
 		}
 	}
@@ -84,19 +80,21 @@ func firstOf(a, b string) string {
 // prepare returns the statement for a text whose parameters have the types of the values. A statement that was prepared for other types is
 // prepared anew.
 func (c *conn) prepare(ctx context.Context, sql string, binds []cqn.Value) (*entry, error) {
-	e := c.stmts[sql]
-	if e != nil {
+	e, ok := c.stmts.Get(sql)
+	if ok {
 		if e.fits(binds) {
-			c.touch(e)
 			return e, nil
 		}
-		if err := c.drop(ctx, e); err != nil {
+		c.stmts.Remove(sql)
+		if err := c.end(ctx, e); err != nil {
 			return nil, err
 		}
 	}
-	if len(c.stmts) >= maxStmts {
-		if err := c.drop(ctx, c.head.prev); err != nil {
-			return nil, err
+	if c.stmts.Full() {
+		if old, ok := c.stmts.Pop(); ok {
+			if err := c.end(ctx, old); err != nil {
+				return nil, err
+			}
 		}
 	}
 	var asked []uint32
@@ -117,8 +115,7 @@ func (c *conn) prepare(ctx context.Context, sql string, binds []cqn.Value) (*ent
 	for i := range st.Fields {
 		e.formats[i] = resultFormat(st.Fields[i].DataTypeOID)
 	}
-	c.stmts[sql] = e
-	c.link(e)
+	c.stmts.Add(sql, e)
 	return e, nil
 }
 
@@ -136,39 +133,9 @@ func (e *entry) fits(binds []cqn.Value) bool {
 	return true
 }
 
-func (c *conn) drop(ctx context.Context, e *entry) error {
-	c.unlink(e)
-	delete(c.stmts, e.stmt.SQL)
+// end has the server forget a statement that was taken out of the cache.
+func (c *conn) end(ctx context.Context, e *entry) error {
 	return c.wrap(c.pg.Deallocate(ctx, e.stmt.Name))
-}
-
-func (c *conn) touch(e *entry) {
-	if c.head != e {
-		c.unlink(e)
-		c.link(e)
-	}
-}
-
-// link puts e at the head of the ring.
-func (c *conn) link(e *entry) {
-	if c.head == nil {
-		e.prev, e.next = e, e
-	} else {
-		e.prev, e.next = c.head.prev, c.head
-		e.prev.next, e.next.prev = e, e
-	}
-	c.head = e
-}
-
-func (c *conn) unlink(e *entry) {
-	if e.next == e {
-		c.head = nil
-		return
-	}
-	e.prev.next, e.next.prev = e.next, e.prev
-	if c.head == e {
-		c.head = e.next
-	}
 }
 
 // prepared returns the statement, with its values bound.

@@ -11,14 +11,13 @@ import (
 
 	"cds/parser/cqn"
 	"cds/runtime/db"
+	"cds/runtime/db/stmts"
 
 	"zombiezen.com/go/sqlite"
 )
 
 const (
 	busyTimeout = 5 * time.Second
-	// maxStmts bounds the prepared statements of a connection; the least recently used one goes first.
-	maxStmts = 200
 	// cacheKiB is the page cache of a connection.
 	cacheKiB = 8192
 	// maxText bounds the memory for texts of a row that a connection keeps for the next statement.
@@ -31,8 +30,7 @@ type conn struct {
 	conn    *sqlite.Conn
 	write   bool
 	session db.Session
-	stmts   map[string]*entry
-	head    *entry                    // most recently used; its prev is the least recently used
+	stmts   stmts.Cache[*sqlite.Stmt]
 	regexps map[string]*regexp.Regexp // nil for patterns that are none
 	folded  [2]string                 // a text that was searched for, and it in small letters
 	text    []byte                    // memory for the values of a row
@@ -105,13 +103,6 @@ func (c *conn) step(s *sqlite.Stmt) (bool, error) {
 	return row, nil
 }
 
-// An entry is a prepared statement in a ring ordered by use.
-type entry struct {
-	sql        string
-	stmt       *sqlite.Stmt
-	prev, next *entry
-}
-
 func (c *conn) setUp(p *pool) error {
 	keys := "OFF"
 	if p.foreignKeys {
@@ -158,9 +149,8 @@ func (c *conn) close() error {
 
 // prepare returns the statement for a text, ready to be bound.
 func (c *conn) prepare(sql string) (*sqlite.Stmt, error) {
-	if e := c.stmts[sql]; e != nil {
-		c.touch(e)
-		return e.stmt, nil
+	if s, ok := c.stmts.Get(sql); ok {
+		return s, nil
 	}
 	if strings.IndexByte(sql, 0) >= 0 {
 		return nil, fmt.Errorf("%w: a statement contains a NUL character", db.ErrValue)
@@ -169,45 +159,13 @@ func (c *conn) prepare(sql string) (*sqlite.Stmt, error) {
 	if err != nil {
 		return nil, wrap(err)
 	}
-	if len(c.stmts) >= maxStmts {
-		old := c.head.prev
-		c.unlink(old)
-		delete(c.stmts, old.sql)
-		_ = old.stmt.Finalize()
+	if c.stmts.Full() {
+		if old, ok := c.stmts.Pop(); ok {
+			_ = old.Finalize()
+		}
 	}
-	e := &entry{sql: sql, stmt: s}
-	c.stmts[sql] = e
-	c.link(e)
+	c.stmts.Add(sql, s)
 	return s, nil
-}
-
-func (c *conn) touch(e *entry) {
-	if c.head != e {
-		c.unlink(e)
-		c.link(e)
-	}
-}
-
-// link puts e at the head of the ring.
-func (c *conn) link(e *entry) {
-	if c.head == nil {
-		e.prev, e.next = e, e
-	} else {
-		e.prev, e.next = c.head.prev, c.head
-		e.prev.next, e.next.prev = e, e
-	}
-	c.head = e
-}
-
-func (c *conn) unlink(e *entry) {
-	if e.next == e {
-		c.head = nil
-		return
-	}
-	e.prev.next, e.next.prev = e.next, e.prev
-	if c.head == e {
-		c.head = e.next
-	}
 }
 
 // run runs a statement without binds and rows.

@@ -154,7 +154,7 @@ func (p *pool) open(write bool) (*conn, error) {
 	if err != nil {
 		return nil, wrap(err)
 	}
-	c := &conn{pool: p, conn: raw, write: write, stmts: map[string]*entry{}}
+	c := &conn{pool: p, conn: raw, write: write}
 	raw.SetBusyTimeout(busyTimeout)
 	if err := c.setUp(p); err != nil {
 		_ = raw.Close()
