@@ -18,6 +18,8 @@ type Env struct {
 	Files      fs.FS        // the project's folder
 	Sessions   SessionStore
 	Users      UserStore
+	// Client returns the address of the client that sent a request, without a port: that of the connection, or behind trusted proxies what they say.
+	Client func(r *http.Request) string
 }
 
 // A Setter is a Strategy that needs an Env. Setup is called once, after the strategy was made and before its first request, and may start
