@@ -6,6 +6,7 @@ import (
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	cds "cds/runtime"
+	"cds/runtime/odata/uri"
 )
 
 // A URL without key says nothing of drafts, so what is meant follows from the payload: new rows of draft-enabled entities begin as drafts unless
@@ -49,8 +50,10 @@ func (c *call) draftStep(req *cds.RawRequest) error {
 	if _, err := c.res.Row(req.Target, nil).Query(c.mayExpand); err != nil { // before anything is done
 		return err
 	}
+	minimal := c.prefer() == cds.ReturnNothing
 	res, err := c.svc.Dispatch(c.ctx, req)
 	if err != nil {
+		c.w.Header().Del("Preference-Applied")
 		return err
 	}
 	if len(res.Rows) == 0 {
@@ -63,6 +66,12 @@ func (c *call) draftStep(req *cds.RawRequest) error {
 	row := res.Rows[0]
 	e := sideOf(req.Target, row)
 	c.messages(res)
+	if minimal {
+		loc := uri.SetName(e) + keyPredicate(e, row)
+		c.w.Header().Set("Location", loc)
+		c.w.Header().Set("OData-EntityId", loc)
+		return c.noContent()
+	}
 	c.res = c.res.Row(e, keysOf(e, row))
 	q, err := c.res.Query(c.mayExpand)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"cds/parser/cqn"
 	"cds/parser/csn"
 	cds "cds/runtime"
 	"cds/runtime/odata/edmx"
@@ -168,9 +169,10 @@ type call struct {
 	header    [4]string  // memory for header values
 	streaming bool       // part of the answer has been sent
 	locale    string
-	inBatch   *batch     // for the parts of a batch, else nil
-	part      *batchPart // the part itself
-	inSet     bool       // it belongs to a change set
+	inBatch   *batch       // for the parts of a batch, else nil
+	part      *batchPart   // the part itself
+	inSet     bool         // it belongs to a change set
+	shape     []cqn.Column // what $select and $expand ask of the row that is answered to a write; see perform
 }
 
 // set sets a header to the n-th string of c.header. The name is in canonical form.

@@ -38,11 +38,27 @@ func (c *call) operation() error {
 	if op.Draft != csn.NoDraftOp {
 		return c.draftStep(req)
 	}
-	res, err := c.svc.Dispatch(c.ctx, req)
+	if !op.Function {
+		req.Return = c.prefer()
+	}
+	res, err := c.invoke(op, req)
 	if err != nil {
+		c.w.Header().Del("Preference-Applied")
 		return err
 	}
+	if req.Return == cds.ReturnNothing { // the action has been run, what it returned is not wanted (OData 8.2.8.7)
+		c.headers(res)
+		return c.noContent()
+	}
 	return c.result(op, res)
+}
+
+// invoke runs an operation. What it returns of rows of the service is completed by what the query options ask for.
+func (c *call) invoke(op *csn.Operation, req *cds.RawRequest) (*cds.Result, error) {
+	if e := edmx.EntityOf(c.svc.Model, op.Returns); e != nil && e.Service == c.svc.Model {
+		return c.perform(c.ctx, req, e)
+	}
+	return c.svc.Dispatch(c.ctx, req)
 }
 
 func (c *call) opName() string {

@@ -117,7 +117,7 @@ func (c *call) each(status int, rows []*cqn.Row, request func(*cqn.Row) (*cds.Ra
 			if minimal {
 				req.Return = cds.ReturnNothing
 			}
-			res, err := c.svc.Dispatch(ctx, req)
+			res, err := c.perform(ctx, req, req.Target)
 			if err != nil {
 				return inRow(err, i)
 			}
@@ -171,7 +171,7 @@ func (c *call) echo(req *cds.RawRequest, res *cds.Result) {
 		if i > 0 {
 			res.JSON = append(res.JSON, ',')
 		}
-		res.JSON = c.format.AppendRow(res.JSON, req.Target, plainEcho(req.Target, row, req.Data))
+		res.JSON = c.format.AppendRow(res.JSON, req.Target, c.shaped(plainEcho(req.Target, row, req.Data), row))
 	}
 }
 

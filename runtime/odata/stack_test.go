@@ -41,8 +41,21 @@ entity Plain { key ID : Integer; text : String(20); }
   @requires: 'any' action write(fail : Boolean);
 }`
 
-// onBoth runs a test on SQLite and on PostgreSQL.
+// onBoth runs a test of the library on SQLite and on PostgreSQL.
 func onBoth(t *testing.T, fn func(t *testing.T, app *cdstest.App)) {
+	onBothOf(t, library, cdstest.Config{
+		FS: fstest.MapFS{
+			"db/data/lib-Shelves.csv":  {Data: []byte("ID,land,name\n1,DE,mine\n2,FR,hidden\n")},
+			"db/data/lib-Books.csv":    {Data: []byte("ID,title,stock,shelf_ID,owner,modifiedAt\n1,Emma,5,1,bob,2024-01-01T00:00:00.000Z\n2,Secret,6,2,eve,2024-01-01T00:00:00.000Z\n")},
+			"db/data/lib-Counters.csv": {Data: []byte("ID,n,modifiedAt\n1,0,2024-01-01T00:00:00.000Z\n")},
+		},
+		Users:    []cdstest.TestUser{cdstest.User("bob", cdstest.Attr("land", "DE")), cdstest.User("eve", cdstest.Attr("land", "FR")), cdstest.User("boss", cdstest.Roles("boss"), cdstest.Attr("land", "DE", "FR"))},
+		Register: handlers,
+	}, fn)
+}
+
+// onBothOf runs a test of any model on SQLite and on PostgreSQL.
+func onBothOf(t *testing.T, model string, cfg cdstest.Config, fn func(t *testing.T, app *cdstest.App)) {
 	databases := map[string]func(t testing.TB) db.Pool{
 		"sqlite": nil,
 		"postgres": func(t testing.TB) db.Pool {
@@ -58,20 +71,13 @@ func onBoth(t *testing.T, fn func(t *testing.T, app *cdstest.App)) {
 			if name == "postgres" && testing.Short() {
 				t.Skip("without PostgreSQL in short mode")
 			}
-			fn(t, cdstest.New(t, cdstest.Config{
-				Model: func() (*csn.Model, error) {
-					res := cdl.CompileString("lib.cds", library)
-					return res.Model, res.Diags.Err()
-				},
-				FS: fstest.MapFS{
-					"db/data/lib-Shelves.csv":  {Data: []byte("ID,land,name\n1,DE,mine\n2,FR,hidden\n")},
-					"db/data/lib-Books.csv":    {Data: []byte("ID,title,stock,shelf_ID,owner,modifiedAt\n1,Emma,5,1,bob,2024-01-01T00:00:00.000Z\n2,Secret,6,2,eve,2024-01-01T00:00:00.000Z\n")},
-					"db/data/lib-Counters.csv": {Data: []byte("ID,n,modifiedAt\n1,0,2024-01-01T00:00:00.000Z\n")},
-				},
-				Users:    []cdstest.TestUser{cdstest.User("bob", cdstest.Attr("land", "DE")), cdstest.User("eve", cdstest.Attr("land", "FR")), cdstest.User("boss", cdstest.Roles("boss"), cdstest.Attr("land", "DE", "FR"))},
-				Database: open,
-				Register: handlers,
-			}))
+			cfg := cfg
+			cfg.Database = open
+			cfg.Model = func() (*csn.Model, error) {
+				res := cdl.CompileString("model.cds", model)
+				return res.Model, res.Diags.Err()
+			}
+			fn(t, cdstest.New(t, cfg))
 		})
 	}
 }

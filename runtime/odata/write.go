@@ -53,7 +53,7 @@ func (c *call) createRow(row *cqn.Row) error {
 	c.fromParent(row)
 	req := c.creation(row)
 	req.Return = c.prefer()
-	res, err := c.svc.Dispatch(c.ctx, req)
+	res, err := c.perform(c.ctx, req, req.Target)
 	if err != nil {
 		c.w.Header().Del("Preference-Applied")
 		return err
@@ -173,7 +173,7 @@ func (c *call) update() error {
 	}
 	req := c.change(row)
 	req.Return = c.prefer()
-	res, err := c.svc.Dispatch(c.ctx, req)
+	res, err := c.perform(c.ctx, req, req.Target)
 	switch {
 	case err != nil:
 		c.w.Header().Del("Preference-Applied")
