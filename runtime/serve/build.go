@@ -40,6 +40,7 @@ type Server struct {
 
 	pool    db.Pool
 	ownPool bool
+	authn   authn
 	opt     Options
 	handler *router
 	outer   http.Handler // handler with the application's middlewares around it
@@ -188,11 +189,19 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 		s.Close()
 		return nil, err
 	}
+	if err := s.setupStrategy(ctx, production); err != nil {
+		s.Close()
+		return nil, err
+	}
 	if s.handler, err = newRouter(s, production); err != nil {
 		s.Close()
 		return nil, err
 	}
 	if err := s.handler.extend(a.ext); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if s.authn.routes, err = s.handler.newAuthRoutes(s, a.ext.routes); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -225,6 +234,7 @@ const shutdownGrace = 5 * time.Second
 
 // Close ends background jobs and what Build opened.
 func (s *Server) Close() error {
+	s.closeStrategy()
 	if s.CDS != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 		defer cancel()

@@ -15,7 +15,6 @@ import (
 
 	"cds/parser/csn"
 	cds "cds/runtime"
-	"cds/runtime/auth"
 	"cds/runtime/config"
 	"cds/runtime/odata"
 	"cds/runtime/rest"
@@ -44,6 +43,9 @@ type mount struct {
 // newRouter mounts a door for every endpoint of every service. An endpoint whose protocol has no door is noted, not ignored.
 func newRouter(s *Server, production bool) (*router, error) {
 	r := &router{server: s, production: production, limit: s.limits.RequestTimeout, vary: "Authorization, Accept-Language"}
+	for _, name := range s.authn.vary {
+		r.vary += ", " + name
+	}
 	r.static = newStatic(s)
 	r.hsts = "max-age=" + strconv.FormatInt(int64(s.limits.HSTS.Seconds()), 10)
 	if s.limits.CORS.Enabled() {
@@ -168,10 +170,13 @@ func (r *router) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	path := req.URL.EscapedPath()
 	if m := r.find(path); m != nil {
+		if m.path == "" && r.serveAuth(w, req, v) { // a service at the root leaves room for the pages of the strategy
+			return
+		}
 		r.serveService(w, req, m, v)
 		return
 	}
-	if r.serveRoute(w, req, v) || r.static.serve(w, req) {
+	if r.serveAuth(w, req, v) || r.serveRoute(w, req, v) || r.static.serve(w, req) {
 		return
 	}
 	switch path {
@@ -202,21 +207,6 @@ func (r *router) find(path string) *mount {
 
 // serveService finds out who asks, then hands over to the door. Bad credentials end here, on public paths too (U3).
 func (r *router) serveService(w http.ResponseWriter, req *http.Request, m *mount, v *values) {
-	user, err := r.server.Strategy.Authenticate(req.Context(), req)
-	if err != nil {
-		if errors.Is(err, auth.ErrCredentials) {
-			r.server.Log.Warn("authentication refused", "correlation", w.Header().Get("X-Correlation-Id"), "reason", err.Error())
-			r.unauthorized(w, req)
-			return
-		}
-		r.server.Log.Error("authentication", "err", err)
-		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
-		return
-	}
-	if user.Identified() {
-		w.Header()["Cache-Control"] = v[2:3:3]
-	}
-	w.Header()["Vary"] = v[3:4:4]
 	ctx, id := req.Context(), v[0]
 	if r.limit > 0 {
 		l := &limited{Context: ctx, deadline: time.Now().Add(r.limit), id: id}
@@ -225,19 +215,16 @@ func (r *router) serveService(w http.ResponseWriter, req *http.Request, m *mount
 	} else {
 		ctx = context.WithValue(ctx, correlationKey{}, id)
 	}
+	user := r.authenticate(ctx, w, req)
+	if user == nil {
+		return
+	}
+	if user.Identified() {
+		w.Header()["Cache-Control"] = v[2:3:3]
+	}
+	w.Header()["Vary"] = v[3:4:4]
 	ctx = cds.NewContext(ctx, user, locale(req, user, r.server.CDS.Options.DefaultLocale))
 	m.handler.ServeHTTP(w, req.WithContext(ctx))
-}
-
-// unauthorized answers as CAP does: plain text and a challenge.
-func (r *router) unauthorized(w http.ResponseWriter, _ *http.Request) {
-	if c := r.server.Strategy.Challenge(); c != "" {
-		w.Header().Set("WWW-Authenticate", c)
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Del("OData-Version")
-	w.WriteHeader(http.StatusUnauthorized)
-	_, _ = w.Write([]byte("Unauthorized")) // the client may be gone
 }
 
 func (r *router) health(w http.ResponseWriter) {
