@@ -383,7 +383,7 @@ func (s *shaper) row(r *Row) {
 	s.num(len(fs))
 	for i := range fs {
 		s.str(fs[i].Name)
-		s.flag(fs[i].Value.Kind() == KindRow, fs[i].Value.Kind() == KindRows)
+		s.flag(fs[i].Value.Kind() == KindRow, fs[i].Value.Kind() == KindRows, fs[i].Value.Kind() == KindBlob)
 	}
 }
 

@@ -1,6 +1,7 @@
 package cqn
 
 import (
+	"io"
 	"math"
 	"strconv"
 )
@@ -25,14 +26,23 @@ const (
 	KindList // any number of values, as in an array element or a list bind
 	KindRow  // one nested row: a structured value or an expanded to-one association
 	KindRows // nested rows: an expanded or deeply written to-many association
+	KindBlob // binary data that is not held in memory: see Blob
 )
+
+// A Blob is binary data that is read in pieces, because there may be too much of it for memory. Where it is kept is the runtime's business.
+type Blob interface {
+	// Size is the number of bytes, -1 if that shows only at the end of reading.
+	Size() int64
+	// Open returns the data from their beginning. Data that come from a connection can be opened once.
+	Open() (io.ReadCloser, error)
+}
 
 // A Value is one scalar, list or nested row. Its zero value is null. Values are immutable and comparable only by Equal.
 type Value struct {
 	kind Kind
 	num  uint64
 	str  string
-	ext  any // []Value, *Row, []*Row
+	ext  any // []Value, *Row, []*Row, Blob
 }
 
 // Null is the value of nothing.
@@ -79,6 +89,14 @@ func OfRow(r *Row) Value {
 // OfRows returns nested rows.
 func OfRows(rs []*Row) Value { return Value{kind: KindRows, ext: rs} }
 
+// OfBlob returns binary data that are read in pieces; null for nil.
+func OfBlob(b Blob) Value {
+	if b == nil {
+		return Null
+	}
+	return Value{kind: KindBlob, ext: b}
+}
+
 // Kind returns what v holds.
 func (v Value) Kind() Kind { return v.kind }
 
@@ -122,6 +140,9 @@ func (v Value) Row() *Row { r, _ := v.ext.(*Row); return r }
 // Rows returns the nested rows; nil for other kinds.
 func (v Value) Rows() []*Row { r, _ := v.ext.([]*Row); return r }
 
+// Blob returns the data of a value of KindBlob; nil for other kinds.
+func (v Value) Blob() Blob { b, _ := v.ext.(Blob); return b }
+
 // Format returns the value as plain text for messages and keys: numbers in decimal, null as "null", text as it is.
 func (v Value) Format() string {
 	switch v.kind {
@@ -133,7 +154,7 @@ func (v Value) Format() string {
 		return strconv.FormatInt(int64(v.num), 10)
 	case KindFloat:
 		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
-	case KindList, KindRow, KindRows:
+	case KindList, KindRow, KindRows, KindBlob:
 		return "…"
 	}
 	return v.str
@@ -145,6 +166,8 @@ func (v Value) Equal(w Value) bool {
 		return false
 	}
 	switch v.kind {
+	case KindBlob: // the same data: they are not read to be compared
+		return v.ext == w.ext
 	case KindList:
 		a, b := v.List(), w.List()
 		if len(a) != len(b) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"cds/parser/cqn"
@@ -83,10 +84,32 @@ type Batcher interface {
 	ExecAll(ctx context.Context, all []Stmt) (done int, err error)
 }
 
+// A BlobTx is a Tx of a database that opens stored values by the place where they are kept, so that they are read and written in pieces. Others take a
+// bind of cqn.KindBlob in Exec, and send its data in pieces.
+type BlobTx interface {
+	// OpenBlob opens a stored value to be read. It must be closed before the next call on the Tx.
+	OpenBlob(ctx context.Context, at Place) (Blob, error)
+	// ExecBlobs runs a write whose first result column is the number of each row written (sqlgen.Tables.RowID), then fills these rows' columns with the
+	// data of its binds of cqn.KindBlob. It returns the number of rows.
+	ExecBlobs(ctx context.Context, s Stmt, columns []sqlgen.BlobColumn) (int64, error)
+}
+
+// A Place says where a value is kept.
+type Place struct {
+	Table, Column string
+	Row           int64
+}
+
+// A Blob is an open stored value.
+type Blob interface {
+	io.ReadSeekCloser
+	Size() int64
+}
+
 // A Stmt is SQL text with its binds. Prepared statements are cached per connection by text.
 type Stmt struct {
 	SQL   string
-	Binds []cqn.Value // KindList binds one list parameter (JSON array on SQLite, array on PostgreSQL)
+	Binds []cqn.Value // KindList binds one list parameter (JSON array on SQLite, array on PostgreSQL); for KindBlob see BlobTx
 	// Anonymous promises that nothing in the statement asks the session: no view that looks at the user, the locale or the time, no such function. A
 	// driver may then spare itself telling the database.
 	Anonymous bool

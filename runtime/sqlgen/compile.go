@@ -23,6 +23,9 @@ func Compile(q cqn.Query, m *csn.Model, g Guarder, d Dialect) (*Plan, error) {
 func (c *compiler) plan(q cqn.Query) (*Plan, error) {
 	switch q := q.(type) {
 	case *cqn.Select:
+		if ref := placeOf(q); ref != nil {
+			return c.placePlan(q, ref)
+		}
 		c.localized = q.Localized
 		return c.selectPlan(q)
 	case *cqn.SetOp:

@@ -119,7 +119,7 @@ func resultType(name string, arg *csn.Builtin) *csn.Builtin {
 		return typeString
 	case "length", "indexof", "locate", "instr", "totaloffsetminutes", "year", "month", "day", "hour", "minute", "second", "days_between", "years_between":
 		return typeInt
-	case "count", "countdistinct", "row_number", "rank", "dense_rank":
+	case "count", "countdistinct", "cds.size", "row_number", "rank", "dense_rank":
 		return typeInt64
 	case "avg", "average", "fractionalseconds", "cds.seconds":
 		return typeDouble

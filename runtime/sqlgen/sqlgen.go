@@ -106,6 +106,17 @@ type Plan struct {
 	One      bool
 	// Anonymous is set if nothing in the statement asks the session (session variables of views and functions): the database need not be told it.
 	Anonymous bool
+	// Blobs are the parameters of a write whose data follow the statement, where the database keeps rows by number (Tables.RowID): the statement
+	// returns the numbers of the rows that it has written.
+	Blobs []BlobColumn
+	// Place, of a query for `cds.place(element)`, is the column whose value is in the rows with the numbers that the query returns.
+	Place BlobColumn
+}
+
+// A BlobColumn is a column of a table, with the position of the bind that fills it.
+type BlobColumn struct {
+	Table, Column string
+	Bind          int
 }
 
 // A Column describes one or several positions of the result row.
@@ -187,6 +198,9 @@ type Tables struct {
 	HasColumn string
 	// Barrier is appended to a derived table so that its conditions are judged before any from outside.
 	Barrier string
+	// RowID are names of the number by which the database keeps a row and opens single values of it; a column of the same name hides one. None where
+	// there is no such number.
+	RowID []string
 	// MaxName is the most bytes of a name that the database keeps; 0 for any number.
 	MaxName int
 }

@@ -46,7 +46,7 @@ func (c *compiler) insertPlan(q *cqn.Insert) (*Plan, error) {
 		p.SQL = "INSERT INTO " + target.from + " DEFAULT VALUES"
 	}
 	p.Binds = st.binds
-	return p, nil
+	return p, c.returnRows(p, e, q.Rows[0])
 }
 
 func notUpdatable(e *csn.Entity) error {
@@ -208,7 +208,10 @@ func (s *selection) change(ch *change, target *source, where []string) (*Plan, e
 		p.SQL += " WHERE " + strings.Join(where, " AND ")
 	}
 	p.Binds = s.binds
-	return p, nil
+	if ch.use == Delete {
+		return p, nil
+	}
+	return p, s.returnRows(p, target.entity, ch.data)
 }
 
 func (s *selection) assignments(ch *change, target *source) ([]string, error) {

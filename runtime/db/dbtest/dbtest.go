@@ -21,7 +21,7 @@ func Run(t *testing.T, open func(t *testing.T) db.Pool) {
 		{"savepoints", savepoints}, {"snapshot", snapshot}, {"cancel", cancel}, {"cancel while waiting", cancelWaiting}, {"session", session},
 		{"many statements", manyStatements}, {"concurrent readers", concurrentReaders}, {"scripts", scripts}, {"misuse", misuse}, {"injection", injection},
 		{"read one", readOne}, {"session changes", sessionChanges}, {"unused", unused},
-		{"batch", batch}, {"batch errors", batchErrors},
+		{"batch", batch}, {"batch errors", batchErrors}, {"blobs", blobs}, {"blob errors", blobErrors},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

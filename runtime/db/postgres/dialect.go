@@ -191,6 +191,8 @@ func functions() map[string]string {
 		"cds.add_date":       "CAST(?1 + (?2) * interval '1 second' AS date)",
 		"cds.add_datetime":   "date_trunc('second', ?1 + (?2) * interval '1 second')",
 		"cds.add_timestamp":  "(?1 + (?2) * interval '1 second')",
+		"cds.size":           "octet_length(?1)",
+		"cds.piece":          "substring(?1 FROM CAST(?2 AS integer) FOR CAST(?3 AS integer))",
 		"round":              "round(CAST(?1 AS numeric))", // half away from zero also for binary numbers
 		// SQL
 		"substr/2":          "substr(?1, CAST(?2 AS integer))",

@@ -66,6 +66,9 @@ func (t *tx) Query(ctx context.Context, s db.Stmt) (db.Rows, error) {
 }
 
 func (t *tx) Exec(ctx context.Context, s db.Stmt) (int64, error) {
+	if hasBlob(s) {
+		return t.execBlobs(ctx, s)
+	}
 	if err := t.start(ctx, s); err != nil {
 		return 0, err
 	}

@@ -30,6 +30,7 @@ func Dialect() sqlgen.Dialect {
 		NullsOrder: true,
 		LockUpdate: "",
 		Bytes:      "x'?1'",
+		RowID:      []string{"rowid", "_rowid_", "oid"},
 	}}
 }
 
@@ -141,6 +142,8 @@ func functions() map[string]string {
 		"cds.add_date":       "date(?1, (?2) || ' seconds')",
 		"cds.add_datetime":   "strftime('%Y-%m-%dT%H:%M:%SZ', ?1, (?2) || ' seconds')",
 		"cds.add_timestamp":  "strftime('%Y-%m-%dT%H:%M:%fZ', ?1, (?2) || ' seconds')",
+		"cds.size":           "octet_length(?1)",
+		"cds.piece":          "substr(CAST(?1 AS BLOB), ?2, ?3)",
 		// SQL
 		"substr/2":          "substr(?1, ?2)",
 		"substr/3":          "substr(?1, ?2, ?3)",
