@@ -1,7 +1,7 @@
 // Package config finds the configuration of a project: files, environment and profiles, merged in CAP's order.
 //
-// Sources, the strongest first: process environment, .env, .cdsrc-private.json, package.json#cds, .cdsrc.json, defaults. Maps are
-// merged deeply, lists replaced. A key in brackets, at any level, is a profile: "[production]": { … } counts only while that profile is active, and
+// Sources, the strongest first: services bound by the platform, process environment, .env, default-env.json (not in production),
+// .cdsrc-private.json, package.json#cds, .cdsrc.json, defaults. Maps are merged deeply, lists replaced. A key in brackets, at any level, is a profile: "[production]": { … } counts only while that profile is active, and
 // then wins over its siblings.
 package config
 
@@ -34,6 +34,10 @@ type Options struct {
 	Env      []string // process environment, NAME=value
 	Profiles []string // named on the command line; win over CDS_ENV and NODE_ENV
 	Defaults Section  // the weakest source; may have profiles too
+	// Mount opens a folder outside of the project, such as os.DirFS: those that VCAP_SERVICES_FILE_PATH and SERVICE_BINDING_ROOT name. nil: they are an error.
+	Mount func(dir string) fs.FS
+	// Follow names kinds that a required service without a kind takes in production if a service is bound that their preset fits, such as auth: xsuaa, ias.
+	Follow map[string][]string
 }
 
 // A Source is one place that configuration came from.
@@ -51,6 +55,10 @@ type Config struct {
 	Sources  []Source // the strongest first, before profiles were applied
 	// Warnings are things that were probably meant otherwise.
 	Warnings []string
+	// Bindings are the services that the platform bound; their credentials are in requires.x.credentials where one fits.
+	Bindings []Binding
+	// Unbound are the bindings that are configured by name, and whose credentials are not there.
+	Unbound []Pointer
 }
 
 // An Error is a configuration that cannot be read. Place is file:line:col, or the name of the source.
@@ -86,11 +94,24 @@ func Load(opt Options) (*Config, error) {
 		return nil, err
 	}
 	c := &Config{}
+	c.Profiles = profiles(opt, dotenv)
 	c.Sources = append(c.Sources, Source{"process.env", envData}, Source{".env", dotData})
+	var local Section
+	if !c.Is(Production) {
+		if local, err = readJSON(opt.Dir, "default-env.json"); err != nil {
+			return nil, err
+		}
+		if local != nil {
+			data, err := envSection("default-env.json", environOf(local))
+			if err != nil {
+				return nil, err
+			}
+			c.Sources = append(c.Sources, Source{"default-env.json", data})
+		}
+	}
 	c.Sources = append(c.Sources, files...)
 	c.Sources = append(c.Sources, Source{"defaults", opt.Defaults})
 
-	c.Profiles = profiles(opt, dotenv)
 	if err := c.checkProfiles(opt.Profiles); err != nil {
 		return nil, err
 	}
@@ -103,6 +124,14 @@ func Load(opt Options) (*Config, error) {
 		merged = Merge(merged, longForm(s.Data.resolve(active)))
 	}
 	c.Section = expandKinds(merged)
+	bound, err := platform(opt, dotenv, local)
+	if err != nil {
+		return nil, err
+	}
+	if c.Is(Production) {
+		c.followKind(bound, opt.Follow)
+	}
+	c.bind(bound)
 	return c, nil
 }
 
@@ -195,12 +224,16 @@ func resolveValue(v any, active []string) any {
 	return map[string]any(r)
 }
 
-// longForm turns the shorthand requires.x: "kind" into requires.x: {kind: "kind"}, so that it merges with what weaker sources say.
+// longForm turns the shorthands requires.x: "kind" and requires.x: true into requires.x: {kind: "kind"} and {kind: "x"}, so that they merge with what
+// weaker sources say.
 func longForm(s Section) Section {
 	requires := s.Sub("requires")
 	for name, v := range requires {
 		if kind, ok := v.(string); ok && name != "kinds" && kind != "" {
 			requires[name] = map[string]any{"kind": kind}
+		}
+		if v == true && name != "auth" && name != "db" {
+			requires[name] = map[string]any{"kind": name}
 		}
 	}
 	return s

@@ -52,6 +52,23 @@ func envSection(source string, env []string) (Section, error) {
 	return out, nil
 }
 
+// environOf returns the variables of default-env.json as NAME=value; values that are no texts become JSON.
+func environOf(local Section) []string {
+	var out []string
+	for _, name := range local.Keys() {
+		v, ok := local[name].(string)
+		if !ok {
+			b, err := json.Marshal(local[name])
+			if err != nil {
+				continue
+			}
+			v = string(b)
+		}
+		out = append(out, name+"="+v)
+	}
+	return out
+}
+
 func variablePath(name string) []string {
 	if len(name) < 5 || !strings.EqualFold(name[:3], "cds") {
 		return nil
