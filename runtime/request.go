@@ -51,6 +51,8 @@ type RawRequest struct {
 	MustExist bool
 	// Upsert allows an UPDATE event to create the row (PUT).
 	Upsert bool
+	// NewKeys are keys for the row that an upsert may create, where the path has none: those in the payload for a singleton. nil for none.
+	NewKeys *Row
 	// Return says how much a write answers: the row as READ would show it, or nothing.
 	Return Return
 

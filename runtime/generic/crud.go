@@ -235,13 +235,12 @@ func columnsToWrite(e *csn.Entity) []cqn.Column {
 // createByPut creates the row that a PUT addresses. A row that is there but hidden, or not to be changed, is 403 without change, as is a
 // missing one that may not be created (decision 10).
 func (h *handlers) createByPut(ctx context.Context, r *cds.RawRequest) (*cds.Result, error) {
-	keys := r.Params
-	if len(keys) == 0 || keys[len(keys)-1].Values == nil {
-		return nil, r.Missing(ctx)
-	}
 	row := r.Data
-	for _, f := range keys[len(keys)-1].Values.Fields() {
-		row.Set(f.Name, f.Value)
+	if ok, err := newKeys(r, row); err != nil || !ok {
+		if err == nil {
+			err = r.Missing(ctx)
+		}
+		return nil, err
 	}
 	parent, err := h.parentKeys(ctx, r)
 	if err != nil {
@@ -264,8 +263,13 @@ func (h *handlers) createByPut(ctx context.Context, r *cds.RawRequest) (*cds.Res
 	if err := completeKeys(r, row); err != nil {
 		return nil, err
 	}
-	if where := cds.KeyFilter(r.Target, row); where != nil { // last, so that nothing wrong with the payload tells hidden rows from missing ones
-		res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(r.Target.Name)}, Columns: one(), Where: where})
+	where := cds.KeyFilter(r.Target, row)
+	if where != nil { // last, so that nothing wrong with the payload tells hidden rows from missing ones
+		if singleton(r) {
+			where = nil // whatever its key is, a second one cannot be there
+		}
+		first := &cqn.Lit{Value: cqn.Int(1)}
+		res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(r.Target.Name)}, Columns: one(), Where: where, Limit: first})
 		if err != nil {
 			return nil, err
 		}
@@ -282,6 +286,33 @@ func (h *handlers) createByPut(ctx context.Context, r *cds.RawRequest) (*cds.Res
 	}
 	res.Created, res.Affected = true, 1
 	return res, nil
+}
+
+// singleton tells requests for a row that is addressed by its entity alone.
+func singleton(r *cds.RawRequest) bool {
+	return len(r.Path) == 1 && r.Target.Annotations.Is("odata.singleton")
+}
+
+// newKeys gives the row that a PUT creates its keys: those of the path or, for a singleton, of the payload, where generated ones and defaults may
+// be left out. ok is false if the path does not say which row it is.
+func newKeys(r *cds.RawRequest, row *cds.Row) (ok bool, err error) {
+	if n := len(r.Params); n > 0 && r.Params[n-1].Values != nil {
+		for _, f := range r.Params[n-1].Values.Fields() {
+			row.Set(f.Name, f.Value)
+		}
+		return true, nil
+	}
+	if !singleton(r) {
+		return false, nil
+	}
+	for _, f := range r.NewKeys.Fields() {
+		v, err := cds.Convert(r.Target.Element(f.Name), f.Value, f.Name)
+		if err != nil {
+			return false, err
+		}
+		row.Set(f.Name, v)
+	}
+	return true, nil
 }
 
 // upsert adds or changes rows by key, for code.

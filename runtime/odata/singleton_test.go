@@ -1,6 +1,7 @@
 package odata_test
 
 import (
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -36,4 +37,46 @@ namespace s; entity C { key ID : Integer; theme : String; a: Association to C; }
 			t.Errorf("%s %s: %d %s, want %d", tc.method, tc.path, r.Code(), r.Body(), tc.status)
 		}
 	}
+}
+
+// TestCreateSingletons: PUT creates a singleton that is not there yet, with the rights of an upsert. One that is there and hidden is refused as one that
+// may not be created.
+func TestCreateSingletons(t *testing.T) {
+	const model = `
+namespace s; entity A { key ID : Integer; theme : String; } entity B { key ID : UUID; theme : String; owner : String; } entity C { key ID : Integer default 7; theme : String; } entity D { key ID : Integer; theme : String; }
+@path:'/s' @requires:'any' service S { @odata.singleton entity Keyed as projection on s.A; @odata.singleton entity Own as projection on s.C;
+  @odata.singleton @restrict: [{grant: ['READ', 'CREATE', 'UPDATE'], where: 'owner = $user'}] entity Mine as projection on s.B;
+  @odata.singleton @restrict: [{grant: ['READ', 'UPDATE']}] entity Fixed as projection on s.D; }`
+	onBothOf(t, model, cdstest.Config{Users: []cdstest.TestUser{cdstest.User("bob"), cdstest.User("eve")}}, func(t *testing.T, app *cdstest.App) {
+		for _, tc := range []struct {
+			user, method, path, body string
+			status                   int
+			want                     string
+		}{
+			{"bob", "PATCH", "/s/Keyed", `{"ID":3,"theme":"x"}`, 404, ""},
+			{"bob", "PUT", "/s/Keyed", `{"theme":"x"}`, 400, "ASSERT_MANDATORY"},
+			{"bob", "PUT", "/s/Keyed", `{"ID":"x"}`, 400, "ASSERT_DATA_TYPE"},
+			{"bob", "GET", "/s/Keyed", ``, 404, ""},
+			{"bob", "PUT", "/s/Keyed", `{"ID":3,"theme":"dark"}`, 201, `"ID":3,"theme":"dark"`},
+			{"bob", "PUT", "/s/Keyed", `{"ID":4,"theme":"light"}`, 200, `"ID":3,"theme":"light"`},
+			{"bob", "PUT", "/s/Own", `{"theme":"dark"}`, 201, `"ID":7,"theme":"dark"`},
+			{"bob", "PUT", "/s/Fixed", `{"ID":1,"theme":"dark"}`, 403, "Forbidden"},
+			{"bob", "PUT", "/s/Mine", `{"theme":"dark","owner":"eve"}`, 403, "Forbidden"},
+			{"bob", "PUT", "/s/Mine", `{"theme":"dark","owner":"bob"}`, 201, `"theme":"dark"`},
+			{"bob", "PUT", "/s/Mine", `{"theme":"light"}`, 200, `"theme":"light"`},
+			{"eve", "PUT", "/s/Mine", `{"theme":"mine","owner":"eve"}`, 403, "Forbidden"},
+			{"eve", "PUT", "/s/Mine", `{"theme":"mine","owner":"bob"}`, 403, "Forbidden"},
+			{"eve", "PATCH", "/s/Mine", `{"theme":"mine"}`, 404, ""},
+			{"eve", "GET", "/s/Mine", ``, 404, ""},
+			{"bob", "GET", "/s/Mine", ``, 200, `"theme":"light"`},
+		} {
+			var body any
+			if tc.body != "" {
+				body = tc.body
+			}
+			if r := app.HTTP().As(tc.user).Do(tc.method, tc.path, body); r.Code() != tc.status || !strings.Contains(r.Body(), tc.want) {
+				t.Errorf("%s %s %s %s: %d %s, want %d %s", tc.user, tc.method, tc.path, tc.body, r.Code(), r.Body(), tc.status, tc.want)
+			}
+		}
+	})
 }

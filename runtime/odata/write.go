@@ -192,14 +192,21 @@ func (c *call) update() error {
 func (c *call) change(row *cqn.Row) *cds.RawRequest {
 	e := c.res.Entity()
 	last := c.res.Segments[len(c.res.Segments)-1]
+	req := c.request(eventUpdate)
 	for _, k := range e.Keys { // the path says which row, never the body
+		sent, given := row.Get(k.Name)
 		if v, ok := last.Keys.Get(k.Name); ok {
 			row.Set(k.Name, v)
-		} else {
-			row.Delete(k.Name)
+			continue
 		}
+		if given && uri.IsSingleton(e) { // if there is none yet, the body says what it is
+			if req.NewKeys == nil {
+				req.NewKeys = cqn.NewRow()
+			}
+			req.NewKeys.Set(k.Name, sent)
+		}
+		row.Delete(k.Name)
 	}
-	req := c.request(eventUpdate)
 	req.Data, req.Query = row, &cqn.Update{Entity: c.res.Ref(), Data: row}
 	// A row is created only where the path says its key: not at the end of an association to one.
 	creates := c.r.Method == http.MethodPut && !c.opt.NoUpsertByPut || c.r.Method == http.MethodPatch && c.opt.UpsertByPatch
