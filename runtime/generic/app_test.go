@@ -119,6 +119,7 @@ var bothDatabases = []struct {
 	{"users of one transaction", TestUsersOfOneTransaction},
 	{"times of one transaction", TestTimesOfOneTransaction},
 	{"assertions", TestAssertions},
+	{"targets of nested rows", TestDeepTargets},
 	{"deletion of many", TestRemoveMany},
 	{"native SQL", TestNative},
 	{"assertions of updates", TestAssertionsOfUpdates},

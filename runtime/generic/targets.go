@@ -3,25 +3,47 @@ package generic
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	cds "cds/runtime"
 )
 
-// targets checks references marked with @assert.target: the target must exist and be readable. A hidden row counts as a missing one (decision
-// 9). It runs only if nothing else is wrong.
+// targets checks references marked with @assert.target, in nested rows too: the target must exist and be readable. A hidden row counts as a missing
+// one (decision 9). It runs only if nothing else is wrong.
 func (h *handlers) targets(ctx context.Context, r *cds.RawRequest) error {
 	if len(r.Errors()) > 0 {
 		return nil
 	}
+	t := targetChecker{r: r}
 	for _, row := range payload(r) {
-		for _, el := range r.Target.Flat {
-			a := el.Assoc()
-			if a == nil || a.Composition || a.Many || len(a.FK) == 0 || !el.Annotations.Is("assert.target") {
-				continue
+		if err := t.row(ctx, r.Target, nil, row, "", 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type targetChecker struct {
+	r     *cds.RawRequest
+	known map[string]bool // targets that were looked for, with what was found
+}
+
+// row checks the references of a row, which over is the composition of, and of its children.
+func (t *targetChecker) row(ctx context.Context, e *csn.Entity, over *csn.Element, row *cds.Row, path string, depth int) error {
+	for _, el := range e.Flat {
+		a := el.Assoc()
+		switch {
+		case a == nil || a.Target == nil:
+		case a.Composition:
+			if err := t.children(ctx, el, row, path, depth); err != nil {
+				return err
 			}
-			if err := h.target(ctx, r, a, row); err != nil {
+		case a.Many || len(a.FK) == 0 || !el.Annotations.Is("assert.target") || setByParent(over, a):
+		default:
+			if err := t.reference(ctx, el, row, path); err != nil {
 				return err
 			}
 		}
@@ -29,27 +51,73 @@ func (h *handlers) targets(ctx context.Context, r *cds.RawRequest) error {
 	return nil
 }
 
-func (h *handlers) target(ctx context.Context, r *cds.RawRequest, a *csn.Assoc, row *cds.Row) error {
+func (t *targetChecker) children(ctx context.Context, el *csn.Element, row *cds.Row, path string, depth int) error {
+	v, ok := row.Get(el.Name)
+	if !ok || depth >= maxDepth {
+		return nil
+	}
+	a, p := el.Assoc(), sub(path, el.Name)
+	for i, c := range children(v) {
+		at := p
+		if a.Many {
+			at = rowPath(p, a.Target, c, strconv.Itoa(i))
+		}
+		if err := t.row(ctx, a.Target, el, c, at, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setByParent tells associations of a nested row that lead to its parent, which need not be there yet.
+func setByParent(over *csn.Element, a *csn.Assoc) bool {
+	if over == nil {
+		return false
+	}
+	return slices.ContainsFunc(over.Assoc().Pairs, func(p csn.JoinPair) bool { return over.Assoc().Many && slices.Contains(a.FK, p.Target) })
+}
+
+// reference checks that the target of an association is there for the user.
+func (t *targetChecker) reference(ctx context.Context, el *csn.Element, row *cds.Row, path string) error {
+	a := el.Assoc()
 	var where cqn.Expr
+	key := el.Owner.Name + "/" + el.Name
 	for i, fk := range a.FK {
 		v := row.Value(fk.Name)
 		if v.IsNull() {
 			return nil // no reference, or not changed
 		}
 		where = and(where, &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(a.FKTarget[i].Name), R: &cqn.Lit{Value: v}})
+		key += "/" + strconv.Quote(v.Format())
 	}
-	res, err := r.Execute(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(a.Target.Name)}, Columns: one(), Where: where})
-	var e *cds.Error
-	if errors.As(err, &e) && (e.Status == 401 || e.Status == 403) {
-		res, err = &cds.Result{}, nil
+	found, known := t.known[key]
+	if !known {
+		var err error
+		if found, err = t.there(ctx, a.Target, where); err != nil {
+			return err
+		}
+		if t.known == nil {
+			t.known = map[string]bool{}
+		}
+		t.known[key] = found
 	}
-	if err != nil {
-		return err
-	}
-	if len(res.Rows) == 0 {
-		r.Error(400, "ASSERT_TARGET", a.FK[0].Name, "Target with this key doesn't exist.")
+	if !found {
+		t.r.Error(400, "ASSERT_TARGET", sub(path, a.FK[0].Name), "Target with this key doesn't exist.")
 	}
 	return nil
+}
+
+// there asks for a row under the request's rights: without any right to the entity there is none.
+func (t *targetChecker) there(ctx context.Context, e *csn.Entity, where cqn.Expr) (bool, error) {
+	res, err := t.r.Execute(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(e.Name)}, Columns: one(), Where: where})
+	var refused *cds.Error
+	switch {
+	case errors.As(err, &refused) && (refused.Status == 401 || refused.Status == 403):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return len(res.Rows) > 0, nil
 }
 
 func one() []cqn.Column { return []cqn.Column{{X: &cqn.Lit{Value: cqn.Int(1)}, As: "one"}} }
