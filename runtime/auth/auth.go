@@ -32,7 +32,11 @@ type User struct {
 	Kind   Kind
 	// Features are the feature toggles of the user; ["*"] means all.
 	Features []string
-	roles    []string // sorted, with pseudo-roles that follow from Kind
+	// Info is what the strategy knows besides, nil for nothing: the verified claims of a token as map[string]any.
+	Info any
+	// Token is the token that the request came with, for calls to other services in the user's name; "" for none.
+	Token Secret
+	roles []string // sorted, with pseudo-roles that follow from Kind
 }
 
 // The pseudo-roles (authz-semantics section 9).

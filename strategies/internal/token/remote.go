@@ -1,0 +1,154 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Times of remote documents that need no configuration.
+const (
+	minTTL       = 30 * time.Second // the least that a document is kept, whatever its issuer says
+	maxTTL       = 24 * time.Hour
+	fetchTimeout = 10 * time.Second
+	coldBackoff  = 4 * time.Second // the longest pause between tries while there is no document at all
+)
+
+// A remote keeps a document that is fetched from elsewhere. One fetch is under way at most; who needs the document waits for it. It is fetched again
+// ahead of its end while the old one is used. Where a fetch fails the old document is used on, until it is stale, and the next try
+// comes after a growing pause. A failure never replaces a good document.
+type remote[T any] struct {
+	name   string // for the log
+	load   func(ctx context.Context, old T) (doc T, ttl time.Duration, err error)
+	now    func() time.Time
+	log    *slog.Logger
+	stale  time.Duration // how much longer than its time to live a document is used while no new one is to be had
+	pause  time.Duration // the longest pause between tries, and the least time between two fetches that are forced
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	doc      T
+	have     bool
+	fetched  time.Time // when doc came
+	ttl      time.Duration
+	failures int       // since the last success
+	retry    time.Time // not before, after a failure
+	forced   time.Time // when the last forced fetch began
+	err      error     // of the last try
+	flight   chan struct{}
+}
+
+var errUnavailable = errors.New("not available")
+
+func (r *remote[T]) start() {
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+}
+
+// get returns the document, fetching it where need be. It waits for a fetch only if there is no document that counts.
+func (r *remote[T]) get(ctx context.Context) (T, error) {
+	for try := 0; ; try++ {
+		r.mu.Lock()
+		now := r.now()
+		age := now.Sub(r.fetched)
+		fresh := r.have && age < r.ttl
+		usable := r.have && age < r.ttl+r.stale
+		waiting := now.Before(r.retry)
+		if fresh && age < r.ttl-r.ttl/5 || usable && (waiting || try > 0) {
+			defer r.mu.Unlock()
+			return r.doc, nil
+		}
+		if waiting || try > 1 {
+			defer r.mu.Unlock()
+			var none T
+			return none, errors.Join(errUnavailable, r.err)
+		}
+		flight := r.fly()
+		doc := r.doc
+		r.mu.Unlock()
+		if fresh { // ahead of time: nobody waits
+			return doc, nil
+		}
+		select {
+		case <-flight:
+		case <-ctx.Done():
+			var none T
+			return none, errors.Join(errUnavailable, ctx.Err())
+		}
+	}
+}
+
+// again fetches the document though it is fresh, unless the last such fetch was less than the pause ago. It waits for the fetch, and reports
+// whether there was one.
+func (r *remote[T]) again(ctx context.Context) bool {
+	r.mu.Lock()
+	now := r.now()
+	flight := r.flight
+	if flight == nil {
+		if now.Before(r.retry) || !r.forced.IsZero() && now.Sub(r.forced) < r.pause {
+			r.mu.Unlock()
+			return false
+		}
+		r.forced = now
+		flight = r.fly()
+	}
+	r.mu.Unlock()
+	select {
+	case <-flight:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// fly starts a fetch unless one is under way. r.mu is held.
+func (r *remote[T]) fly() chan struct{} {
+	if r.flight != nil {
+		return r.flight
+	}
+	done := make(chan struct{})
+	r.flight = done
+	old := r.doc
+	go func() {
+		// The fetch is everybody's: a client that goes away does not end it.
+		ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
+		doc, ttl, err := r.load(ctx, old)
+		cancel()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.flight, r.err = nil, err
+		now := r.now()
+		if err != nil {
+			r.failures++
+			r.retry = now.Add(r.backoff())
+			r.log.Warn("auth: "+r.name+" can't be fetched", "error", err, "failures", r.failures, "kept", r.have)
+		} else {
+			r.doc, r.have, r.fetched, r.ttl = doc, true, now, min(max(ttl, minTTL), maxTTL)
+			r.failures, r.retry = 0, time.Time{}
+		}
+		close(done)
+	}()
+	return done
+}
+
+// backoff doubles the pause with each failure, a little at random so that several servers don't ask at the same time.
+func (r *remote[T]) backoff() time.Duration {
+	limit := coldBackoff
+	if r.have {
+		limit = r.pause
+	}
+	d := min(time.Second<<min(r.failures-1, 10), limit)
+	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+}
+
+// peek returns the document if there is one, without a fetch.
+func (r *remote[T]) peek() (T, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.doc, r.have
+}
+
+func (r *remote[T]) close() { r.cancel() }
