@@ -11,11 +11,11 @@ import (
 // New makes the strategy from the section requires.auth: users and tenants. The pre-defined users come in by configuration, see
 // Defaults. Errors: a user that is not understood.
 func New(cfg config.Section) (auth.Strategy, error) {
-	t, err := users.Read(cfg)
+	t, err := users.Read(cfg, users.Options{Others: true, Privileged: true})
 	if err != nil {
 		return nil, err
 	}
-	return users.Strategy{Users: t}, nil
+	return users.NewStrategy(t, true), nil
 }
 
 // Defaults is the weakest configuration of the kind: CAP's pre-defined users and tenants. An application's own users are merged

@@ -153,20 +153,67 @@ func TestFaultyUsers(t *testing.T) {
 		users any
 		want  string
 	}{
-		{[]any{"alice"}, "users must be an object"},
-		{map[string]any{"a": 5}, "users.a: true, false or an object"},
-		{map[string]any{"a": map[string]any{"pasword": "x"}}, "users.a: pasword: unknown property"},
-		{map[string]any{"a": map[string]any{"password": ""}}, "users.a: password: is empty"},
-		{map[string]any{"a": map[string]any{"password": []any{"x"}}}, "users.a: password: a text is expected"},
-		{map[string]any{"a": map[string]any{"roles": []any{map[string]any{}}}}, "users.a: roles: a text is expected"},
-		{map[string]any{"a": map[string]any{"attr": "DE"}}, "users.a: attr: an object"},
-		{map[string]any{"a": map[string]any{"attr": map[string]any{"c": map[string]any{}}}}, "users.a: attr: c: a text"},
-		{map[string]any{"a": map[string]any{"id": ""}}, "users.a: id"},
-		{map[string]any{"*": "yes"}, "users.*: true or false"},
+		{[]any{"alice"}, "requires.auth.users: must be an object"},
+		{[]any{map[string]any{"roles": "x"}}, "requires.auth.users[0].name: is missing"},
+		{[]any{map[string]any{"name": "a"}, map[string]any{"name": "a"}}, `requires.auth.users[1].name: "a" is there twice`},
+		{map[string]any{"a": 5}, "requires.auth.users.a: true, false or an object"},
+		{map[string]any{"a": map[string]any{"pasword": "x"}}, "requires.auth.users.a.pasword: unknown property; did you mean password?"},
+		{map[string]any{"a": map[string]any{"colour": "x"}}, "requires.auth.users.a.colour: unknown property; known are"},
+		{map[string]any{"a": map[string]any{"password": ""}}, "requires.auth.users.a.password: is empty"},
+		{map[string]any{"a": map[string]any{"password": []any{"x"}}}, "requires.auth.users.a.password: a text is expected"},
+		{map[string]any{"a": map[string]any{"password": "$argon2id$v=19$m=4194304,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}}, "requires.auth.users.a.password: "},
+		{map[string]any{"a": map[string]any{"password": "$6$salt$hash"}}, "requires.auth.users.a.password: is a hash of a kind that is not known"},
+		{map[string]any{"a": map[string]any{"roles": []any{map[string]any{}}}}, "requires.auth.users.a.roles: a text is expected"},
+		{map[string]any{"a": map[string]any{"attr": "DE"}}, "requires.auth.users.a.attr: an object"},
+		{map[string]any{"a": map[string]any{"attr": map[string]any{"c": map[string]any{}}}}, "requires.auth.users.a.attr: c: a text"},
+		{map[string]any{"a": map[string]any{"id": ""}}, "requires.auth.users.a.id"},
+		{map[string]any{"a": map[string]any{"id": "privileged"}}, "requires.auth.users.a.id: \"privileged\" is no id"},
+		{map[string]any{"anonymous": true}, "requires.auth.users.anonymous: \"anonymous\" is no name"},
+		{map[string]any{"a": map[string]any{"privileged": "maybe"}}, "requires.auth.users.a.privileged: true or false"},
+		{map[string]any{"a": map[string]any{"additional": "x"}}, "requires.auth.users.a.additional: an object"},
+		{map[string]any{"*": []any{}}, "requires.auth.users.*: true or false"},
 	} {
 		_, err := mocked.New(config.Section{"users": c.users})
-		if err == nil || !strings.Contains(err.Error(), c.want) {
+		var ce *auth.ConfigError
+		if !errors.As(err, &ce) || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%v: got %v, want %q", c.users, err, c.want)
 		}
+	}
+}
+
+// The words of CAP for Java (E34): a list, attributes, technical users, one who may do everything.
+func TestJavaForm(t *testing.T) {
+	s := load(t, config.Section{
+		"users": []any{
+			map[string]any{"name": "viewer", "password": "pw", "tenant": "t1", "roles": []any{"Viewer"}, "attributes": map[string]any{"country": []any{"DE"}},
+				"additional": map[string]any{"email": "v@example.com"}, "policies": []any{"shop.Viewer"}},
+			map[string]any{"name": "sys", "system-user": true, "tenant": "t2"},
+			map[string]any{"name": "int", "internal-user": true},
+			map[string]any{"name": "both", "internal-user": true, "system-user": true},
+			map[string]any{"name": "root", "privileged": true, "tenant": "t1", "attributes": map[string]any{"country": "FR"}},
+		},
+		"tenants": []any{map[string]any{"name": "t1", "features": []any{"isbn"}}},
+	})
+	get := func(name, password string) *auth.User {
+		u, err := s.Authenticate(t.Context(), login(name, password))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return u
+	}
+	if u := get("viewer", "pw"); !u.Is("Viewer") || u.Is("shop.Viewer") || u.Tenant != "t1" || u.Attr("country")[0] != "DE" || u.Attr("email") != nil || u.Features[0] != "isbn" {
+		t.Errorf("viewer: %+v", u)
+	}
+	if u := get("sys", ""); u.Kind != auth.KindSystem || !u.Is("system-user") || u.Is("internal-user") {
+		t.Errorf("sys: %+v", u)
+	}
+	if u := get("int", ""); u.Kind != auth.KindInternal || u.Is("system-user") {
+		t.Errorf("int: %+v", u)
+	}
+	if u := get("both", ""); !u.Is("internal-user") || !u.Is("system-user") {
+		t.Errorf("both: %+v", u)
+	}
+	if u := get("root", ""); u.Kind != auth.KindDummy || !u.Is("whatever") || u.ID != "root" || u.Tenant != "t1" || u.Attr("country")[0] != "FR" {
+		t.Errorf("root: %+v", u)
 	}
 }

@@ -2,16 +2,47 @@ package users
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strings"
+	"time"
 
 	"cds/runtime/auth"
 )
 
 // A Strategy lets in the users of a table by Basic credentials.
-type Strategy struct{ Users *Table }
+type Strategy struct {
+	users *Table
+	guard *guard // nil: nobody has to wait
+	tame  bool   // back-off in production only
+	env   *auth.Env
+}
+
+// NewStrategy returns the strategy. tame is for development: nobody has to wait after wrong passwords, unless in production.
+func NewStrategy(t *Table, tame bool) *Strategy {
+	s := &Strategy{users: t, tame: tame}
+	if !tame {
+		s.guard = newGuard(time.Now)
+	}
+	return s
+}
+
+// Setup implements auth.Setter.
+func (s *Strategy) Setup(_ context.Context, env *auth.Env) error {
+	s.env = env
+	s.users.cache.now = env.Now
+	s.guard = nil
+	if !s.tame || env.Production {
+		s.guard = newGuard(env.Now)
+	}
+	if list := s.users.policies; len(list) > 0 {
+		env.Log.Warn("policies of users in the configuration give no rights: they are not evaluated", "users", strings.Join(list, ", "))
+	}
+	return nil
+}
 
 // Authenticate returns the user behind Basic credentials; Anonymous where there are none.
-func (s Strategy) Authenticate(_ context.Context, r *http.Request) (*auth.User, error) {
+func (s *Strategy) Authenticate(ctx context.Context, r *http.Request) (*auth.User, error) {
 	name, password, ok, err := auth.Basic(r)
 	if err != nil {
 		return nil, err
@@ -19,8 +50,39 @@ func (s Strategy) Authenticate(_ context.Context, r *http.Request) (*auth.User, 
 	if !ok {
 		return auth.Anonymous, nil
 	}
-	return s.Users.Login(name, password)
+	if s.guard == nil {
+		return s.users.Login(ctx, name, password)
+	}
+	client := s.client(r)
+	if d := s.guard.wait(name, client); d > 0 {
+		return nil, &waiting{name, d}
+	}
+	u, err := s.users.Login(ctx, name, password)
+	s.guard.tell(name, client, err)
+	return u, err
+}
+
+func (s *Strategy) client(r *http.Request) string {
+	if s.env != nil && s.env.Client != nil {
+		return s.env.Client(r)
+	}
+	return r.RemoteAddr
 }
 
 // Challenge asks browsers for a name and password.
-func (s Strategy) Challenge() string { return `Basic realm="Users"` }
+func (s *Strategy) Challenge() string { return `Basic realm="Users"` }
+
+// waiting is the refusal of a try that came too early.
+type waiting struct {
+	name string
+	d    time.Duration
+}
+
+func (e *waiting) Error() string {
+	return fmt.Sprintf("%v: too many failures, name %q has to wait %s", auth.ErrCredentials, e.name, e.d.Round(time.Second))
+}
+
+func (e *waiting) Unwrap() error { return auth.ErrCredentials }
+
+// RetryAfter implements auth.Waiter.
+func (e *waiting) RetryAfter() time.Duration { return e.d }

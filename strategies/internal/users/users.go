@@ -1,85 +1,175 @@
 // Package users is the table of users kept in the configuration, which the strategies mocked and basic share.
 //
-// Its form is CAP's: a map from names to `true`, or to an object with password, roles, tenant, attr and features. What is not
-// understood is an error at start, since a misspelt password would let anybody in.
+// Its form is CAP's: a map from names to `true`, or to an object with password, roles, tenant, attr and features; the list of CAP for Java is read
+// too. What is not understood is an error at start, since a misspelt password would let anybody in.
 package users
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/json"
+	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"sort"
-	"strconv"
-	"strings"
 
 	"cds/runtime/auth"
 	"cds/runtime/config"
 )
 
-// A Table holds the configured users. It is immutable.
+// key is where the table is in the configuration.
+const key = "requires.auth.users"
+
+// A Table holds the configured users. It is immutable but for what Login remembers.
 type Table struct {
-	byName map[string]*entry
-	others bool // `*: true`: any other name is a user without roles
+	byName   map[string]*entry
+	others   bool // `*: true`: any other name is a user without roles
+	policies []string
+	hashes   []string // of all users that have one
+	cache    *cache
 }
 
 type entry struct {
-	user     *auth.User
-	refused  bool // `name: false`
-	password *[sha256.Size]byte
+	user    *auth.User
+	refused bool // `name: false`
+	secret  secret
 }
 
-// Read reads the table from a section with users and tenants. Errors name the user and what was expected.
-func Read(cfg config.Section) (*Table, error) {
-	t := &Table{byName: map[string]*entry{}}
-	raw, ok := cfg.Get("users")
-	if !ok || raw == nil {
-		return t, nil
-	}
-	users, ok := asMap(raw)
-	if !ok {
-		return nil, fmt.Errorf("users must be an object with a user for each name, not %s", kind(raw))
-	}
+// Options are what the strategies differ in.
+type Options struct {
+	Others     bool // the entry `*` counts
+	Privileged bool // see Maker
+}
+
+// Read reads the table from a section with users and tenants. Errors are *auth.ConfigError.
+func Read(cfg config.Section, opt Options) (*Table, error) {
+	t := &Table{byName: map[string]*entry{}, cache: newCache()}
 	features, err := tenantFeatures(cfg)
 	if err != nil {
 		return nil, err
 	}
-	for name, v := range users {
+	raw, _ := cfg.Get("users")
+	users, err := named(raw)
+	if err != nil {
+		return nil, within(key, err)
+	}
+	m := &Maker{Own: []string{"password"}, Privileged: opt.Privileged, features: features}
+	for _, name := range sortedKeys(users) {
+		v := users[name]
 		if name == "*" {
-			b, isBool := v.(bool)
-			if !isBool {
-				return nil, fmt.Errorf("users.*: true or false is expected, not %s", kind(v))
+			b, err := truth(v)
+			if err != nil {
+				return nil, within(key+".*", err)
 			}
-			t.others = b
+			t.others = b && opt.Others
 			continue
 		}
-		e, err := read(name, v, features)
+		e, err := m.entry(name, v)
 		if err != nil {
-			return nil, fmt.Errorf("users.%s: %w", name, err)
+			return nil, within(key+"."+name, err)
 		}
-		if e != nil {
-			t.byName[name] = e
+		if e == nil {
+			continue
+		}
+		t.byName[name] = e
+		if e.secret.hash != "" {
+			t.hashes = append(t.hashes, e.secret.hash)
 		}
 	}
+	t.policies = m.policies
 	return t, nil
 }
 
-// Login returns the user of a name and password. Names are case-sensitive. A user without a password accepts any. Wrong
-// credentials yield an error that wraps auth.ErrCredentials.
-func (t *Table) Login(name, password string) (*auth.User, error) {
-	e, ok := t.byName[name]
-	switch {
-	case ok && e.refused:
-		return nil, fmt.Errorf("%w: user %q is disabled", auth.ErrCredentials, name)
-	case ok && !e.accepts(password):
-		return nil, fmt.Errorf("%w: wrong password for user %q", auth.ErrCredentials, name)
-	case ok:
-		return e.user, nil
-	case t.others && !reserved(name):
+// named returns users by their names. A list is that of CAP for Java: each object says its name.
+func named(raw any) (map[string]any, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	if m, ok := asMap(raw); ok {
+		return m, nil
+	}
+	items, ok := raw.([]any)
+	if !ok {
+		return nil, fmt.Errorf("must be an object with a user for each name, not %s", kind(raw))
+	}
+	out := map[string]any{}
+	for i, it := range items {
+		m, ok := asMap(it)
+		if !ok {
+			return nil, fmt.Errorf("must be an object with a user for each name, or a list of objects with a name, not a list with %s", kind(it))
+		}
+		name, _ := m["name"].(string)
+		if name == "" {
+			return nil, &auth.ConfigError{Key: fmt.Sprintf("[%d].name", i), Message: "is missing"}
+		}
+		if _, twice := out[name]; twice {
+			return nil, &auth.ConfigError{Key: fmt.Sprintf("[%d].name", i), Message: fmt.Sprintf("%q is there twice", name)}
+		}
+		out[name] = m
+	}
+	return out, nil
+}
+
+// entry reads one user; nil for none.
+func (m *Maker) entry(name string, v any) (*entry, error) {
+	if Reserved(name) || name == "" {
+		return nil, fmt.Errorf("%q is no name of a user: it would be taken for somebody else", name)
+	}
+	section := map[string]any{}
+	switch v := v.(type) {
+	case nil:
+		return nil, nil
+	case bool:
+		if !v {
+			return &entry{refused: true}, nil
+		}
+	case string:
+		section["password"] = v
+	default:
+		var ok bool
+		if section, ok = asMap(v); !ok {
+			return nil, fmt.Errorf("true, false or an object with password, roles, tenant, attr and features is expected, not %s", kind(v))
+		}
+	}
+	e := &entry{}
+	var err error
+	if e.user, err = m.User(name, section); err != nil {
+		return nil, err
+	}
+	if e.secret, err = readSecret(section["password"]); err != nil {
+		return nil, within("password", err)
+	}
+	return e, nil
+}
+
+// Errors of Login, which only logs tell from each other.
+var (
+	errWrong    = errors.New("wrong password")
+	errUnknown  = errors.New("unknown user")
+	errDisabled = errors.New("user is disabled")
+)
+
+// Login returns the user of a name and password. Names are case-sensitive. A user without a password accepts any. Wrong credentials yield an error
+// that wraps auth.ErrCredentials, after the same work whether or not there is such a user. Any other error says that nothing was checked.
+func (t *Table) Login(ctx context.Context, name, password string) (*auth.User, error) {
+	e := t.byName[name]
+	if e == nil && t.others && !Reserved(name) {
 		return auth.New(auth.User{ID: name}), nil
 	}
-	return nil, fmt.Errorf("%w: unknown user %q", auth.ErrCredentials, name)
+	if e != nil && !e.refused && e.secret.open {
+		return e.user, nil
+	}
+	ok, err := t.check(ctx, e, name, password)
+	switch {
+	case err != nil:
+		return nil, err
+	case ok:
+		return e.user, nil
+	case e == nil:
+		err = errUnknown
+	case e.refused:
+		err = errDisabled
+	default:
+		err = errWrong
+	}
+	return nil, fmt.Errorf("%w: %w, name %q", auth.ErrCredentials, err, name)
 }
 
 // Names returns the names of the configured users, sorted, without disabled ones.
@@ -94,180 +184,14 @@ func (t *Table) Names() []string {
 	return out
 }
 
-// Known returns the table without the entry for any other name.
-func (t *Table) Known() *Table { return &Table{byName: t.byName} }
-
-// reserved names would be taken for somebody else.
-func reserved(name string) bool {
-	return name == "*" || name == auth.Anonymous.ID || name == auth.Privileged.ID
-}
-
-// accepts compares hashes, in time that does not depend on where they differ.
-func (e *entry) accepts(password string) bool {
-	if e.password == nil {
-		return true
-	}
-	sum := sha256.Sum256([]byte(password))
-	return subtle.ConstantTimeCompare(sum[:], e.password[:]) == 1
-}
-
-// read reads one user; nil for none.
-func read(name string, v any, features map[string][]string) (*entry, error) {
-	switch v := v.(type) {
-	case nil:
-		return nil, nil
-	case bool:
-		if !v {
-			return &entry{refused: true}, nil
-		}
-		return &entry{user: auth.New(auth.User{ID: name})}, nil
-	case string:
-		return object(name, map[string]any{"password": v}, features)
-	}
-	m, ok := asMap(v)
-	if !ok {
-		return nil, fmt.Errorf("true, false or an object with password, roles, tenant, attr and features is expected, not %s", kind(v))
-	}
-	return object(name, m, features)
-}
-
-func object(name string, m map[string]any, features map[string][]string) (*entry, error) {
-	e := &entry{}
-	u := auth.User{ID: name}
-	var roles []string
-	own := false
-	for _, key := range sortedKeys(m) {
-		v := m[key]
-		var err error
-		switch key {
-		case "id", "ID":
-			u.ID, err = text(v)
-		case "password":
-			err = e.setPassword(v)
-		case "tenant":
-			if v != nil {
-				u.Tenant, err = text(v)
-			}
-		case "locale":
-			u.Locale, err = text(v)
-		case "roles":
-			roles, err = names(v)
-		case "features":
-			u.Features, err = names(v)
-			own = v != nil
-		case "attr":
-			u.Attrs, err = attributes(v)
-		case "jwt", "tokenInfo": // what CAP's older mocked users have: tokens are not read here, so these give no rights
-		default:
-			err = fmt.Errorf("unknown property; known are password, roles, tenant, attr, features, locale and id")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", key, err)
-		}
-	}
-	if u.ID == "" {
-		return nil, fmt.Errorf("id: a text is expected")
-	}
-	if !own {
-		u.Features = features[u.Tenant]
-	}
-	switch { // pseudo-roles make a technical user
-	case slices.Contains(roles, auth.RoleInternal):
-		u.Kind = auth.KindInternal
-	case slices.Contains(roles, auth.RoleSystem):
-		u.Kind = auth.KindSystem
-	}
-	e.user = auth.New(u, roles...)
-	return e, nil
-}
-
-func (e *entry) setPassword(v any) error {
-	if v == nil {
-		return nil
-	}
-	s, err := text(v)
-	if err != nil {
-		return err
-	}
-	if s == "" {
-		return fmt.Errorf("is empty; leave it out to accept any password")
-	}
-	sum := sha256.Sum256([]byte(s))
-	e.password = &sum
-	return nil
-}
-
-// attributes reads lists of texts; a single value counts as a list of one.
-func attributes(v any) (map[string][]string, error) {
-	if v == nil {
-		return nil, nil
-	}
-	m, ok := asMap(v)
-	if !ok {
-		return nil, fmt.Errorf("an object with a list of values for each attribute is expected, not %s", kind(v))
-	}
-	out := map[string][]string{}
-	for name, v := range m {
-		values, err := list(v)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		out[name] = values
-	}
-	return out, nil
-}
-
-// list reads a scalar or a list of scalars.
-func list(v any) ([]string, error) {
-	if v == nil {
-		return nil, nil
-	}
-	items, ok := v.([]any)
-	if !ok {
-		items = []any{v}
-	}
-	var out []string
-	for _, it := range items {
-		if it == nil {
-			continue
-		}
-		s, err := text(it)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, s)
-	}
-	return out, nil
-}
-
-// names reads a list of names, or an object whose properties with a true value are the names.
-func names(v any) ([]string, error) {
-	m, ok := asMap(v)
-	if !ok {
-		return list(v)
-	}
-	var out []string
-	for _, name := range sortedKeys(m) {
-		switch v := m[name].(type) {
-		case bool:
-			if v {
-				out = append(out, name)
-			}
-		case nil:
-		default:
-			if s, err := text(v); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			} else if s != "0" && s != "" {
-				out = append(out, name)
-			}
-		}
-	}
-	return out, nil
-}
-
+// tenantFeatures reads the features of tenants: by name, or as the list of CAP for Java.
 func tenantFeatures(cfg config.Section) (map[string][]string, error) {
+	raw, _ := cfg.Get("tenants")
+	tenants, err := named(raw)
+	if err != nil {
+		return nil, within("requires.auth.tenants", err)
+	}
 	out := map[string][]string{}
-	tenants := cfg.Sub("tenants")
 	for name, v := range tenants {
 		m, ok := asMap(v)
 		if !ok {
@@ -275,63 +199,9 @@ func tenantFeatures(cfg config.Section) (map[string][]string, error) {
 		}
 		f, err := names(m["features"])
 		if err != nil {
-			return nil, fmt.Errorf("tenants.%s.features: %w", name, err)
+			return nil, within("requires.auth.tenants."+name+".features", err)
 		}
 		out[name] = f
 	}
 	return out, nil
-}
-
-// text reads a scalar as text.
-func text(v any) (string, error) {
-	switch v := v.(type) {
-	case string:
-		return v, nil
-	case json.Number:
-		return v.String(), nil
-	case bool:
-		return strconv.FormatBool(v), nil
-	case int:
-		return strconv.Itoa(v), nil
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), nil
-	}
-	return "", fmt.Errorf("a text is expected, not %s", kind(v))
-}
-
-func asMap(v any) (map[string]any, bool) {
-	switch v := v.(type) {
-	case map[string]any:
-		return v, true
-	case config.Section:
-		return v, true
-	}
-	return nil, false
-}
-
-func sortedKeys(m map[string]any) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	sort.Strings(out)
-	return out
-}
-
-// kind names a kind of value for messages.
-func kind(v any) string {
-	switch v.(type) {
-	case nil:
-		return "null"
-	case bool:
-		return "a boolean"
-	case string:
-		return "a text"
-	case []any:
-		return "a list"
-	}
-	if _, ok := asMap(v); ok {
-		return "an object"
-	}
-	return strings.TrimPrefix(fmt.Sprintf("a %T", v), "a *")
 }
