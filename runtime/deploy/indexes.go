@@ -18,7 +18,9 @@ import (
 //   - the columns by which the rows at the end of a to-many association or composition are found
 //   - the columns that restrictions compare with the user; with what is grouped and aggregated behind them where the entity says that it is
 //     (@Analytics.Dimension, @Analytics.Measure, @Aggregation.default on elements), so that the index has all of an aggregation
-//   - what @cds.persistence.index.<name>: [a, b] names
+//   - what @cds.persistence.index.<name>: [a, 'b desc'] names
+//
+// Where rows may be sorted by an index, its columns have the place for nulls that queries ask for: first if ascending, last if descending.
 //
 // One that is the beginning of a key or of another index is left out.
 func indexes(m *csn.Model, schema *ddl.Schema, d sqlgen.Dialect) []ddl.Index {
@@ -55,9 +57,13 @@ func indexes(m *csn.Model, schema *ddl.Schema, d sqlgen.Dialect) []ddl.Index {
 // A wanted is an index that something needs.
 type wanted struct {
 	table string
-	cols  []string
+	cols  []string // with descending behind the names of those that descend
 	why   []string
+	// sorts: rows may be read in its order, so it has to have the place for nulls that queries ask for.
+	sorts bool
 }
+
+const descending = " DESC"
 
 type indexer struct {
 	d      sqlgen.Dialect
@@ -77,7 +83,10 @@ func targets(a *csn.Assoc) []*csn.Element {
 }
 
 // add wants an index on elements of an entity, if they are columns of one table.
-func (x *indexer) add(e *csn.Entity, els []*csn.Element, why string) {
+func (x *indexer) add(e *csn.Entity, els []*csn.Element, why string) { x.addSorted(e, els, nil, why) }
+
+// addSorted is add for an index that rows may be sorted by, some columns descending, if desc is not nil.
+func (x *indexer) addSorted(e *csn.Entity, els []*csn.Element, desc map[*csn.Element]bool, why string) {
 	base := e.Table()
 	if base == nil || len(els) == 0 {
 		return
@@ -86,11 +95,14 @@ func (x *indexer) add(e *csn.Entity, els []*csn.Element, why string) {
 	if t == nil {
 		return
 	}
-	w := &wanted{table: t.Name, why: []string{why}}
+	w := &wanted{table: t.Name, why: []string{why}, sorts: desc != nil}
 	for _, el := range els {
 		col := columnOf(e, el)
 		if col == "" || !indexable(t, col) {
 			return
+		}
+		if desc[el] {
+			col += descending
 		}
 		if !slices.Contains(w.cols, col) {
 			w.cols = append(w.cols, col)
@@ -98,6 +110,7 @@ func (x *indexer) add(e *csn.Entity, els []*csn.Element, why string) {
 	}
 	key := w.table + "(" + strings.Join(w.cols, ",")
 	if old := x.byName[key]; old != nil {
+		old.sorts = old.sorts || w.sorts
 		if !x.repeats && !slices.Contains(old.why, why) {
 			old.why = append(old.why, why)
 		}
@@ -143,10 +156,16 @@ func (x *indexer) named(e *csn.Entity) {
 			continue
 		}
 		var els []*csn.Element
+		desc := map[*csn.Element]bool{}
 		for _, it := range a.Value.Items {
-			els = append(els, elementsAt(e, it.Str())...)
+			path, order, _ := strings.Cut(strings.TrimSpace(it.Str()), " ")
+			at := elementsAt(e, path)
+			els = append(els, at...)
+			for _, el := range at {
+				desc[el] = strings.EqualFold(strings.TrimSpace(order), "desc")
+			}
 		}
-		x.add(e, els, "@cds.persistence.index."+name+" of "+e.Name)
+		x.addSorted(e, els, desc, "@cds.persistence.index."+name+" of "+e.Name)
 	}
 }
 
@@ -180,7 +199,7 @@ func (x *indexer) condition(e *csn.Entity, cond cqn.Expr, why string, depth int)
 	x.add(e, own, why)
 	if len(own) > 0 {
 		if more := analytic(e, own); more != nil {
-			x.add(e, append(slices.Clone(own), more...), why+" with what is aggregated")
+			x.addSorted(e, append(slices.Clone(own), more...), map[*csn.Element]bool{}, why+" with what is aggregated")
 		}
 	}
 }
@@ -318,13 +337,35 @@ func (x *indexer) result() []ddl.Index {
 		}
 		cols := make([]string, len(w.cols))
 		for i, c := range w.cols {
-			cols[i] = sqlgen.Quote(c, x.d)
+			cols[i] = x.column(w, c)
 		}
 		slices.Sort(w.why)
 		out = append(out, ddl.Index{Name: indexName(w), Table: w.table, SQL: "(" + strings.Join(cols, ", ") + ")", Why: strings.Join(slices.Compact(w.why), "; ")})
 	}
 	slices.SortFunc(out, func(a, b ddl.Index) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// column returns the SQL of a column of an index.
+func (x *indexer) column(w *wanted, name string) string {
+	name, desc := strings.CutSuffix(name, descending)
+	sql := sqlgen.Quote(name, x.d)
+	if desc {
+		sql += descending
+	}
+	if w.sorts && x.d.Tables().NullsHigh && x.nullable(w.table, name) {
+		sql += map[bool]string{false: " NULLS FIRST", true: " NULLS LAST"}[desc]
+	}
+	return sql
+}
+
+func (x *indexer) nullable(table, name string) bool {
+	for _, c := range x.tables[table].Columns {
+		if c.Name == name {
+			return !c.NotNull
+		}
+	}
+	return false
 }
 
 func begins(long, short *wanted) bool {
@@ -340,7 +381,7 @@ const maxIndexName = 60
 
 // indexName is made of the table and its columns, so that equal indexes have equal names.
 func indexName(w *wanted) string {
-	name := "ix_" + w.table + "_" + strings.Join(w.cols, "_")
+	name := "ix_" + w.table + "_" + strings.ReplaceAll(strings.Join(w.cols, "_"), descending, "_desc")
 	if len(name) <= maxIndexName {
 		return name
 	}

@@ -395,7 +395,7 @@ func (sc *scope) orderList(os []cqn.Order, item func(cqn.Expr) (frag, error)) (s
 			s += " DESC"
 		}
 		first, last := o.NullsFirst, o.NullsLast
-		if sc.t.NullsHigh && !first && !last && !neverNull(o.X, f) {
+		if sc.t.NullsHigh && !first && !last && !sc.neverNull(o.X, f) {
 			first, last = !o.Desc, o.Desc
 		}
 		switch {
@@ -410,10 +410,29 @@ func (sc *scope) orderList(os []cqn.Order, item func(cqn.Expr) (frag, error)) (s
 	return strings.Join(parts, ", "), nil
 }
 
-// neverNull reports whether an item to sort by is a key of the row itself, for which no place for nulls has to be named: an index may serve then.
-func neverNull(x cqn.Expr, f frag) bool {
+// neverNull reports whether an item to sort by is a column of the row itself that has no nulls: a key, or one whose table forbids them. No
+// place for nulls has to be named then, and an index on it may serve whatever place it has for them.
+func (sc *scope) neverNull(x cqn.Expr, f frag) bool {
 	ref, ok := x.(*cqn.Ref)
-	return ok && len(ref.Path) == 1 && f.el != nil && f.el.Key
+	if !ok || len(ref.Path) != 1 || f.el == nil || len(sc.sources) != 1 || sc.sources[0].entity == nil || sc.sources[0].own {
+		return false
+	}
+	src := sc.sources[0]
+	if col, err := src.column(f.el); err != nil || col != f.sql || src.entity.Flat.Lookup(f.el.Name) != f.el { // the same element of another row may be missing
+		return false
+	}
+	return f.el.Key || hasNoNulls(src.entity, f.el)
+}
+
+// hasNoNulls reports whether an element of an entity is a column that its table declares as NOT NULL.
+func hasNoNulls(e *csn.Entity, el *csn.Element) bool {
+	for e.Base != nil {
+		if el = el.Origin; el == nil {
+			return false
+		}
+		e = e.Base
+	}
+	return e.Source == nil && !e.Exists && e.Active == nil && len(e.Union) == 0 && el.NotNull && !el.Virtual && el.Value() == nil && e.Flat.Lookup(el.Name) == el
 }
 
 func (sc *scope) orderItem(x cqn.Expr) (frag, error) {
