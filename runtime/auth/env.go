@@ -20,6 +20,8 @@ type Env struct {
 	Users      UserStore
 	// Client returns the address of the client that sent a request, without a port: that of the connection, or behind trusted proxies what they say.
 	Client func(r *http.Request) string
+	// Trusted reports whether a request comes from a trusted proxy (server.trusted_proxies), whose headers may be believed.
+	Trusted func(r *http.Request) bool
 }
 
 // A Setter is a Strategy that needs an Env. Setup is called once, after the strategy was made and before its first request, and may start

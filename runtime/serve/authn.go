@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cds/runtime/auth"
+	"cds/runtime/config"
 )
 
 // authn is what the server knows of its strategy: what it can do besides Authenticate, found out once.
@@ -70,8 +71,15 @@ func (s *Server) setupStrategy(ctx context.Context, production bool) error {
 func (s *Server) strategyError(err error) error {
 	hint := "see requires.auth in the configuration"
 	var c *auth.ConfigError
-	if errors.As(err, &c) && c.Hint() != "" {
+	var f *config.Error
+	switch {
+	case errors.As(err, &c) && c.Hint() != "":
 		hint = c.Hint()
+	case errors.As(err, &f):
+		if f.Hint != "" {
+			hint = f.Hint
+		}
+		err = errors.New(f.Place + ": " + f.Message)
 	}
 	return &StartError{"auth-config", "authentication kind \"" + s.Kind + "\": " + err.Error(), hint}
 }
@@ -230,7 +238,7 @@ func (l *faultLog) next() (skipped int, ok bool) {
 
 // strategyEnv is what strategies are lent.
 func (s *Server) strategyEnv(_ context.Context, production bool) (*auth.Env, error) {
-	return &auth.Env{Now: s.CDS.Options.Now, Log: s.Log, Production: production, HTTP: outgoingClient(), Files: s.opt.files(), Client: s.client}, nil
+	return &auth.Env{Now: s.CDS.Options.Now, Log: s.Log, Production: production, HTTP: outgoingClient(), Files: s.opt.files(), Client: s.client, Trusted: s.fromProxy}, nil
 }
 
 // client returns the address of the client: that of the connection, or where a trusted proxy is at its other end what the proxies say, up to the first
@@ -240,12 +248,9 @@ func (s *Server) client(req *http.Request) string {
 	if err != nil {
 		return req.RemoteAddr
 	}
-	trusted := func(a netip.Addr) bool {
-		return slices.ContainsFunc(s.limits.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
-	}
 	addr := from.Addr()
 	hops := strings.Split(strings.Join(req.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && trusted(addr); i-- {
+	for i := len(hops) - 1; i >= 0 && s.trusted(addr); i-- {
 		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
@@ -253,4 +258,14 @@ func (s *Server) client(req *http.Request) string {
 		addr = next
 	}
 	return addr.Unmap().WithZone("").String()
+}
+
+func (s *Server) trusted(a netip.Addr) bool {
+	return slices.ContainsFunc(s.limits.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
+}
+
+// fromProxy reports whether a request comes from a trusted proxy.
+func (s *Server) fromProxy(req *http.Request) bool {
+	from, err := netip.ParseAddrPort(req.RemoteAddr)
+	return err == nil && s.trusted(from.Addr())
 }

@@ -79,10 +79,10 @@ func Defaults() config.Section {
 		"requires": map[string]any{
 			"[development]": map[string]any{"auth": map[string]any{"kind": "mocked"}},
 			"db":            map[string]any{"kind": "sqlite"},
-			"kinds": map[string]any{
+			"kinds": kindsByBinding(map[string]any{
 				"mocked": mocked.Defaults(),
 				"sqlite": map[string]any{"credentials": map[string]any{"url": ":memory:"}},
-			},
+			}),
 		},
 		"i18n":   map[string]any{"default_language": "en"},
 		"server": map[string]any{"port": 4004},
@@ -91,7 +91,8 @@ func Defaults() config.Section {
 
 // LoadConfig loads the configuration that Build would use.
 func LoadConfig(opt Options) (*config.Config, error) {
-	c, err := config.Load(config.Options{Dir: opt.files(), Env: opt.environ(), Profiles: opt.Profiles, Defaults: Defaults()})
+	c, err := config.Load(config.Options{Dir: opt.files(), Env: opt.environ(), Profiles: opt.Profiles, Defaults: Defaults(),
+		Mount: os.DirFS, Follow: followedKinds()})
 	if err != nil {
 		return nil, err
 	}
@@ -274,7 +275,10 @@ func (s *Server) appOptions(production bool) cds.AppOptions {
 // chooseStrategy makes the strategy that the configuration names. In production a kind must be named, and the kinds that let anybody in
 // need requires.auth.allowInProduction.
 func (s *Server) chooseStrategy(a *App, production bool) error {
-	sec := s.Config.Sub("requires.auth")
+	if err := s.checkBindings(); err != nil {
+		return err
+	}
+	sec := s.authSection()
 	s.Kind = sec.Str("kind")
 	if s.Kind == "" {
 		return &StartError{"auth-kind-missing", "no authentication kind is configured for profile " + strings.Join(s.Config.Profiles, ", "),

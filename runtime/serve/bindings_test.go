@@ -1,0 +1,66 @@
+package serve_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"cds/parser/csn"
+	"cds/runtime/auth"
+	"cds/runtime/config"
+	"cds/runtime/serve"
+)
+
+// buildAuth builds an application with a strategy that only takes note of its configuration.
+func buildAuth(t *testing.T, file string, env []string, profiles ...string) (config.Section, *serve.Server, error) {
+	t.Helper()
+	var got config.Section
+	app := serve.New(func() (*csn.Model, error) { return &csn.Model{}, nil })
+	note := func(sec config.Section) (auth.Strategy, error) {
+		got = sec
+		return nil, errors.New("enough")
+	}
+	app.Strategies(map[string]serve.NewStrategy{"xsuaa": note, "ias": note, "jwt": note, "mocked": note})
+	s, err := app.Build(t.Context(), serve.Options{FS: fstest.MapFS{".cdsrc.json": {Data: []byte(file)}}, Env: env, Profiles: profiles})
+	return got, s, err
+}
+
+func TestBindings_KindFollows(t *testing.T) {
+	xsuaa := `VCAP_SERVICES={"xsuaa":[{"name":"uaa","label":"xsuaa","credentials":{"clientid":"x"}}]}`
+	ias := `VCAP_SERVICES={"identity":[{"name":"i","label":"identity","credentials":{"clientid":"i"}}]}`
+	both := `VCAP_SERVICES={"identity":[{"name":"i","label":"identity","credentials":{"clientid":"i"}}],"xsuaa":[{"name":"uaa","label":"xsuaa","credentials":{"clientid":"x"}}]}`
+	for _, tt := range []struct {
+		file, env, profile, kind, client, other string
+	}{
+		{`{}`, xsuaa, "production", "xsuaa", "x", ""},
+		{`{}`, ias, "production", "ias", "i", ""},
+		{`{"requires":{"auth":"jwt"}}`, xsuaa, "production", "jwt", "x", ""},
+		{`{"requires":{"auth":"ias","xsuaa":true}}`, both, "production", "ias", "i", "x"},
+		{`{"requires":{"auth":"ias"}}`, both, "production", "ias", "i", ""},
+		{`{}`, xsuaa, "development", "mocked", "", ""},
+	} {
+		sec, _, err := buildAuth(t, tt.file, []string{tt.env}, tt.profile)
+		if sec.Str("kind") != tt.kind || sec.Str("credentials.clientid") != tt.client || sec.Str("xsuaa.credentials.clientid") != tt.other {
+			t.Errorf("%s %s: kind %q, client %q, other %q (%v)", tt.file, tt.profile, sec.Str("kind"), sec.Str("credentials.clientid"), sec.Str("xsuaa.credentials.clientid"), err)
+		}
+	}
+	var start *serve.StartError
+	if _, _, err := buildAuth(t, `{}`, []string{}, "production"); !errors.As(err, &start) || start.Code != "auth-kind-missing" {
+		t.Errorf("nothing bound: %v", err)
+	}
+}
+
+// A binding that is only named must not start a server that then has no credentials, or those of something else.
+func TestBindings_Unresolved(t *testing.T) {
+	const file = `{"requires":{"auth":{"[hybrid]":{"kind":"xsuaa","binding":{"type":"cf","instance":"shop-uaa","key":"k"},"vcap":{"name":"auth"}}}}}`
+	_, _, err := buildAuth(t, file, []string{}, "hybrid")
+	var start *serve.StartError
+	if !errors.As(err, &start) || start.Code != "binding-unresolved" || !strings.Contains(start.Hint, "cds bind --exec") {
+		t.Errorf("got %v", err)
+	}
+	sec, _, _ := buildAuth(t, file, []string{`VCAP_SERVICES={"xsuaa":[{"name":"auth","credentials":{"clientid":"x"}}]}`}, "hybrid")
+	if sec.Str("credentials.clientid") != "x" {
+		t.Errorf("resolved: %v", sec.Keys())
+	}
+}
