@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"slices"
 	"strings"
 	"time"
 )
@@ -58,8 +56,7 @@ func (r *router) byTLS(req *http.Request) bool {
 	if req.TLS != nil {
 		return true
 	}
-	trusted := r.server.limits.TrustedProxies
-	if len(trusted) == 0 {
+	if len(r.server.limits.TrustedProxies) == 0 {
 		return false
 	}
 	proto := req.Header.Get("X-Forwarded-Proto")
@@ -69,6 +66,5 @@ func (r *router) byTLS(req *http.Request) bool {
 	if !strings.EqualFold(strings.TrimSpace(proto), "https") {
 		return false
 	}
-	from, err := netip.ParseAddrPort(req.RemoteAddr)
-	return err == nil && slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(from.Addr().Unmap()) })
+	return r.server.fromProxy(req)
 }
