@@ -4,11 +4,13 @@ package settings
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"cds/runtime/auth"
 	"cds/runtime/config"
 )
 
@@ -16,15 +18,15 @@ import (
 type Reader struct {
 	Config config.Section
 	Path   string // of the section, such as requires.auth
-	errs   *[]*config.Error
+	errs   *[]error
 }
 
 // New returns a reader of the section at a path.
 func New(cfg config.Section, path string) *Reader {
-	return &Reader{Config: cfg, Path: path, errs: new([]*config.Error)}
+	return &Reader{Config: cfg, Path: path, errs: new([]error)}
 }
 
-// Err returns the first error, a *config.Error; nil if there was none.
+// Err returns the first error, a *config.Error or *auth.ConfigError; nil if there was none.
 func (r *Reader) Err() error {
 	if len(*r.errs) == 0 {
 		return nil
@@ -35,6 +37,11 @@ func (r *Reader) Err() error {
 // Fail adds an error at a key ("" for the section itself).
 func (r *Reader) Fail(key, hint, format string, args ...any) {
 	*r.errs = append(*r.errs, &config.Error{Code: "config-auth", Place: r.At(key), Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// Missing adds the error that a key is needed: why completes "is missing: ", example is a value as JSON.
+func (r *Reader) Missing(key, why, example string) {
+	*r.errs = append(*r.errs, auth.Missing(r.At(key), why, example))
 }
 
 // At returns the whole path of a key.
@@ -77,12 +84,30 @@ func (r *Reader) List(key string) []any {
 	}
 }
 
-// Known refuses keys that nothing reads: a misspelt one would be ignored in silence.
+// Known refuses keys that nothing reads: a misspelt one would be ignored in silence. A key in lower case stands for the one that is meant, since variables
+// of the environment that are written in upper case come like that. Call it before anything is read.
 func (r *Reader) Known(keys ...string) {
+	var own config.Section // a copy, once something is renamed
 	for _, k := range r.Config.Keys() {
-		if !slices.Contains(keys, k) {
-			r.Fail(k, "known are "+strings.Join(keys, ", "), "unknown key")
+		if slices.Contains(keys, k) {
+			continue
 		}
+		i := slices.IndexFunc(keys, func(known string) bool { return strings.ToLower(known) == k })
+		switch {
+		case i < 0:
+			r.Fail(k, "known are "+strings.Join(keys, ", "), "unknown key")
+		case r.Has(keys[i]):
+			r.Fail(k, "write the variable as cds_"+strings.ReplaceAll(r.At(keys[i]), ".", "_"), "is there as %s too", keys[i])
+		default:
+			if own == nil {
+				own = maps.Clone(r.Config)
+			}
+			own[keys[i]] = own[k]
+			delete(own, k)
+		}
+	}
+	if own != nil {
+		r.Config = own
 	}
 }
 
