@@ -120,6 +120,7 @@ var bothDatabases = []struct {
 	{"times of one transaction", TestTimesOfOneTransaction},
 	{"assertions", TestAssertions},
 	{"targets of nested rows", TestDeepTargets},
+	{"field control", TestFieldControl},
 	{"deletion of many", TestRemoveMany},
 	{"native SQL", TestNative},
 	{"assertions of updates", TestAssertionsOfUpdates},

@@ -3,6 +3,7 @@ package generic
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -13,7 +14,7 @@ import (
 // after the write and before the commit, so it may follow paths and ask for the existence of other rows. It is the model's own question
 // and is read with the definer's right.
 type assertion struct {
-	el   *csn.Element // that it stands at
+	el   *csn.Element // that it stands at; nil for the entity
 	on   *csn.Entity  // whose elements it names
 	expr cqn.Expr     // the message, null if all is well; or a condition
 	code string
@@ -22,7 +23,7 @@ type assertion struct {
 
 // assertionsOf returns the assertions of an entity.
 func assertionsOf(e *csn.Entity) []*assertion {
-	var out []*assertion
+	out := ofEntity(e)
 	for _, el := range e.Flat {
 		if el.ForeignKey != nil {
 			continue // it stands at the association too
@@ -30,13 +31,56 @@ func assertionsOf(e *csn.Entity) []*assertion {
 		if on, a := declared(e, el, "assert"); a != nil && a.Kind == cqn.AnnoExpr && a.Expr != nil {
 			out = append(out, &assertion{el, on, a.Expr, "ASSERT", message(el, "assert", "The value is not allowed.")})
 		}
-		if on, a := declared(e, el, "mandatory"); a != nil && a.Kind == cqn.AnnoExpr && a.Expr != nil && el.Assoc() == nil {
-			missing := cqn.Expr(&cqn.Unary{Op: cqn.IsNull, X: cqn.NewRef(nameOn(el, on))})
-			ok := &cqn.Unary{Op: cqn.Not, X: &cqn.Binary{Op: cqn.And, L: a.Expr, R: missing}}
-			out = append(out, &assertion{el, on, ok, "ASSERT_MANDATORY", message(el, "mandatory", "Provide the missing value.")})
+		if on, a := declared(e, el, "mandatory"); a != nil && a.Kind == cqn.AnnoExpr && a.Expr != nil {
+			out = append(out, &assertion{el, on, filled(el, on, a.Expr), "ASSERT_MANDATORY", message(el, "mandatory", "Provide the missing value.")})
+		}
+		if on, must := controlledBy(e, el, 7); must != nil {
+			out = append(out, &assertion{el, on, filled(el, on, must), "ASSERT_MANDATORY", message(el, "mandatory", "Provide the missing value.")})
 		}
 	}
 	return out
+}
+
+// ofEntity returns the assertion that stands at the entity itself, as a list of one or none.
+func ofEntity(e *csn.Entity) []*assertion {
+	a := e.Annotations.Get("assert")
+	if a == nil || a.Kind != cqn.AnnoExpr || a.Expr == nil {
+		return nil
+	}
+	text := e.Annotations.Get("assert.message").Str()
+	if text == "" {
+		text = "The values are not allowed together."
+	}
+	on := e
+	for on.Base != nil { // the names in it are those of the entity that it was written for
+		b := on.Base.Annotations.Get("assert")
+		if b == nil || b.Text != a.Text {
+			break
+		}
+		on, a = on.Base, b
+	}
+	return []*assertion{{nil, on, a.Expr, "ASSERT", text}}
+}
+
+// filled returns the condition that an element has a value where a condition holds.
+func filled(el *csn.Element, on *csn.Entity, where cqn.Expr) cqn.Expr {
+	var missing cqn.Expr
+	names := []*csn.Element{el}
+	if a := el.Assoc(); a != nil {
+		names = a.FK
+	}
+	for _, n := range names {
+		null := cqn.Expr(&cqn.Unary{Op: cqn.IsNull, X: cqn.NewRef(nameOn(n, on))})
+		if missing == nil {
+			missing = null
+		} else {
+			missing = &cqn.Binary{Op: cqn.Or, L: missing, R: null}
+		}
+	}
+	if missing == nil {
+		return &cqn.Lit{Value: cqn.Bool(true)}
+	}
+	return &cqn.Unary{Op: cqn.Not, X: &cqn.Binary{Op: cqn.And, L: where, R: missing}}
 }
 
 // declared finds the entity that an annotation with an expression was written for: the names in it are the names there. Projections inherit
@@ -140,8 +184,8 @@ func (h *handlers) assertRow(ctx context.Context, r *cds.RawRequest, t touched) 
 			return cds.Reject(501, "501", "Assertions on %q need its keys.", t.e.Name)
 		}
 		sel := &cqn.Select{From: &cqn.From{Path: cqn.NewRef(on.Name)}, Where: where}
-		for _, a := range list[:n] {
-			sel.Columns = append(sel.Columns, cqn.Column{X: a.expr, As: "a_" + a.el.Name + "_" + a.code})
+		for i, a := range list[:n] {
+			sel.Columns = append(sel.Columns, cqn.Column{X: a.expr, As: "a" + strconv.Itoa(i)})
 		}
 		res, err := cds.DB(ctx).Run(ctx, sel)
 		if err != nil {
@@ -149,7 +193,11 @@ func (h *handlers) assertRow(ctx context.Context, r *cds.RawRequest, t touched) 
 		}
 		if len(res.Rows) == 1 {
 			for i, a := range list[:n] {
-				a.report(r, res.Rows[0].Fields()[i].Value, sub(t.path, a.el.Name))
+				target := t.path
+				if a.el != nil {
+					target = sub(t.path, a.el.Name)
+				}
+				a.report(r, res.Rows[0].Fields()[i].Value, target)
 			}
 		}
 		list = list[n:]
@@ -173,7 +221,7 @@ func (a *assertion) report(r *cds.RawRequest, v cqn.Value, target string) {
 	r.Collect(&cds.Error{Status: 400, Code: a.code, Message: text, Target: target})
 }
 
-// conditionallyReadOnly returns the elements with @readonly: (condition): they keep their value in rows for which that holds.
+// conditionallyReadOnly returns the elements with @readonly: (condition), or a field control that says so: they keep their value in rows for which that holds.
 func conditionallyReadOnly(e *csn.Entity) []*assertion {
 	var out []*assertion
 	for _, el := range e.Flat {
@@ -182,6 +230,9 @@ func conditionallyReadOnly(e *csn.Entity) []*assertion {
 		}
 		if on, a := declared(e, el, "readonly"); a != nil && a.Kind == cqn.AnnoExpr && a.Expr != nil {
 			out = append(out, &assertion{el: el, on: on, expr: a.Expr})
+		}
+		if on, not := controlledBy(e, el, 0, 1); not != nil {
+			out = append(out, &assertion{el: el, on: on, expr: not})
 		}
 	}
 	return out

@@ -27,13 +27,13 @@ func readOnly(el *csn.Element) bool {
 		return false // keys are needed to address rows
 	}
 	return anno(el, "readonly").True() || anno(el, "Core.Computed").True() || anno(el, "cds.on.insert") != nil || anno(el, "cds.on.update") != nil ||
-		anno(el, "Common.FieldControl").Str() == "ReadOnly"
+		controlled(el, 0, 1)
 }
 
 // mandatory tells elements that must have a value. Foreign keys inherit it from their association.
 func mandatory(el *csn.Element) bool {
 	a := anno(el, "mandatory")
-	return (a.True() || anno(el, "Common.FieldControl").Str() == "Mandatory") && !readOnly(el)
+	return (a.True() || controlled(el, 7)) && !readOnly(el)
 }
 
 // stored tells elements that a write through e can set: those that lead to a column of a table.
