@@ -85,9 +85,9 @@ func (t *Table) check(ctx context.Context, e *entry, name, pw string) (bool, err
 	return ok, nil
 }
 
-// A cache remembers for a moment which passwords were right, since checking a hash takes as long as a whole request should. It keeps keyed digests, with a
+// A Cache remembers for a moment which passwords were right, since checking a hash takes as long as a whole request should. It keeps keyed digests, with a
 // key that never leaves the process, and nothing of wrong passwords.
-type cache struct {
+type Cache struct {
 	secret [sha256.Size]byte
 	now    func() time.Time
 	mu     sync.Mutex
@@ -101,14 +101,31 @@ const (
 	cacheSize = 1000
 )
 
-func newCache() *cache {
-	c := &cache{now: time.Now, until: map[digest]time.Time{}}
+// NewCache returns an empty cache.
+func NewCache() *Cache {
+	c := &Cache{now: time.Now, until: map[digest]time.Time{}}
 	rand.Read(c.secret[:]) // never fails
 	return c
 }
 
+// Clock sets what the time is read from; before the first use.
+func (c *Cache) Clock(now func() time.Time) { c.now = now }
+
+// Verify is password.Verify for the hash of a name, unless it was right lately. The error says that nothing was checked.
+func (c *Cache) Verify(ctx context.Context, name, hash, pw string) (bool, error) {
+	known := c.key(name, hash, sha256.Sum256([]byte(pw)))
+	if c.has(known) {
+		return true, nil
+	}
+	ok, _, err := password.Default.Verify(ctx, hash, pw)
+	if ok = ok && err == nil; ok {
+		c.put(known)
+	}
+	return ok, err
+}
+
 // key is the digest of what was checked.
-func (c *cache) key(name, hash string, sum digest) (d digest) {
+func (c *Cache) key(name, hash string, sum digest) (d digest) {
 	h := hmac.New(sha256.New, c.secret[:])
 	var lengths [16]byte
 	binary.BigEndian.PutUint64(lengths[:8], uint64(len(name)))
@@ -122,19 +139,19 @@ func (c *cache) key(name, hash string, sum digest) (d digest) {
 }
 
 // pick chooses one of n for a name.
-func (c *cache) pick(name string, n int) int {
+func (c *Cache) pick(name string, n int) int {
 	d := c.key(name, "", digest{})
 	return int(binary.BigEndian.Uint64(d[:8]) % uint64(n))
 }
 
-func (c *cache) has(d digest) bool {
+func (c *Cache) has(d digest) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	until, ok := c.until[d]
 	return ok && c.now().Before(until)
 }
 
-func (c *cache) put(d digest) {
+func (c *Cache) put(d digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()

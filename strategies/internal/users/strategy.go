@@ -30,7 +30,7 @@ func NewStrategy(t *Table, tame bool) *Strategy {
 // Setup implements auth.Setter.
 func (s *Strategy) Setup(_ context.Context, env *auth.Env) error {
 	s.env = env
-	s.users.cache.now = env.Now
+	s.users.cache.Clock(env.Now)
 	s.guard = nil
 	if !s.tame || env.Production {
 		s.guard = newGuard(env.Now)

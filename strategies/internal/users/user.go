@@ -33,7 +33,7 @@ func (m *Maker) User(name string, section map[string]any) (*auth.User, error) {
 			continue
 		}
 		if err := d.set(key, section[key]); err != nil {
-			return nil, within(key, err)
+			return nil, Within(key, err)
 		}
 	}
 	if d.policies {
@@ -145,8 +145,8 @@ func Reserved(name string) bool {
 	return name == "*" || name == auth.Anonymous.ID || name == auth.Privileged.ID
 }
 
-// within puts a key before that of an error.
-func within(key string, err error) error {
+// Within returns the error with a key before its own. What is no *auth.ConfigError becomes one.
+func Within(key string, err error) error {
 	var ce *auth.ConfigError
 	if errors.As(err, &ce) {
 		c := *ce

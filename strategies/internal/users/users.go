@@ -23,7 +23,7 @@ type Table struct {
 	others   bool // `*: true`: any other name is a user without roles
 	policies []string
 	hashes   []string // of all users that have one
-	cache    *cache
+	cache    *Cache
 }
 
 type entry struct {
@@ -40,7 +40,7 @@ type Options struct {
 
 // Read reads the table from a section with users and tenants. Errors are *auth.ConfigError.
 func Read(cfg config.Section, opt Options) (*Table, error) {
-	t := &Table{byName: map[string]*entry{}, cache: newCache()}
+	t := &Table{byName: map[string]*entry{}, cache: NewCache()}
 	features, err := tenantFeatures(cfg)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func Read(cfg config.Section, opt Options) (*Table, error) {
 	raw, _ := cfg.Get("users")
 	users, err := named(raw)
 	if err != nil {
-		return nil, within(key, err)
+		return nil, Within(key, err)
 	}
 	m := &Maker{Own: []string{"password"}, Privileged: opt.Privileged, features: features}
 	for _, name := range sortedKeys(users) {
@@ -56,14 +56,14 @@ func Read(cfg config.Section, opt Options) (*Table, error) {
 		if name == "*" {
 			b, err := truth(v)
 			if err != nil {
-				return nil, within(key+".*", err)
+				return nil, Within(key+".*", err)
 			}
 			t.others = b && opt.Others
 			continue
 		}
 		e, err := m.entry(name, v)
 		if err != nil {
-			return nil, within(key+"."+name, err)
+			return nil, Within(key+"."+name, err)
 		}
 		if e == nil {
 			continue
@@ -134,7 +134,7 @@ func (m *Maker) entry(name string, v any) (*entry, error) {
 		return nil, err
 	}
 	if e.secret, err = readSecret(section["password"]); err != nil {
-		return nil, within("password", err)
+		return nil, Within("password", err)
 	}
 	return e, nil
 }
@@ -189,7 +189,7 @@ func tenantFeatures(cfg config.Section) (map[string][]string, error) {
 	raw, _ := cfg.Get("tenants")
 	tenants, err := named(raw)
 	if err != nil {
-		return nil, within("requires.auth.tenants", err)
+		return nil, Within("requires.auth.tenants", err)
 	}
 	out := map[string][]string{}
 	for name, v := range tenants {
@@ -199,7 +199,7 @@ func tenantFeatures(cfg config.Section) (map[string][]string, error) {
 		}
 		f, err := names(m["features"])
 		if err != nil {
-			return nil, within("requires.auth.tenants."+name+".features", err)
+			return nil, Within("requires.auth.tenants."+name+".features", err)
 		}
 		out[name] = f
 	}
