@@ -31,6 +31,7 @@ type app struct {
 	served        []func(context.Context) error
 	shutdown      []func()
 	streams       atomic.Int32 // answers that flow while they are read
+	spooled       atomic.Int64 // bytes of room for media data in temporary files
 }
 
 // NewApp compiles the policy of a model and makes an App without handlers. The list has what the policy compiler found; with errors

@@ -89,7 +89,12 @@ func coerce(v Value, t *csn.Builtin) (out Value, ok bool) {
 		return toMoment(v, cqn.KindDateTime, "2006-01-02T15:04:05Z")
 	case csn.Timestamp:
 		return toMoment(v, cqn.KindTimestamp, "2006-01-02T15:04:05.000Z")
-	case csn.Binary, csn.LargeBinary:
+	case csn.LargeBinary:
+		if v.Kind() == cqn.KindBlob {
+			return v, true
+		}
+		return toBytes(v)
+	case csn.Binary:
 		return toBytes(v)
 	}
 	return v, true // Map, Vector: kept as they are

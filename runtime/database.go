@@ -49,6 +49,10 @@ func (t *unit) run(ctx context.Context, q cqn.Query, user *User) (*Result, error
 		return rowsResult(q, rows), err
 	case *cqn.Insert:
 		for _, row := range q.Rows {
+			row, err := t.whole(ctx, row)
+			if err != nil {
+				return nil, err
+			}
 			n, err := t.write(ctx, &cqn.Insert{Into: q.Into, Rows: []*Row{row}}, g, user, row)
 			if err != nil {
 				return nil, err
@@ -57,7 +61,12 @@ func (t *unit) run(ctx context.Context, q cqn.Query, user *User) (*Result, error
 		}
 		return res, nil
 	case *cqn.Update:
-		n, err := t.write(ctx, q, g, user, q.Data)
+		c := *q
+		var err error
+		if c.Data, err = t.whole(ctx, q.Data); err != nil {
+			return nil, err
+		}
+		n, err := t.write(ctx, &c, g, user, c.Data)
 		res.Affected = n
 		return res, err
 	case *cqn.Delete:
@@ -78,6 +87,10 @@ func (t *unit) upsert(ctx context.Context, q *cqn.Upsert, user *User) (*Result, 
 	}
 	res := &Result{Count: -1}
 	for _, row := range q.Rows {
+		row, err := t.whole(ctx, row)
+		if err != nil {
+			return nil, err
+		}
 		where := KeyFilter(e, row)
 		if where == nil {
 			return nil, Reject(400, "400", "Upsert of %q needs all keys.", e.Name)

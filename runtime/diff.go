@@ -45,7 +45,7 @@ func (r *RawRequest) Diff(ctx context.Context) ([]RowDiff, error) {
 			}
 		}
 	}
-	res, err := r.Execute(ctx, sub)
+	res, err := r.ReadLarge(ctx, sub)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (r *RawRequest) diffRow(old, data *Row) RowDiff {
 		if c, err := Convert(el, was, f.Name); err == nil {
 			was = c
 		}
-		if was.IsNull() != now.IsNull() || was.Format() != now.Format() {
+		if was.IsNull() != now.IsNull() || was.Format() != now.Format() || was.Blob() != now.Blob() {
 			d.Changes = append(d.Changes, Change{f.Name, was, now})
 		}
 	}

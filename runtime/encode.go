@@ -68,6 +68,7 @@ const (
 	formJSON
 	formArray
 	formStream
+	formLink // a URL of media data
 	formNested
 	formChild
 )
@@ -132,7 +133,10 @@ func newRowCodec(cols []sqlgen.Column, f Format) *rowCodec {
 		default:
 			k.form, k.scale = formOf(c.Type)
 			k.plain = c.Element == nil && !strings.HasSuffix(c.Name, countSuffix)
-			if k.form == formStream {
+			if f.OData && isLink(c.Element) {
+				k.form = formLink
+			}
+			if k.form == formStream || k.form == formLink {
 				k.media = c.MediaType
 				k.mediaType = mediaType(c.Element)
 			}
@@ -176,7 +180,7 @@ func (rc *rowCodec) write(dst []byte, rows db.Rows, f Format, w *holes) []byte {
 			continue
 		}
 		switch c.form {
-		case formStream:
+		case formStream, formLink:
 			dst = c.stream(dst, rows, f)
 			continue
 		case formChild:
@@ -211,10 +215,14 @@ func tagText(dst []byte, at int) []byte {
 	return dst
 }
 
-// stream writes what stands for a media stream: only its media type.
+// stream writes what stands for a media stream: its media type, and where it is if that is somewhere else.
 func (c *codec) stream(dst []byte, rows db.Rows, f Format) []byte {
-	if !f.OData || rows.IsNull(c.index) && c.media < 0 && c.mediaType == "" {
+	if !f.OData || rows.IsNull(c.index) && (c.form == formLink || c.media < 0 && c.mediaType == "") {
 		return dst
+	}
+	if c.form == formLink {
+		dst = append(jsonw.String(dst, c.name+"@odata.mediaReadLink"), ':')
+		dst = append(jsonw.String(dst, rows.Text(c.index)), ',')
 	}
 	dst = jsonw.String(dst, c.name+"@odata.mediaContentType")
 	dst = append(dst, ':')

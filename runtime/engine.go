@@ -2,6 +2,7 @@ package cds
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -96,7 +97,15 @@ func (t *unit) write(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User
 		return 0, err
 	}
 	t.app.logStatement(ctx, p.SQL, len(binds))
-	return tx.Exec(ctx, db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous})
+	stmt := db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous}
+	if len(p.Blobs) == 0 {
+		return tx.Exec(ctx, stmt)
+	}
+	b, ok := tx.(db.BlobTx)
+	if !ok {
+		return 0, errors.New("the database keeps rows by number, but its driver cannot write large values there")
+	}
+	return b.ExecBlobs(ctx, stmt, p.Blobs)
 }
 
 func (t *unit) reader(ctx context.Context, tx db.Tx, u *User, buf *buffers) reader {

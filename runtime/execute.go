@@ -120,6 +120,9 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert, waits bool) (*Re
 	}
 	res := &Result{Count: -1}
 	for _, row := range q.Rows {
+		if row, err = r.state.unit.whole(ctx, row); err != nil {
+			return nil, err
+		}
 		later := check != nil
 		if check != nil { // before the insert where possible, so that a key collision tells nothing to those who may not insert
 			ok, err := r.holds(check, row, e)
@@ -137,7 +140,7 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert, waits bool) (*Re
 		}
 		one := &cqn.Insert{Into: q.Into, Rows: []*Row{row}}
 		n := int64(1)
-		if waits {
+		if waits && !hasBlob(row) {
 			err = r.state.unit.writeLater(ctx, e, one, r.state.guard, r.User, row)
 		} else if n, err = r.state.unit.write(ctx, one, r.state.guard, r.User, row); err != nil {
 			err = conflict(e, err)
@@ -195,7 +198,15 @@ func (r *RawRequest) update(ctx context.Context, q *cqn.Update) (*Result, error)
 			return &Result{Count: -1}, nil
 		}
 	}
-	n, err := r.state.unit.write(ctx, q, r.state.guard, r.User, q.Data)
+	data, err := r.state.unit.whole(ctx, q.Data)
+	if err != nil {
+		return nil, err
+	}
+	if data != q.Data {
+		c := *q
+		c.Data, q = data, &c
+	}
+	n, err := r.state.unit.write(ctx, q, r.state.guard, r.User, data)
 	if err != nil {
 		return nil, conflict(e, err)
 	}

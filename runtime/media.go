@@ -1,11 +1,11 @@
 package cds
 
 import (
-	"bytes"
 	"context"
 	"io"
 
 	"cds/parser/cqn"
+	"cds/parser/csn"
 )
 
 // Media is a reference to an element with media data (LargeBinary) of entity E. Rows never carry it: it is read and written by itself. Generated
@@ -20,55 +20,80 @@ func NewMedia[E any](service, entity, element string) Media[E] {
 // Path returns the name of the element.
 func (m Media[E]) Path() string { return m.element }
 
-// maxMedia bounds media data written from code; the database keeps it in one piece.
-const maxMedia = 1 << 30
-
-// Open returns the data of the row that key selects, through the service: a hidden row is a 404 like a missing one. No data is an empty reader.
+// Open returns the data of the row that key selects, through the service: a hidden row is a 404 like a missing one. No data is an empty reader. Close
+// gives back the room of data that are too many for memory.
 func (m Media[E]) Open(ctx context.Context, key Pred[E]) (io.ReadCloser, error) {
 	if err := key.check(); err != nil {
 		return nil, err
 	}
-	res, err := inService(m.service).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(m.entity)}, Where: key.x, One: true,
-		Columns: []cqn.Column{{X: ref(m.element)}}})
+	return openMedia(ctx, m.service, m.entity, m.element, key.x)
+}
+
+func openMedia(ctx context.Context, service, entity, element string, where cqn.Expr) (io.ReadCloser, error) {
+	s, err := inService(service).find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := s.App.Model.Entity(entity)
+	if e == nil || e.Element(element) == nil {
+		return nil, Reject(404, "404", "Not Found")
+	}
+	q := &cqn.Select{From: &cqn.From{Path: cqn.NewRef(entity)}, Where: where, One: true, Columns: append(keysToRead(e), cqn.Column{X: cqn.NewRef(element)})}
+	r := &RawRequest{Event: "READ", Target: e, Path: []*csn.Entity{e}, Query: q, Media: &MediaRead{Element: e.Element(element)}}
+	res, err := s.Dispatch(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	if len(res.Rows) == 0 {
 		return nil, Reject(404, "404", "Not Found")
 	}
-	var data []byte
-	if v := res.Rows[0].Value(m.element); !v.IsNull() {
-		if data, err = mediaBytes(v); err != nil {
-			return nil, err
-		}
+	v := res.Rows[0].Value(element)
+	data, err := OpenMedia(v)
+	if err != nil {
+		ReleaseMedia(v)
+		return nil, err
 	}
-	return io.NopCloser(bytes.NewReader(data)), nil
+	return &released{data, v}, nil
 }
 
-func mediaBytes(v Value) ([]byte, error) {
-	var b []byte
-	err := scanValue(&b, v)
-	return b, err
+func keysToRead(e *csn.Entity) []cqn.Column {
+	if len(e.Keys) == 0 {
+		return nil
+	}
+	return keyColumns(e)
+}
+
+// A released gives back the room of its data when it is closed.
+type released struct {
+	io.ReadCloser
+	v Value
+}
+
+// Close implements io.Closer.
+func (r *released) Close() error {
+	err := r.ReadCloser.Close()
+	ReleaseMedia(r.v)
+	return err
 }
 
 // Save writes the data of the row that key selects, through the service; nil removes it. A row that is not there, or that the user may not change, is
-// an error.
+// an error. data are read to their end before the row is written.
 func (m Media[E]) Save(ctx context.Context, key Pred[E], data io.Reader) error {
 	if err := key.check(); err != nil {
 		return err
 	}
+	s, err := inService(m.service).find(ctx)
+	if err != nil {
+		return err
+	}
 	v := cqn.Null
 	if data != nil {
-		b, err := io.ReadAll(io.LimitReader(data, maxMedia+1))
-		if err != nil {
+		if v, err = s.App.Spool(ctx, data, maxMedia); err != nil {
 			return err
 		}
-		if len(b) > maxMedia {
-			return Reject(413, "413", "The data are larger than %d bytes.", maxMedia)
-		}
-		v = cqn.Bytes(b)
+		defer ReleaseMedia(v)
 	}
-	res, err := inService(m.service).Run(ctx, &cqn.Update{Entity: cqn.NewRef(m.entity), Where: key.x, Data: cqn.NewRow(cqn.Field{Name: m.element, Value: v})})
+	res, err := s.Run(ctx, &cqn.Update{Entity: cqn.NewRef(m.entity), Where: key.x, Data: cqn.NewRow(cqn.Field{Name: m.element, Value: v})})
 	if err != nil {
 		return err
 	}
@@ -76,4 +101,32 @@ func (m Media[E]) Save(ctx context.Context, key Pred[E], data io.Reader) error {
 		return Reject(404, "404", "Not Found")
 	}
 	return nil
+}
+
+// In returns the data that a row brings: of the data of a write in a before- or on-handler, of an answer in an after-handler of a READ of the element. ok
+// is false if it brings none. The data can be read by several handlers, unless an on-handler answers what can be read once.
+func (m Media[E]) In(row *E) (data io.ReadCloser, size int64, ok bool) {
+	x, is := any(row).(interface{ ext() *Ext })
+	if !is {
+		return nil, 0, false
+	}
+	v, has := x.ext().Extra(m.element)
+	if !has || v.IsNull() {
+		return nil, 0, false
+	}
+	data, err := OpenMedia(v)
+	return data, MediaSize(v), err == nil
+}
+
+// Set gives a row its data: what a write is to store in place of what was sent, or what an on-handler answers to a READ of the element. They are read when they
+// are written or sent, which for an answer is when the transaction has ended. size is -1 if it is not known. nil is no data.
+func (m Media[E]) Set(row *E, data io.Reader, size int64) {
+	if x, is := any(row).(interface{ ext() *Ext }); is {
+		x.ext().SetExtra(m.element, MediaValue(data, size))
+	}
+}
+
+// Wanted reports whether a READ asks for the data of this element: it is then one of a single row, and an on-handler answers with Set.
+func (m Media[E]) Wanted(r *RawRequest) bool {
+	return r.Media != nil && r.Media.Element != nil && r.Media.Element.Name == m.element
 }

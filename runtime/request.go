@@ -45,6 +45,8 @@ type RawRequest struct {
 	// Stream, if not nil, takes the first rows of a READ with Format whose answer is long (256 kB), while further ones are read. Result.JSON is
 	// what follows them. Messages are for headers: a request that has some by then is not streamed.
 	Stream RowWriter
+	// Media, if not nil, asks a READ of one row for the data of one of its elements in a form that needs no memory.
+	Media *MediaRead
 	// IfMatch and IfNoneMatch are the entity tags sent by the client; nil for none.
 	IfMatch, IfNoneMatch []string
 	// MustExist makes an UPDATE of a missing row 404; without it PUT creates.

@@ -104,6 +104,15 @@ func (f Format) AppendRow(dst []byte, e *csn.Entity, row *Row) []byte {
 				el = e.Elements.Lookup(fd.Name)
 			}
 		}
+		if f.OData && isLink(el) {
+			if !fd.Value.IsNull() {
+				dst = jsonw.Name(dst, fd.Name+"@odata.mediaReadLink")
+				dst = f.AppendValue(dst, el, fd.Value)
+				dst = jsonw.Name(dst, fd.Name+"@odata.mediaContentType")
+				dst = f.AppendValue(dst, nil, streamType(el, row))
+			}
+			continue
+		}
 		if el != nil && isStream(el) {
 			if f.OData {
 				dst = jsonw.Name(dst, fd.Name+"@odata.mediaContentType")
@@ -127,6 +136,15 @@ const countSuffix = "@odata.count"
 func isStream(el *csn.Element) bool {
 	t := el.Scalar()
 	return t != nil && t.Kind == csn.LargeBinary
+}
+
+// isLink tells elements with the URL of media data that are somewhere else: @Core.IsURL with @Core.MediaType. OData shows them as streams.
+func isLink(el *csn.Element) bool {
+	if el == nil || el.Annotations.Get("Core.IsURL") == nil {
+		return false
+	}
+	t := el.Scalar()
+	return t != nil && (t.Kind == csn.String || t.Kind == csn.LargeString) && el.Annotations.Is("Core.IsURL") && el.Annotations.Get("Core.MediaType") != nil
 }
 
 // streamType returns the media type of a stream: constant, or the value of the element that @Core.MediaType names.

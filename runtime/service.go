@@ -52,6 +52,10 @@ type AppOptions struct {
 	// PageDefault and PageMax are the page sizes where no @cds.query.limit says otherwise; 0 means 1000.
 	PageDefault, PageMax int
 	Drafts               DraftOptions
+	// SpoolDir is where media data that are too large for memory stay for the moment; "" for the system's folder for temporary files. Spool bounds all of
+	// them together in bytes; 0 means 1 GB. Beyond it requests are answered by 503.
+	SpoolDir string
+	Spool    int64
 }
 
 // An App is a served model: services with handlers, one policy, one database. Handlers are registered before Start; after it the

@@ -29,11 +29,12 @@ type unit struct {
 	writing bool
 	first   *RawRequest // the outermost request
 
-	mu    sync.Mutex // handlers may start goroutines; a db.Tx serves one at a time
-	tx    db.Tx
-	ended bool
-	hooks *hooks // nil as long as nobody asked for any
-	later []laterWrite
+	mu     sync.Mutex // handlers may start goroutines; a db.Tx serves one at a time
+	tx     db.Tx
+	ended  bool
+	hooks  *hooks // nil as long as nobody asked for any
+	later  []laterWrite
+	spools []*Spool // to be closed at the end
 }
 
 // nowForm is the form of $now: a Timestamp.
@@ -131,6 +132,9 @@ func (t *unit) finish(ok bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended = true
+	for _, s := range t.spools {
+		defer func() { _ = s.Close() }() // after the commit; nothing is lost with it
+	}
 	tx := t.tx
 	if tx == nil {
 		return nil

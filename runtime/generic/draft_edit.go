@@ -103,7 +103,7 @@ func (c *copier) copy(ctx context.Context, e *csn.Entity, at *cqn.Ref, depth int
 	if depth > maxDepth {
 		return cds.Reject(400, "400", "The rows to be edited are nested too deep.")
 	}
-	res, err := c.r.Execute(ctx, &cqn.Select{From: &cqn.From{Path: at}, Columns: c.copied(e)})
+	res, err := c.r.ReadLarge(ctx, &cqn.Select{From: &cqn.From{Path: at}, Columns: c.copied(e)})
 	if err != nil {
 		if depth > 0 && unreadable(err) {
 			return nil // parts that the user may not read stay as they are

@@ -173,7 +173,7 @@ func (b *saver) drafts(ctx context.Context, e *csn.Entity, at *cqn.Ref) ([]*cds.
 			cols = append(cols, cqn.Column{X: cqn.NewRef(el.Name)})
 		}
 	}
-	res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: at}, Columns: cols, Where: sameDraft(b.id), OrderBy: byKeys(e.Drafts)})
+	res, err := cds.DB(ctx).ReadLarge(ctx, &cqn.Select{From: &cqn.From{Path: at}, Columns: cols, Where: sameDraft(b.id), OrderBy: byKeys(e.Drafts)})
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (b *saver) drafts(ctx context.Context, e *csn.Entity, at *cqn.Ref) ([]*cds.
 // active reads active rows as far as the user may read them.
 func (b *saver) active(ctx context.Context, e *csn.Entity, at *cqn.Ref) ([]*cds.Row, error) {
 	c := &copier{r: b.as}
-	res, err := b.as.Execute(ctx, &cqn.Select{From: &cqn.From{Path: at}, Columns: c.copied(e), OrderBy: byKeys(e)})
+	res, err := b.as.ReadLarge(ctx, &cqn.Select{From: &cqn.From{Path: at}, Columns: c.copied(e), OrderBy: byKeys(e)})
 	if err != nil {
 		if unreadable(err) {
 			return nil, nil
@@ -246,6 +246,9 @@ func (b *saver) row(ctx context.Context, e *csn.Entity, draft, active *cds.Row, 
 func sameValue(a, b cqn.Value) bool {
 	if a.IsNull() || b.IsNull() {
 		return a.IsNull() == b.IsNull()
+	}
+	if a.Kind() == cqn.KindBlob || b.Kind() == cqn.KindBlob {
+		return sameMedia(a, b)
 	}
 	return a.Format() == b.Format()
 }

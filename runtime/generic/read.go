@@ -19,6 +19,9 @@ func (h *handlers) read(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*cd
 	}
 	sel := *q
 	h.localize(r, &sel, r.Target, 0)
+	if r.Media != nil {
+		return h.readMedia(ctx, r, &sel)
+	}
 	tag := ""
 	if sel.One && h.etag(r.Target) != nil && !grouped(&sel) {
 		var err error

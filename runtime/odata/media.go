@@ -53,7 +53,7 @@ func valueOf(e *csn.Entity, el *csn.Element, name string) (*csn.Element, string)
 }
 
 // stream writes stored bytes. They are a user's, so no browser may run them: attachment unless the model says otherwise, sandbox, no sniffing.
-func (c *call) stream(v cqn.Value, m media, row *cqn.Row) error {
+func (c *call) stream(v cqn.Value, m media, row *cqn.Row, part *partRead) error {
 	if m.typeElement != nil {
 		m.typ = row.Value(m.typeElement.Name).Str()
 	}
@@ -65,7 +65,7 @@ func (c *call) stream(v cqn.Value, m media, row *cqn.Row) error {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Disposition", m.disposition())
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	return c.sendText(http.StatusOK, v.Str())
+	return c.sendMedia(v, part)
 }
 
 // disposition returns the Content-Disposition of a stream. A file name has no folders, and nothing that would end the header (RFC 6266).
@@ -90,21 +90,21 @@ func (m *media) disposition() string {
 	return kind
 }
 
-// mediaBody reads a stream into the element of a row, with its media type where the row has a place for it.
-func (c *call) mediaBody(row *cqn.Row, m media) error {
+// mediaBody reads a stream into the element of a row, with its media type where the row has a place for it. end is to be called when they are stored.
+func (c *call) mediaBody(row *cqn.Row, m media) (end func(), err error) {
 	t, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	if a := m.element.Annotations.Get("Core.AcceptableMediaTypes"); a != nil && (err != nil || !slices.ContainsFunc(a.Items, func(v *cqn.AnnoValue) bool { return acceptable(v.Str(), t) })) {
-		return cds.Reject(http.StatusUnsupportedMediaType, "415", "Unsupported Media Type")
+		return nil, cds.Reject(http.StatusUnsupportedMediaType, "415", "Unsupported Media Type")
 	}
-	var b strings.Builder // the value is its memory, not a copy
-	if err := c.copyBody(&b, c.opt.MaxMedia); err != nil {
-		return err
+	v, end, berr := c.incoming(m.element)
+	if berr != nil {
+		return nil, berr
 	}
-	row.Set(m.element.Name, cqn.Text(cqn.KindBytes, b.String()))
+	row.Set(m.element.Name, v)
 	if m.typeElement != nil && err == nil {
 		row.Set(m.typeElement.Name, cqn.String(t))
 	}
-	return nil
+	return end, nil
 }
 
 // acceptable reports whether a media type falls under a range such as image/png, image/* or */*.

@@ -17,7 +17,8 @@ func (c *call) readProperty() error {
 	}
 	e, el := c.res.Entity(), c.res.Property
 	m := mediaOf(e, el)
-	row, res, err := c.readElements(e, el, m.typeElement, m.nameElement)
+	part := &partRead{c: c}
+	row, res, err := c.readElements(part, e, el, m.typeElement, m.nameElement)
 	if err != nil || row == nil {
 		if err == nil {
 			err = c.absent()
@@ -28,6 +29,7 @@ func (c *call) readProperty() error {
 		return c.noContent()
 	}
 	v := row.Value(el.Name)
+	defer cds.ReleaseMedia(v)
 	c.headers(res)
 	c.cacheable(e)
 	if c.opt.Plain && !c.res.Value && !isStream(el) {
@@ -37,7 +39,10 @@ func (c *call) readProperty() error {
 		return c.noContent()
 	}
 	if isStream(el) {
-		return c.stream(v, m, row)
+		return c.stream(v, m, row, part)
+	}
+	if isLink(el) {
+		return c.redirect(v)
 	}
 	if c.res.Value {
 		c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -75,7 +80,7 @@ func appendStored(b []byte, v cqn.Value, el *csn.Element, exact bool) []byte {
 }
 
 // readElements reads the row with an element, its keys, and further elements, which may be nil. The row is nil if there is none.
-func (c *call) readElements(e *csn.Entity, el *csn.Element, further ...*csn.Element) (*cqn.Row, *cds.Result, error) {
+func (c *call) readElements(part *partRead, e *csn.Entity, el *csn.Element, further ...*csn.Element) (*cqn.Row, *cds.Result, error) {
 	req := c.request(eventRead)
 	sel := &cqn.Select{From: &cqn.From{Path: c.res.Ref()}, One: true}
 	seen := map[string]bool{}
@@ -95,6 +100,9 @@ func (c *call) readElements(e *csn.Entity, el *csn.Element, further ...*csn.Elem
 		add(f)
 	}
 	req.Query = sel
+	if isStream(el) && el.Scalar().Kind == csn.LargeBinary {
+		req.Media = &cds.MediaRead{Element: el, Part: part.choose}
+	}
 	res, err := c.svc.Dispatch(c.ctx, req)
 	if err != nil {
 		if cds.AsError(err).Status == http.StatusNotFound {
@@ -113,9 +121,11 @@ func (c *call) putProperty() error {
 	el := c.res.Property
 	row := cqn.NewRow()
 	if isStream(el) {
-		if err := c.mediaBody(row, mediaOf(c.res.Entity(), el)); err != nil {
+		end, err := c.mediaBody(row, mediaOf(c.res.Entity(), el))
+		if err != nil {
 			return err
 		}
+		defer end()
 	} else {
 		if c.res.Value {
 			return cds.Reject(415, "415", "Unsupported Media Type")

@@ -75,7 +75,7 @@ func (c *compiler) placePlan(q *cqn.Select, ref *cqn.Ref) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Entity: e, SQL: "SELECT " + target.alias + "." + id + " FROM " + target.table() + " WHERE " + tuple(outer) + " IN (" + s.sql(false) + ") LIMIT 2"}
-	p.Place = BlobColumn{Table: TableName(e.Table()), Column: col.Name}
+	p.Place = BlobColumn{Table: target.kept, Column: col.Name}
 	p.Binds = s.binds
 	return p, nil
 }
@@ -99,7 +99,8 @@ func (c *compiler) rowID(e *csn.Entity) string {
 }
 
 // returnRows lets a write of large values tell the rows whose columns are to be filled after it, where the database does it so.
-func (c *compiler) returnRows(p *Plan, e *csn.Entity, data *cqn.Row) error {
+func (c *compiler) returnRows(p *Plan, target *source, data *cqn.Row) error {
+	e := target.entity
 	if len(c.t.RowID) == 0 {
 		return nil
 	}
@@ -111,7 +112,7 @@ func (c *compiler) returnRows(p *Plan, e *csn.Entity, data *cqn.Row) error {
 		if col == nil {
 			return notUpdatable(e)
 		}
-		p.Blobs = append(p.Blobs, BlobColumn{Table: TableName(e.Table()), Column: col.Name, Bind: i})
+		p.Blobs = append(p.Blobs, BlobColumn{Table: target.kept, Column: col.Name, Bind: i})
 	}
 	if len(p.Blobs) == 0 {
 		return nil

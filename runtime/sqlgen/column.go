@@ -157,13 +157,13 @@ func (s *selection) elementColumn(src *source, el *csn.Element, name string) (Co
 	c := noColumn()
 	c.Name, c.Element, c.Type = name, el, el.Type
 	c.Index = s.add(f.sql)
-	if b := el.Scalar(); b != nil && b.Kind == csn.LargeBinary {
+	if b := el.Scalar(); b != nil && (b.Kind == csn.LargeBinary || el.Annotations.Get("Core.IsURL") != nil) {
 		err = s.mediaType(src, el, &c)
 	}
 	return c, err
 }
 
-// mediaType reads the element that holds the media type of a stream beside it.
+// mediaType reads the element that holds the media type of a stream, or of what a link leads to, beside it.
 func (s *selection) mediaType(src *source, el *csn.Element, c *Column) error {
 	v := el.Annotations.Get("Core.MediaType")
 	if v == nil || v.Kind != cqn.AnnoRef && v.Kind != cqn.AnnoExpr {

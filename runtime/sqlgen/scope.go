@@ -76,6 +76,7 @@ type source struct {
 	joined   map[string]*source
 	mixins   map[*csn.Element]cqn.Expr // of scope.mix: the conditions
 	own      bool                      // the row of the view being made: its columns are those of the query itself
+	kept     string                    // the table behind a mapped source, without quotes; made by newSource only
 	mapped   bool                      // alias stands for the table behind entity: element names are mapped to its columns
 }
 
@@ -141,6 +142,7 @@ func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
 	}
 	if sc.mapped {
 		src.mapped, name = true, TableName(e.Table())
+		src.kept = name
 	}
 	src.from = Quote(name, sc.d)
 	if sc.definer {

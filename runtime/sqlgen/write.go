@@ -46,7 +46,7 @@ func (c *compiler) insertPlan(q *cqn.Insert) (*Plan, error) {
 		p.SQL = "INSERT INTO " + target.from + " DEFAULT VALUES"
 	}
 	p.Binds = st.binds
-	return p, c.returnRows(p, e, q.Rows[0])
+	return p, c.returnRows(p, target, q.Rows[0])
 }
 
 func notUpdatable(e *csn.Entity) error {
@@ -211,7 +211,7 @@ func (s *selection) change(ch *change, target *source, where []string) (*Plan, e
 	if ch.use == Delete {
 		return p, nil
 	}
-	return p, s.returnRows(p, target.entity, ch.data)
+	return p, s.returnRows(p, target, ch.data)
 }
 
 func (s *selection) assignments(ch *change, target *source) ([]string, error) {

@@ -344,6 +344,9 @@ func (w *writer) typeOf(name string, el *csn.Element) (string, []string) {
 		if el.Annotations.Get("Core.MediaType") != nil && (t.Kind == csn.LargeBinary || t.Kind == csn.Binary || t.Kind == csn.LargeString) {
 			return "Edm.Stream", nil
 		}
+		if t.Kind == csn.String && el.Annotations.Is("Core.IsURL") && el.Annotations.Get("Core.MediaType") != nil { // a link to one
+			return "Edm.Stream", nil
+		}
 		return edm.TypeName(t), facets(w.m.Sized(t))
 	case *csn.Struct:
 		if e := EntityOf(w.s, el); e != nil {
