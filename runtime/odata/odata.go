@@ -357,7 +357,7 @@ func (c *call) method() error {
 			return no("Method DELETE is not allowed for singletons that are always there")
 		}
 	case uri.Property:
-		if m != http.MethodPut && m != http.MethodDelete {
+		if m != http.MethodPut && m != http.MethodDelete && (m != http.MethodHead || !isStream(c.res.Property)) {
 			return no("Method " + m + " is not allowed for properties")
 		}
 	case uri.Count:
