@@ -106,6 +106,17 @@ type Blob interface {
 	Size() int64
 }
 
+// A Pipeliner is a Batcher that can send queries in one message too, with statements before them and the end of the transaction behind.
+type Pipeliner interface {
+	Batcher
+	// QueryAll runs before, as ExecAll does, then queries, of which there is at least one: rows are those of the first. done is the number of statements
+	// of before that have not failed. With last nothing follows but Commit, which the database may be told at once; if it fails or has to be a
+	// rollback, Commit says so. The binds of the queries must be left alone until the rows of the last one are closed.
+	QueryAll(ctx context.Context, before, queries []Stmt, last bool) (done int, rows Rows, err error)
+	// NextRows returns the rows of the next one of the queries, when those before are closed. What is not asked for is passed over by any other call.
+	NextRows(ctx context.Context) (Rows, error)
+}
+
 // A Stmt is SQL text with its binds. Prepared statements are cached per connection by text.
 type Stmt struct {
 	SQL   string

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"cds/runtime/db"
 )
 
@@ -72,19 +74,9 @@ func (t *tx) prepareAll(all []db.Stmt) ([]*entry, error) {
 
 // sendAll sends prepared statements in one message, with what has to come before them.
 func (t *tx) sendAll(all []db.Stmt, entries []*entry) (done int, err error) {
-	tell := false
-	for i := range all {
-		tell = tell || !all[i].Anonymous
-	}
-	b, before, err := t.bracket(context.Background(), tell)
+	b, before, err := t.batch(all, entries)
 	if err != nil {
 		return 0, err
-	}
-	for i, e := range entries {
-		if err := t.c.bind(all[i].Binds, e.stmt.ParamOIDs); err != nil { // cannot be: they were bound before
-			return 0, err
-		}
-		b.ExecStatement(e.stmt, t.c.values, t.c.formats, e.formats)
 	}
 	t.used = true
 	res := t.c.pg.ExecBatch(context.Background(), b)
@@ -98,4 +90,22 @@ func (t *tx) sendAll(all []db.Stmt, entries []*entry) (done int, err error) {
 		}
 	}
 	return done, t.c.wrap(res.Close())
+}
+
+// batch returns a message of prepared statements and the number of parts that have to come before them.
+func (t *tx) batch(all []db.Stmt, entries []*entry) (b *pgconn.Batch, before int, err error) {
+	tell := false
+	for i := range all {
+		tell = tell || !all[i].Anonymous
+	}
+	if b, before, err = t.bracket(context.Background(), tell); err != nil {
+		return nil, 0, err
+	}
+	for i, e := range entries {
+		if err := t.c.bind(all[i].Binds, e.stmt.ParamOIDs); err != nil { // cannot be: they were bound before
+			return nil, 0, err
+		}
+		b.ExecStatement(e.stmt, t.c.values, t.c.formats, e.formats)
+	}
+	return b, before, nil
 }

@@ -33,6 +33,7 @@ type tx struct {
 	used    bool // the one query has been run
 	script  bool // a script has run
 	rows    rows
+	pipe    pipeline
 	depth   int // of savepoints, for their names
 }
 
@@ -49,6 +50,14 @@ func (t *tx) ready(ctx context.Context) error {
 		return errOpen
 	case t.one && t.used:
 		return errUsed
+	case len(t.pipe.next) > 0:
+		if err := t.passOver(); err != nil {
+			return err
+		}
+	}
+	t.pipe.later = nil
+	if t.pipe.ended {
+		return errDone
 	}
 	for _, c := range [...]context.Context{ctx, t.ctx} {
 		if err := c.Err(); err != nil {
@@ -249,12 +258,15 @@ func (t *tx) Commit() error {
 		return errDone
 	}
 	_ = t.rows.Close()
-	if err := t.ctx.Err(); err != nil {
+	_ = t.passOver() // a failure shows in the state of the transaction
+	if err := t.ctx.Err(); err != nil && !t.pipe.ended {
 		_ = t.Rollback()
 		return fmt.Errorf("%w: %w", db.ErrCanceled, err)
 	}
 	var err error
 	switch status := c.pg.TxStatus(); {
+	case t.pipe.ended:
+		err = t.pipe.err
 	case status == 'I' && (t.begin != "" || t.one): // nothing was sent, or nothing that has to be ended
 	case status == 'E':
 		_ = t.Rollback()
@@ -265,7 +277,7 @@ func (t *tx) Commit() error {
 		res, err = c.pg.Exec(ctx, "COMMIT").ReadAll()
 		stop()
 		if err == nil && (len(res) != 1 || res[0].CommandTag.String() != "COMMIT") {
-			err = errors.New("the database has rolled the transaction back")
+			err = errUndone
 		}
 	default:
 		err = errors.New("the connection was lost before the end of the transaction")
@@ -285,6 +297,7 @@ func (t *tx) Rollback() error {
 		return nil
 	}
 	_ = t.rows.Close()
+	_ = t.passOver()
 	if !c.pg.IsClosed() && c.pg.TxStatus() != 'I' {
 		ctx, stop := context.WithTimeout(context.WithoutCancel(t.ctx), endTimeout)
 		_ = t.run(ctx, "ROLLBACK") // a connection that fails here is closed by release, which rolls back
@@ -340,12 +353,19 @@ func (r *rows) end() error {
 
 func (r *rows) finish() (pgconn.CommandTag, error) {
 	tag, err := r.rr.Close()
+	r.rr, r.vals = nil, nil
+	if err == nil && len(r.t.pipe.next) > 0 {
+		return tag, nil // there are more in the message
+	}
 	if r.all != nil {
-		if cerr := r.all.Close(); err == nil {
+		if err == nil && r.t.pipe.last {
+			r.t.readEnd(r.all)
+		}
+		if cerr := r.all.Close(); err == nil && !r.t.pipe.ended {
 			err = cerr
 		}
 	}
-	r.rr, r.all, r.vals = nil, nil, nil
+	r.all, r.t.pipe.next, r.t.pipe.last = nil, nil, false
 	r.c.unwatch()
 	return tag, r.t.ended(r.c.wrap(err), r.ctx)
 }
