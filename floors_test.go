@@ -20,7 +20,7 @@ const floors = `
 3  parser/ast parser/csn runtime/auth
 4  parser/syntax parser/load parser/link parser/check runtime/eval runtime/sqlgen runtime/sqlgen/* runtime/config runtime/i18n
 5  parser parser/format parser/lint parser/common parser/parsed runtime/authz runtime/db runtime/db/dbtest
-6  runtime runtime/db/sqlite runtime/db/postgres runtime/db/postgres/*
+6  runtime runtime/db/sqlite runtime/db/postgres runtime/db/postgres/* runtime/authstore runtime/authstore/*
 7  runtime/generic runtime/ql strategies strategies/*
 8  runtime/odata runtime/odata/* runtime/rest
 9  runtime/deploy
