@@ -25,6 +25,8 @@ type batchPart struct {
 	header http.Header
 	body   []byte
 	after  []string // dependsOn: ids of parts and names of change sets
+	when   *batchIf // the condition to run it; nil: all of after have succeeded
+	asked  bool     // a later condition asks for the answer
 	fault  error    // why the part cannot be served
 }
 
@@ -83,6 +85,7 @@ type batchResult struct {
 	failed   bool
 	location string // URL of the entity, relative to the service
 	etag     string
+	body     []byte // if a condition asks for it
 }
 
 // batch answers a batch request.
@@ -218,6 +221,9 @@ func (b *batch) remember(a *batchAnswer) {
 	if r.location = a.header.Get("Location"); r.location == "" {
 		r.location = a.path
 	}
+	if a.part.asked {
+		r.body = a.body
+	}
 	b.results[a.part.id] = r
 }
 
@@ -235,10 +241,8 @@ func (b *batch) answer(ctx context.Context, p *batchPart, inSet bool) *batchAnsw
 	if p.fault != nil {
 		return b.refused(p, p.fault, inSet)
 	}
-	for _, id := range p.after {
-		if b.results[id].failed {
-			return b.refused(p, failedDependency(), inSet)
-		}
+	if err := b.ready(p); err != nil {
+		return b.refused(p, err, inSet)
 	}
 	path, query, _ := strings.Cut(p.url, "?")
 	path = strings.TrimLeft(b.c.relative(path), "/")
@@ -260,6 +264,23 @@ func (b *batch) answer(ctx context.Context, p *batchPart, inSet bool) *batchAnsw
 		a.status = http.StatusOK
 	}
 	return a
+}
+
+// ready tells whether a part may be run: its condition holds, or what it depends on has succeeded.
+func (b *batch) ready(p *batchPart) error {
+	if p.when != nil {
+		ok, err := b.holds(p.when)
+		if err == nil && !ok {
+			err = failedDependency()
+		}
+		return err
+	}
+	for _, id := range p.after {
+		if b.results[id].failed {
+			return failedDependency()
+		}
+	}
+	return nil
 }
 
 // namesLocale reports whether a part wants another language than the batch.
@@ -295,7 +316,7 @@ func (b *batch) resolve(path string) (string, error) {
 	}
 	r, ok := b.results[id]
 	switch {
-	case !ok:
+	case !ok || slices.Contains(systemResources, id):
 		return path, nil // $metadata, or nothing that is there
 	case r.failed:
 		return "", failedDependency()
@@ -304,6 +325,9 @@ func (b *batch) resolve(path string) (string, error) {
 	}
 	return r.location, nil
 }
+
+// systemResources have their names whatever the ids of requests are (OData JSON 19.1).
+var systemResources = []string{"batch", "crossjoin", "all", "entity", "root", "id", "metadata"}
 
 // outerHeaders are headers of the batch that do not hold for its parts.
 var outerHeaders = []string{"Accept", "Prefer", "If-Match", "If-None-Match", "Range", "Connection", "Transfer-Encoding", "Te", "Trailer", "Upgrade", "Expect"}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"mime"
@@ -60,7 +61,7 @@ func (p *batchParser) request() error {
 		return p.c.tooManyParts()
 	}
 	part := &batchPart{header: http.Header{}}
-	var group string
+	var group, when string
 	var body []byte
 	err := p.object(func(name string) (err error) {
 		switch name {
@@ -84,8 +85,7 @@ func (p *batchParser) request() error {
 				body = p.b[from:p.i]
 			}
 		case "if":
-			part.fault = cds.Reject(501, "501", "Conditions of requests in a batch are not supported")
-			err = p.skip()
+			when, err = p.text(name)
 		default:
 			if strings.HasPrefix(name, "@") {
 				return p.skip()
@@ -100,7 +100,32 @@ func (p *batchParser) request() error {
 	if err := part.setBody(body); err != nil {
 		return err
 	}
+	if when != "" {
+		if err := p.condition(part, when); err != nil {
+			return err
+		}
+	}
 	return p.place(part, group)
+}
+
+// condition reads the condition of a request. What is not supported fails the request, not the batch.
+func (p *batchParser) condition(part *batchPart, text string) error {
+	when, err := readIf(text, part.after)
+	var e *cds.Error
+	switch {
+	case errors.As(err, &e) && e.Status == http.StatusNotImplemented:
+		part.fault = err
+		return nil
+	case err != nil:
+		return err
+	}
+	part.when = when
+	for _, u := range p.units {
+		for _, earlier := range u.parts {
+			earlier.asked = earlier.asked || slices.Contains(when.ids, earlier.id)
+		}
+	}
+	return nil
 }
 
 // text reads a string that must not be empty.
