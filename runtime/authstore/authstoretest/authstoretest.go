@@ -20,6 +20,7 @@ import (
 type Store interface {
 	auth.SessionStore
 	auth.UserStore
+	auth.Replacer
 }
 
 // A Clock is the time that stores under test are told.
@@ -44,7 +45,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 		name string
 		run  func(t *testing.T, s Store, c *Clock)
 	}{
-		{"sessions", sessions}, {"expiry", expiry}, {"take", take}, {"take once", takeOnce}, {"replace", replace}, {"end", end}, {"bad sessions", badSessions},
+		{"sessions", sessions}, {"expiry", expiry}, {"take", take}, {"take once", takeOnce}, {"replace", replace}, {"replace only", replaceOnly}, {"end", end}, {"bad sessions", badSessions},
 		{"users", users}, {"bad users", badUsers}, {"names", names}, {"add once", addOnce}, {"order", order}, {"ids", ids}, {"copies", copies}, {"canceled", canceled},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -175,6 +176,31 @@ func replace(t *testing.T, s Store, c *Clock) {
 	wg.Wait()
 	if !has(t, s, "x:same") {
 		t.Error("lost")
+	}
+}
+
+// replaceOnly: changing a session does not bring back one that has ended.
+func replaceOnly(t *testing.T, s Store, c *Clock) {
+	x := session(c, "x:1", "x:a", "x:g")
+	if err := s.ReplaceSession(t.Context(), x); !errors.Is(err, auth.ErrNotFound) || has(t, s, "x:1") {
+		t.Errorf("one that was never there: %v", err)
+	}
+	put(t, s, x)
+	x.Data, x.Expires = []byte("new"), c.Now().Add(2*time.Hour)
+	if err := s.ReplaceSession(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	c.Pass(90 * time.Minute)
+	if got, err := s.Session(t.Context(), "x:1"); err != nil || string(got.Data) != "new" || got.Group != "x:g" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	c.Pass(time.Hour)
+	x.Expires = c.Now().Add(time.Hour)
+	if err := s.ReplaceSession(t.Context(), x); !errors.Is(err, auth.ErrNotFound) || has(t, s, "x:1") {
+		t.Errorf("one that has expired: %v", err)
+	}
+	if err := s.ReplaceSession(t.Context(), &auth.Session{}); err == nil {
+		t.Error("one without an id is accepted")
 	}
 }
 

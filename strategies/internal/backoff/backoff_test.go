@@ -102,3 +102,37 @@ func TestAddress(t *testing.T) {
 		}
 	}
 }
+
+func TestGuard(t *testing.T) {
+	c := newClock()
+	g := NewGuard(c.now)
+	fail := func(n int, name, addr string) {
+		for range n {
+			g.Tell(name, addr, false)
+		}
+	}
+	waits := func(name, addr string, want bool) {
+		t.Helper()
+		if d := g.Wait(name, addr); d > 0 != want {
+			t.Errorf("%s at %s waits %v", name, addr, d)
+		}
+	}
+	fail(6, "alice", "192.0.2.1:1000")
+	waits("alice", "192.0.2.1:2000", true)
+	waits("alice", "192.0.2.2:1000", false)
+	waits("bob", "192.0.2.1:1000", false)
+	g.Tell("alice", "192.0.2.1:1000", true)
+	waits("alice", "192.0.2.1:1000", false)
+	for i := range 60 {
+		fail(1, fmt.Sprint("user", i), "192.0.2.3")
+	}
+	waits("somebody else", "192.0.2.3", true)
+	for i := range 120 {
+		fail(1, "alice", fmt.Sprintf("198.51.100.%d", i))
+	}
+	waits("alice", "203.0.113.1", true)
+	waits("alice", "192.0.2.1:3000", false) // she has logged in there
+	c.t = c.t.Add(25 * time.Hour)
+	fail(120, "alice", "198.51.100.7")
+	waits("alice", "192.0.2.1:3000", true)
+}

@@ -1,0 +1,82 @@
+package backoff
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// A Guard makes those wait who try passwords: a name at an address after five failures; an address after fifty, since many may share it; a name, wherever
+// from, after a hundred. The last would let strangers lock somebody out, so addresses where the name has logged in lately are exempt from it.
+type Guard struct {
+	pairs, addrs, names *Table
+
+	now   func() time.Time
+	seed  maphash.Seed
+	mu    sync.Mutex
+	known map[uint64]time.Time // names at addresses that have logged in
+}
+
+const (
+	freeAtAddr = 50
+	freeByName = 100
+	knownTime  = 24 * time.Hour
+	knownSize  = 10000
+)
+
+// NewGuard returns a guard that has seen nothing yet.
+func NewGuard(now func() time.Time) *Guard {
+	g := &Guard{pairs: New(now), addrs: New(now), names: New(now), now: now, seed: maphash.MakeSeed(), known: map[uint64]time.Time{}}
+	g.addrs.Free, g.names.Free = freeAtAddr, freeByName
+	return g
+}
+
+// Wait returns how long a try has to wait, 0 if it need not. client is an address, with or without a port.
+func (g *Guard) Wait(name, client string) time.Duration {
+	if g.addrs.Len() == 0 { // every failure is counted there
+		return 0
+	}
+	addr := Address(client)
+	d, _ := g.addrs.Wait(addr)
+	if p, ok := g.pairs.Wait(addr + " " + name); ok {
+		d = max(d, p)
+	}
+	if n, ok := g.names.Wait(name); ok && !g.isKnown(addr, name) {
+		d = max(d, n)
+	}
+	return d
+}
+
+// Tell says how a try of a password ended.
+func (g *Guard) Tell(name, client string, ok bool) {
+	addr := Address(client)
+	if !ok {
+		g.pairs.Fail(addr + " " + name)
+		g.addrs.Fail(addr)
+		g.names.Fail(name)
+		return
+	}
+	if g.pairs.Len() > 0 {
+		g.pairs.Ok(addr + " " + name)
+	}
+	g.remember(addr, name)
+}
+
+func (g *Guard) pair(addr, name string) uint64 { return maphash.String(g.seed, addr+" "+name) }
+
+func (g *Guard) isKnown(addr, name string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	until, ok := g.known[g.pair(addr, name)]
+	return ok && g.now().Before(until)
+}
+
+func (g *Guard) remember(addr, name string) {
+	k, now := g.pair(addr, name), g.now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, there := g.known[k]; !there && len(g.known) >= knownSize {
+		clear(g.known)
+	}
+	g.known[k] = now.Add(knownTime)
+}
