@@ -42,6 +42,7 @@ func (s *Server) setupStrategy(ctx context.Context, production bool) error {
 	s.authn.cancel = cancel
 	s.authn.faults.now = s.CDS.Options.Now
 	s.authn.group, _ = s.Strategy.(auth.Group)
+	s.authLog = newAuthLog(s)
 	var env *auth.Env
 	for _, setter := range partsOf[auth.Setter](s.Strategy, 0) {
 		var err error
@@ -142,19 +143,11 @@ func sameOrigin(req *http.Request, via []*http.Request) error {
 }
 
 // authenticate finds out who asks. Where that fails it answers and returns nil: a strategy that cannot tell, for whatever reason, lets nobody in.
-func (r *router) authenticate(ctx context.Context, w http.ResponseWriter, req *http.Request) (user *auth.User) {
+func (r *router) authenticate(ctx context.Context, w http.ResponseWriter, req *http.Request) *auth.User {
 	s := r.server
-	var err error
-	by := s.Strategy
-	if g := s.authn.group; g != nil {
-		user, by, err = g.Decide(ctx, req)
-	} else {
-		user, err = by.Authenticate(ctx, req)
-	}
-	if err == nil && (user == nil || user.Kind == auth.KindPrivileged) {
-		err = errStrategy
-	}
+	user, by, err := s.identify(ctx, req)
 	if err == nil {
+		s.authLog.admitted(ctx, req, user)
 		if s.authn.refreshers {
 			if f, ok := by.(auth.Refresher); ok {
 				f.Refresh(w, req, user)
@@ -165,13 +158,13 @@ func (r *router) authenticate(ctx context.Context, w http.ResponseWriter, req *h
 	id := w.Header().Get("X-Correlation-Id")
 	switch {
 	case errors.Is(err, auth.ErrForbidden):
-		s.Log.Warn("authentication refused", "correlation", id, "reason", err.Error())
+		s.authLog.refused(ctx, id, err)
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		http.Error(w, "Forbidden", http.StatusForbidden)
 		return nil
 	case errors.Is(err, auth.ErrCredentials):
-		s.Log.Warn("authentication refused", "correlation", id, "reason", err.Error())
+		s.authLog.refused(ctx, id, err)
 	case req.Context().Err() != nil: // the client has gone
 	default:
 		if n, ok := s.authn.faults.next(); ok {

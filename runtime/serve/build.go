@@ -2,15 +2,14 @@ package serve
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"cds/parser/csn"
@@ -33,10 +32,16 @@ type Server struct {
 	Config   *config.Config
 	Strategy auth.Strategy
 	Kind     string // of the strategy
-	Database string // what is connected, without secrets
-	Warnings diag.List
-	Notes    []string // warnings without a place in a model
-	Log      *slog.Logger
+
+	optional    bool // wrong credentials count as none
+	tolerated   sync.Once
+	identifiers []Identifier
+	defaultUser *auth.User // instead of anonymous; nil for none
+	authLog     *authLog
+	Database    string // what is connected, without secrets
+	Warnings    diag.List
+	Notes       []string // warnings without a place in a model
+	Log         *slog.Logger
 
 	pool    db.Pool
 	ownPool bool
@@ -161,6 +166,9 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	if err := s.chooseStrategy(a, production); err != nil {
 		return nil, err
 	}
+	if err := s.checkIdentity(a, production); err != nil {
+		return nil, err
+	}
 	if s.texts, err = i18n.Load(opt.files(), cfg.Str("i18n.default_language")); err != nil {
 		return nil, &StartError{"i18n-file", "texts can't be read: " + err.Error(), "mend the file or take it away"}
 	}
@@ -269,59 +277,9 @@ func (s *Server) appOptions(production bool) cds.AppOptions {
 		Texts:         s.texts,
 		PageDefault:   s.Config.Int("query.limit.default", 1000),
 		PageMax:       s.Config.Int("query.limit.max", 1000),
+		Spool:         s.limits.MaxSpool,
+		SpoolDir:      s.limits.SpoolDir,
 	}
-}
-
-// chooseStrategy makes the strategy that the configuration names. In production a kind must be named, and the kinds that let anybody in
-// need requires.auth.allowInProduction.
-func (s *Server) chooseStrategy(a *App, production bool) error {
-	if err := s.checkBindings(); err != nil {
-		return err
-	}
-	sec := s.authSection()
-	s.Kind = sec.Str("kind")
-	if s.Kind == "" {
-		return &StartError{"auth-kind-missing", "no authentication kind is configured for profile " + strings.Join(s.Config.Profiles, ", "),
-			`name one: { "requires": { "[production]": { "auth": "basic" } } }`}
-	}
-	newStrategy, ok := a.strategies[s.Kind]
-	if !ok {
-		return &StartError{"auth-kind-unknown", fmt.Sprintf("authentication kind %q is not known", s.Kind),
-			"known kinds: " + strings.Join(slices.Sorted(maps.Keys(a.strategies)), ", ")}
-	}
-	if impl := sec.Str("impl"); strings.HasSuffix(impl, ".js") || strings.HasSuffix(impl, ".ts") {
-		return &StartError{"auth-impl-script", "requires.auth.impl names a script, which is not run here", "register a Go function: app.Strategy(\"" + s.Kind + "\", new)"}
-	}
-	if (s.Kind == "mocked" || s.Kind == "dummy") && production {
-		if !sec.Bool("allowInProduction", false) {
-			return &StartError{"auth-unsafe-in-production", fmt.Sprintf("authentication kind %q lets anybody in and is refused in production", s.Kind),
-				"configure another kind, or set requires.auth.allowInProduction: true if this is no real production"}
-		}
-		s.Notes = append(s.Notes, fmt.Sprintf("authentication kind %q in production: anybody may come in under any name", s.Kind))
-	}
-	if s.Kind == "basic" && production {
-		if name := withoutPassword(sec.Sub("users")); name != "" {
-			return &StartError{"auth-password-missing", fmt.Sprintf("user %q has no password, so anybody could come in as that user", name),
-				"give every user of requires.auth.users a password, or choose another kind for production"}
-		}
-	}
-	strategy, err := newStrategy(sec)
-	if err != nil {
-		return &StartError{"auth-config", fmt.Sprintf("authentication kind %q: %v", s.Kind, err), "see requires.auth in the configuration"}
-	}
-	s.Strategy = strategy
-	return nil
-}
-
-// withoutPassword returns the first user, by name, that comes in without a password.
-func withoutPassword(users config.Section) string {
-	for _, name := range users.Keys() {
-		u, ok := users[name].(map[string]any)
-		if !ok && users.Bool(name, true) || ok && config.Section(u).Str("password") == "" {
-			return name
-		}
-	}
-	return ""
 }
 
 func newLogger(production bool) *slog.Logger {

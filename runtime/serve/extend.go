@@ -6,6 +6,7 @@ import (
 
 	"cds/parser/csn"
 	cds "cds/runtime"
+	"cds/runtime/auth"
 )
 
 // A Middleware wraps a handler of HTTP requests.
@@ -18,6 +19,9 @@ type extensions struct {
 	services  map[string][]Middleware
 	loaded    []func(*csn.Model) error
 	listening []func(net.Addr)
+
+	identify    []Identifier
+	defaultUser *auth.User // nil for none
 }
 
 // Handle adds a route of the application's own, with a pattern of net/http: "GET /reports/{id}". Services win where both fit. The user is found out as for a
