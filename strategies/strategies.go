@@ -4,8 +4,10 @@ package strategies
 import (
 	"cds/runtime/auth"
 	"cds/runtime/config"
+	"cds/strategies/apikey"
 	"cds/strategies/basic"
 	"cds/strategies/dummy"
+	"cds/strategies/jwt"
 	"cds/strategies/mocked"
 )
 
@@ -18,5 +20,7 @@ func Builtin() map[string]New {
 		"dummy":  dummy.New,
 		"mocked": mocked.New,
 		"basic":  basic.New,
+		"apikey": apikey.New,
+		"jwt":    jwt.New,
 	}
 }
