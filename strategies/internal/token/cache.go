@@ -18,10 +18,10 @@ type Cache struct {
 	now  func() time.Time
 	ttl  time.Duration
 
-	mu        sync.RWMutex
-	young     map[[sha256.Size]byte]entry
-	old       map[[sha256.Size]byte]entry // the generation before; dropped whole when young is full
-	forgotten time.Time
+	mu      sync.RWMutex
+	cleared uint64
+	young   map[[sha256.Size]byte]entry
+	old     map[[sha256.Size]byte]entry // the generation before; dropped whole when young is full
 }
 
 type entry struct {
@@ -58,13 +58,32 @@ func (c *Cache) Get(raw string) (*auth.User, bool) {
 
 // Put remembers the user of a token until exp, which is zero for a token without end, and MaxCached at most.
 func (c *Cache) Put(raw string, u *auth.User, exp time.Time) {
+	c.PutUntil(raw, u, exp, time.Time{}, c.Cleared())
+}
+
+// Cleared tells how often the cache was cleared.
+func (c *Cache) Cleared() uint64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.cleared
+}
+
+// PutUntil is Put for a token that has to be verified again at a time, unless that is zero: when the key set ends that it was verified with. Nothing is
+// remembered if the cache was cleared since the token began to be verified, when Cleared returned cleared.
+func (c *Cache) PutUntil(raw string, u *auth.User, exp, again time.Time, cleared uint64) {
 	if c.ttl == 0 {
 		return
 	}
 	e := entry{user: u, until: c.now().Add(c.ttl), exp: exp}
+	if !again.IsZero() && again.Before(e.until) {
+		e.until = again
+	}
 	key := hash(raw)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.cleared != cleared {
+		return
+	}
 	if len(c.young) >= c.half {
 		c.old, c.young = c.young, make(map[[sha256.Size]byte]entry, c.half)
 	}
@@ -75,6 +94,7 @@ func (c *Cache) Put(raw string, u *auth.User, exp time.Time) {
 func (c *Cache) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.cleared++
 	c.old, c.young = nil, map[[sha256.Size]byte]entry{}
 }
 

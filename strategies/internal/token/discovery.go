@@ -31,7 +31,7 @@ type Discovery struct {
 func NewDiscovery(issuer string, opt JWKSOptions) *Discovery {
 	opt.defaults()
 	d := &Discovery{issuer: issuer, opt: opt}
-	d.r = remote[*Metadata]{name: "the configuration of " + issuer, load: d.load, now: opt.Now, log: opt.Log, stale: opt.Stale, pause: opt.Refetch}
+	d.r = remote[*Metadata]{name: "the configuration of " + issuer, load: d.load, now: opt.Now, log: opt.Log, stale: opt.Stale, pause: opt.Refetch, least: minTTL}
 	d.r.start()
 	return d
 }

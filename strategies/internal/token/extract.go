@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -60,6 +61,18 @@ func (e *Extractor) Token(r *http.Request) (string, bool, error) {
 	return "", false, nil
 }
 
+// Headers returns the names of the headers that tokens are taken from.
+func (e *Extractor) Headers() []string {
+	var out []string
+	for _, p := range e.places {
+		name := map[string]string{"bearer": "Authorization", "raw": "Authorization", "cookie": "Cookie", "header": p.name}[p.kind]
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // Cookies reports whether tokens are taken from cookies, which browsers send of their own accord.
 func (e *Extractor) Cookies() bool {
 	for _, p := range e.places {
@@ -90,8 +103,10 @@ func (p place) header(r *http.Request, name string) (string, bool, error) {
 		return "", false, refuse("token-malformed", "more than one header %s", name)
 	}
 	v := strings.Trim(values[0], " \t")
-	scheme, rest, spaced := strings.Cut(v, " ")
-	rest = strings.Trim(rest, " \t")
+	scheme, rest, spaced := v, "", false
+	if i := strings.IndexAny(v, " \t"); i >= 0 {
+		scheme, rest, spaced = v[:i], strings.Trim(v[i:], " \t"), true
+	}
 	switch {
 	case p.kind == "bearer" && !strings.EqualFold(scheme, "Bearer"):
 		return "", false, nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -34,6 +35,26 @@ func decodeObject(b []byte) (map[string]any, error) {
 		return nil, errors.New("text after the object")
 	}
 	return m, nil
+}
+
+// DecodeObject reads an object that comes from elsewhere: a member that is there twice, also in another case, is an error, and so is text that is no
+// UTF-8, or nesting of more than 32. Numbers are json.Number.
+func DecodeObject(b []byte) (map[string]any, error) { return decodeObject(b) }
+
+// DecodeList reads a list as strictly as DecodeObject an object.
+func DecodeList(b []byte) ([]any, error) {
+	if len(b) > 0 && b[0] == '{' {
+		return nil, errors.New("a list is expected")
+	}
+	m, err := decodeObject(slices.Concat([]byte(`{"list":`), b, []byte("}")))
+	if err != nil {
+		return nil, err
+	}
+	list, ok := m["list"].([]any)
+	if !ok || len(m) != 1 {
+		return nil, errors.New("a list is expected")
+	}
+	return list, nil
 }
 
 type parser struct {

@@ -1,12 +1,15 @@
 package token
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -37,6 +40,25 @@ func (s *keySet) find(kid, alg string) (key any, known bool) {
 		}
 	}
 	return nil, known
+}
+
+// contains reports whether every key of another set is in this one too, for the same algorithms.
+func (s *keySet) contains(other *keySet) bool {
+	for _, k := range other.keys {
+		if !slices.ContainsFunc(s.keys, func(o setKey) bool { return o.kid == k.kid && o.alg == k.alg && sameKey(o.key, k.key) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameKey(a, b any) bool {
+	if secret, ok := a.([]byte); ok {
+		other, ok := b.([]byte)
+		return ok && subtle.ConstantTimeCompare(secret, other) == 1
+	}
+	public, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(b)
 }
 
 // parseSet reads a key set (RFC 7517 section 5). Keys that are not for verifying signatures, or that are not understood, are left out, as the

@@ -28,6 +28,7 @@ type JWKSOptions struct {
 	MaxKeys  int           // default 100
 	MaxBytes int64         // default 1 MB
 	Loopback bool          // http is fine for loopback addresses
+	Removed  func()        // called after a newer set lacks keys that the one before had
 }
 
 func (o *JWKSOptions) defaults() {
@@ -62,17 +63,30 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 // A JWKS is a set of keys (RFC 7517) that comes from a URL or a file. It is fetched when a key is needed first; see remote for what happens
 // afterwards. It is safe for concurrent use.
 type JWKS struct {
-	opt JWKSOptions
-	r   remote[*keySet]
+	opt  JWKSOptions
+	r    remote[*keySet]
+	file *File // used by the one load that is under way
 }
+
+// fileTTL is how often a file is looked at.
+const fileTTL = time.Second
 
 // NewJWKS returns a set. Nothing is fetched yet.
 func NewJWKS(opt JWKSOptions) *JWKS {
 	opt.defaults()
 	s := &JWKS{opt: opt}
 	s.r = remote[*keySet]{name: "the key set " + s.Name(), load: s.load, now: opt.Now, log: opt.Log, stale: opt.Stale, pause: opt.Refetch}
-	if opt.File != "" {
-		s.r.pause = time.Second // a file is near
+	s.r.least = minTTL
+	if opt.Removed != nil {
+		s.r.after = func(old, set *keySet) {
+			if !set.contains(old) {
+				opt.Removed()
+			}
+		}
+	}
+	if opt.File != "" { // a file is near
+		s.r.pause, s.r.least = fileTTL, fileTTL
+		s.file = NewFile(opt.Files, opt.File, opt.MaxBytes)
 	}
 	s.r.start()
 	return s
@@ -139,10 +153,23 @@ func (s *JWKS) has(kid string) bool {
 // Close ends a fetch that is under way. The set must not be used any more.
 func (s *JWKS) Close() { s.r.close() }
 
+// Refresh starts a fetch if the set is about to end, and does not wait for it.
+func (s *JWKS) Refresh() { s.r.ahead() }
+
+// FreshUntil returns when the set has to be fetched again; zero if it is stale, or not there.
+func (s *JWKS) FreshUntil() time.Time { return s.r.freshUntil() }
+
 func (s *JWKS) load(ctx context.Context, old *keySet) (*keySet, time.Duration, error) {
-	if s.opt.File != "" {
-		set, err := s.loadFile(old)
-		return set, minTTL, err
+	if s.file != nil {
+		if old != nil && !s.file.Changed() {
+			return old, fileTTL, nil
+		}
+		b, err := s.file.Read()
+		if err != nil {
+			return nil, 0, err
+		}
+		set, err := parseSet(b, s.opt.MaxKeys, true)
+		return set, fileTTL, err
 	}
 	url := s.opt.URL
 	if s.opt.Find != nil {
@@ -160,14 +187,6 @@ func (s *JWKS) load(ctx context.Context, old *keySet) (*keySet, time.Duration, e
 	}
 	set, err := parseSet(b, s.opt.MaxKeys, false)
 	return set, ttl, err
-}
-
-func (s *JWKS) loadFile(*keySet) (*keySet, error) {
-	b, err := readFile(s.opt.Files, s.opt.File, s.opt.MaxBytes)
-	if err != nil {
-		return nil, err
-	}
-	return parseSet(b, s.opt.MaxKeys, true)
 }
 
 // open opens an absolute path of the machine, such as a mounted secret, or a relative one of the project.

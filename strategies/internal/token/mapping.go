@@ -17,6 +17,7 @@ import (
 type Mapping struct {
 	id, tenant, locale []string
 	defaultID          string
+	numeric            bool // the id has to be a number
 	roles              []roleSource
 	allAttrs           bool
 	attrs              map[string]string // name → path
@@ -28,6 +29,7 @@ type Mapping struct {
 type roleSource struct {
 	path     string
 	prefixes []string // none: every role counts as it is
+	role     string   // the claim is a boolean, and true gives this role
 }
 
 // A kindRule says which tokens are of technical users: a claim with one of the values, or with the same value as another claim.
@@ -41,7 +43,7 @@ type kindRule struct {
 func NewMapping(cfg config.Section) (*Mapping, error) {
 	r := settings.New(cfg, "requires.auth")
 	c := r.Section("claims")
-	c.Known("id", "defaultId", "roles", "rolesPrefix", "attrs", "tenant", "locale", "merge", "kind")
+	c.Known("id", "idType", "defaultId", "roles", "rolesPrefix", "attrs", "tenant", "locale", "merge", "kind")
 	m := &Mapping{
 		id: c.Texts("id"), tenant: c.Texts("tenant"), locale: c.Texts("locale"), merge: c.Texts("merge"), defaultID: c.Text("defaultId"),
 		namespace: r.Section("jwt").Text("claimsNamespace"),
@@ -55,6 +57,13 @@ func NewMapping(cfg config.Section) (*Mapping, error) {
 	m.readRoles(c)
 	m.readAttrs(c)
 	m.readKind(c.Section("kind"))
+	switch c.Text("idType") {
+	case "", "text":
+	case "number":
+		m.numeric = true
+	default:
+		c.Fail("idType", "text (which a number may be too) or number", "unknown type")
+	}
 	if m.defaultID != "" {
 		if err := checkID(m.defaultID); err != nil {
 			c.Fail("defaultId", "", "%v", err)
@@ -75,7 +84,7 @@ func (m *Mapping) readRoles(c *settings.Reader) {
 	}
 	for _, e := range list {
 		if s, ok := e.(string); ok && s != "" {
-			m.roles = append(m.roles, roleSource{s, prefixes})
+			m.roles = append(m.roles, roleSource{path: s, prefixes: prefixes})
 			continue
 		}
 		if _, ok := settings.AsMap(e); !ok {
@@ -83,8 +92,8 @@ func (m *Mapping) readRoles(c *settings.Reader) {
 			continue
 		}
 		sub := c.Object("roles", e)
-		sub.Known("path", "prefix")
-		src := roleSource{sub.Text("path"), sub.Texts("prefix")}
+		sub.Known("path", "prefix", "role")
+		src := roleSource{sub.Text("path"), sub.Texts("prefix"), sub.Text("role")}
 		if src.path == "" {
 			sub.Fail("path", "", "the name of a claim is expected")
 		}
@@ -135,7 +144,7 @@ func (m *Mapping) User(c Claims) (*auth.User, error) {
 		return nil, err
 	}
 	u := auth.User{Info: map[string]any(c)}
-	if u.ID, err = first("user id", m.id, view, root); err != nil {
+	if u.ID, err = first("user id", m.numeric, m.id, view, root); err != nil {
 		return nil, err
 	}
 	if u.ID == "" {
@@ -144,7 +153,7 @@ func (m *Mapping) User(c Claims) (*auth.User, error) {
 	if err := checkID(u.ID); err != nil {
 		return nil, refuse("token-claim", "%v (claims looked at: %s)", err, strings.Join(m.id, ", "))
 	}
-	if u.Tenant, err = first("tenant", m.tenant, view, root); err != nil {
+	if u.Tenant, err = first("tenant", false, m.tenant, view, root); err != nil {
 		return nil, err
 	}
 	u.Locale = m.userLocale(view, root)
@@ -198,7 +207,7 @@ func (m *Mapping) view(c Claims) (view, root Claims, err error) {
 }
 
 // first returns the first value that is there, as text.
-func first(what string, paths []string, views ...Claims) (string, error) {
+func first(what string, number bool, paths []string, views ...Claims) (string, error) {
 	for _, c := range views {
 		for _, p := range paths {
 			v, ok := c.Get(p)
@@ -206,8 +215,13 @@ func first(what string, paths []string, views ...Claims) (string, error) {
 				continue
 			}
 			s, ok := scalar(v)
-			if _, isBool := v.(bool); !ok || isBool {
+			_, isBool := v.(bool)
+			_, isNumber := v.(json.Number)
+			switch {
+			case !ok || isBool:
 				return "", refuse("token-claim", "the claim %.60q (%s) is neither a text nor a number", p, what)
+			case number && !isNumber:
+				return "", refuse("token-claim", "the claim %.60q (%s) is no number", p, what)
 			}
 			return s, nil
 		}
@@ -257,6 +271,14 @@ func (m *Mapping) userRoles(c Claims) ([]string, error) {
 	var out []string
 	for _, src := range m.roles {
 		v, _ := c.Get(src.path)
+		if src.role != "" {
+			if yes, ok := v.(bool); !ok && v != nil {
+				return nil, refuse("token-claim", "the claim %.60q (role %s) is neither true nor false", src.path, src.role)
+			} else if yes && !Reserved(src.role) {
+				out = append(out, src.role)
+			}
+			continue
+		}
 		list, ok := texts(v)
 		if !ok {
 			return nil, refuse("token-claim", "the claim %.60q (roles) is neither a text nor a list of texts", src.path)

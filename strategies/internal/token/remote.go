@@ -11,7 +11,7 @@ import (
 
 // Times of remote documents that need no configuration.
 const (
-	minTTL       = 30 * time.Second // the least that a document is kept, whatever its issuer says
+	minTTL       = 30 * time.Second // the least time that a document is kept, whatever its issuer says
 	maxTTL       = 24 * time.Hour
 	fetchTimeout = 10 * time.Second
 	coldBackoff  = 4 * time.Second // the longest pause between tries while there is no document at all
@@ -23,9 +23,11 @@ const (
 type remote[T any] struct {
 	name   string // for the log
 	load   func(ctx context.Context, old T) (doc T, ttl time.Duration, err error)
+	after  func(old, doc T) // called when a document was replaced
 	now    func() time.Time
 	log    *slog.Logger
 	stale  time.Duration // how much longer than its time to live a document is used while no new one is to be had
+	least  time.Duration // the least time that a document is kept
 	pause  time.Duration // the longest pause between tries, and the least time between two fetches that are forced
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -117,21 +119,33 @@ func (r *remote[T]) fly() chan struct{} {
 		ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
 		doc, ttl, err := r.load(ctx, old)
 		cancel()
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.flight, r.err = nil, err
-		now := r.now()
-		if err != nil {
-			r.failures++
-			r.retry = now.Add(r.backoff())
-			r.log.Warn("auth: "+r.name+" can't be fetched", "error", err, "failures", r.failures, "kept", r.have)
-		} else {
-			r.doc, r.have, r.fetched, r.ttl = doc, true, now, min(max(ttl, minTTL), maxTTL)
-			r.failures, r.retry = 0, time.Time{}
+		replaced := r.land(doc, ttl, err)
+		if replaced && r.after != nil {
+			r.after(old, doc)
 		}
 		close(done)
 	}()
 	return done
+}
+
+// land ends a fetch, and reports whether an older document was replaced.
+func (r *remote[T]) land(doc T, ttl time.Duration, err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flight, r.err = nil, err
+	now := r.now()
+	if err != nil {
+		r.failures++
+		r.retry = now.Add(r.backoff())
+		if r.ctx.Err() == nil {
+			r.log.Warn("auth: "+r.name+" can't be fetched", "error", err, "failures", r.failures, "kept", r.have)
+		}
+		return false
+	}
+	replaced := r.have
+	r.doc, r.have, r.fetched, r.ttl = doc, true, now, min(max(ttl, r.least), maxTTL)
+	r.failures, r.retry = 0, time.Time{}
+	return replaced
 }
 
 // backoff doubles the pause with each failure, a little at random so that several servers don't ask at the same time.
@@ -142,6 +156,26 @@ func (r *remote[T]) backoff() time.Duration {
 	}
 	d := min(time.Second<<min(r.failures-1, 10), limit)
 	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+}
+
+// ahead starts a fetch if there is a document that is about to end, or that has ended.
+func (r *remote[T]) ahead() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
+	if r.have && now.Sub(r.fetched) >= r.ttl-r.ttl/5 && !now.Before(r.retry) {
+		r.fly()
+	}
+}
+
+// freshUntil returns when the document ends; zero if it has, or if there is none.
+func (r *remote[T]) freshUntil() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if end := r.fetched.Add(r.ttl); r.have && r.now().Before(end) {
+		return end
+	}
+	return time.Time{}
 }
 
 // peek returns the document if there is one, without a fetch.

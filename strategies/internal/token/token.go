@@ -37,15 +37,19 @@ func Parse(raw string) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := decodeObject(payload)
-	if err != nil {
-		return nil, refuse("token-malformed", "the claims are no strict JSON object: %v", err)
-	}
-	t.Claims = m
-	if err := t.Claims.check(); err != nil {
+	if t.Claims, err = DecodeClaims(payload); err != nil {
 		return nil, err
 	}
 	return t, nil
+}
+
+// DecodeClaims reads claims as those of a token are read.
+func DecodeClaims(b []byte) (Claims, error) {
+	m, err := decodeObject(b)
+	if err != nil {
+		return nil, refuse("token-malformed", "the claims are no strict JSON object: %v", err)
+	}
+	return m, Claims(m).check()
 }
 
 // parseJWS reads all but the claims, which it returns decoded from base64.
@@ -80,6 +84,16 @@ func parseJWS(raw string) (*Token, []byte, error) {
 		return nil, nil, refuse("token-signature", "the token is not signed")
 	}
 	return t, payload, nil
+}
+
+// Opaque reports whether a text can be a token of a kind that only its issuer understands (RFC 6750 section 2.1): anything but three parts.
+func Opaque(raw string) bool {
+	if raw == "" || len(raw) > MaxLength || strings.Count(raw, ".") == 2 {
+		return false
+	}
+	return !strings.ContainsFunc(raw, func(r rune) bool {
+		return !strings.ContainsRune("-._~+/=", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
 }
 
 var strict = base64.RawURLEncoding.Strict()

@@ -115,6 +115,34 @@ func (v *Verifier) try(t *Token, c candidate) error {
 	return v.CheckClaims(t, c.key)
 }
 
+// A Verdict is what one key makes of a token; Err is nil if it accepts it.
+type Verdict struct {
+	Key *Key
+	Err error
+}
+
+// Explain says what each key makes of a token, whether Verify would ask it or not.
+func (v *Verifier) Explain(ctx context.Context, t *Token) []Verdict {
+	var out []Verdict
+	for _, k := range v.Keys() {
+		var m any
+		var err error
+		switch {
+		case k.Set == nil && t.Header.Kid != "" && t.Header.Kid != k.Kid:
+			err = refuse("token-unknown-key", "not asked: the token names another key (kid)")
+		case k.Set != nil && t.Header.Kid == "":
+			err = refuse("token-no-kid", "not asked: the token names no key (kid)")
+		default:
+			m, err = k.material(ctx, t.Header)
+		}
+		if err == nil {
+			err = v.try(t, candidate{k, m})
+		}
+		out = append(out, Verdict{k, err})
+	}
+	return out
+}
+
 // rank orders refusals by how far a token came, so that of several the most telling is reported.
 func rank(err error) int {
 	var r *Refusal
