@@ -6,7 +6,6 @@
 package authstore
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,7 +33,7 @@ const (
 )
 
 // ErrInvalid is wrapped by errors about users and sessions that are not kept since something about them is wrong.
-var ErrInvalid = errors.New("invalid")
+var ErrInvalid = auth.ErrInvalid
 
 // Taken returns an entity of a model whose table would be one of ours, nil if there is none. Such a model must not be served or deployed where the tables are in use.
 func Taken(m *csn.Model) *csn.Entity {

@@ -21,6 +21,7 @@ type Store interface {
 	auth.SessionStore
 	auth.UserStore
 	auth.Replacer
+	auth.PasswordStore
 }
 
 // A Clock is the time that stores under test are told.
@@ -46,7 +47,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 		run  func(t *testing.T, s Store, c *Clock)
 	}{
 		{"sessions", sessions}, {"expiry", expiry}, {"take", take}, {"take once", takeOnce}, {"replace", replace}, {"replace only", replaceOnly}, {"end", end}, {"bad sessions", badSessions},
-		{"users", users}, {"bad users", badUsers}, {"names", names}, {"add once", addOnce}, {"order", order}, {"ids", ids}, {"copies", copies}, {"canceled", canceled},
+		{"users", users}, {"bad users", badUsers}, {"names", names}, {"add once", addOnce}, {"order", order}, {"ids", ids}, {"passwords", passwords}, {"copies", copies}, {"canceled", canceled},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := NewClock()
@@ -420,6 +421,38 @@ func ids(t *testing.T, s Store, _ *Clock) {
 		if u, err := s.UserByID(t.Context(), id); !errors.Is(err, auth.ErrNotFound) {
 			t.Errorf("%q: %+v, %v", id, u, err)
 		}
+	}
+}
+
+// passwords are changed only where they are the old ones, and nothing else is.
+func passwords(t *testing.T, s Store, c *Clock) {
+	want := alice()
+	want.ID = add(t, s, want)
+	other := add(t, s, &auth.StoredUser{Name: "bob", Hash: want.Hash})
+	ctx, old := t.Context(), want.Hash
+	for _, tt := range []struct{ id, old string }{{want.ID, "wrong"}, {want.ID, ""}, {"77", old}, {"", old}, {"x", old}} {
+		if err := s.SetPassword(ctx, tt.id, tt.old, "new", c.Now()); !errors.Is(err, auth.ErrNotFound) {
+			t.Errorf("%v: %v", tt, err)
+		}
+	}
+	if err := s.SetPassword(ctx, want.ID, old, strings.Repeat("x", 256), time.Time{}); err == nil {
+		t.Error("a hash that is too long is accepted")
+	}
+	want.Hash, want.Valid = "new", c.Now()
+	if err := s.SetPassword(ctx, want.ID, old, "new", c.Now()); err != nil {
+		t.Fatal(err)
+	}
+	want.Hash = "newer"
+	if err := s.SetPassword(ctx, want.ID, "new", "newer", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.UserByName(ctx, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "changed", got, want)
+	if got, err := s.UserByID(ctx, other); err != nil || got.Hash != old || !got.Valid.IsZero() {
+		t.Errorf("bob: %+v, %v", got, err)
 	}
 }
 
