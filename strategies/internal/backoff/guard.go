@@ -2,6 +2,7 @@ package backoff
 
 import (
 	"hash/maphash"
+	"strings"
 	"sync"
 	"time"
 )
@@ -41,7 +42,7 @@ func (g *Guard) Wait(name, client string) time.Duration {
 	if p, ok := g.pairs.Wait(addr + " " + name); ok {
 		d = max(d, p)
 	}
-	if n, ok := g.names.Wait(name); ok && !g.isKnown(addr, name) {
+	if n, ok := g.names.Wait(name); ok && !g.isKnown(client, name) {
 		d = max(d, n)
 	}
 	return d
@@ -49,30 +50,41 @@ func (g *Guard) Wait(name, client string) time.Duration {
 
 // Tell says how a try of a password ended.
 func (g *Guard) Tell(name, client string, ok bool) {
-	addr := Address(client)
-	if !ok {
-		g.pairs.Fail(addr + " " + name)
-		g.addrs.Fail(addr)
-		g.names.Fail(name)
+	if ok {
+		if g.pairs.Len() > 0 {
+			g.pairs.Ok(Address(client) + " " + name)
+		}
+		g.remember(client, name)
 		return
 	}
-	if g.pairs.Len() > 0 {
-		g.pairs.Ok(addr + " " + name)
-	}
-	g.remember(addr, name)
+	addr := Address(client)
+	g.pairs.Fail(addr + " " + name)
+	g.addrs.Fail(addr)
+	g.names.Fail(name)
 }
 
-func (g *Guard) pair(addr, name string) uint64 { return maphash.String(g.seed, addr+" "+name) }
+// pair stands for a name at an address; ports are no part of it. It is asked for with each request that is let in, so nothing is allocated.
+func (g *Guard) pair(client, name string) uint64 {
+	if i := strings.LastIndexByte(client, ':'); i > 0 && (strings.IndexByte(client, ':') == i || client[i-1] == ']') {
+		client = client[:i]
+	}
+	var h maphash.Hash
+	h.SetSeed(g.seed)
+	h.WriteString(client)
+	h.WriteByte(' ')
+	h.WriteString(name)
+	return h.Sum64()
+}
 
-func (g *Guard) isKnown(addr, name string) bool {
+func (g *Guard) isKnown(client, name string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	until, ok := g.known[g.pair(addr, name)]
+	until, ok := g.known[g.pair(client, name)]
 	return ok && g.now().Before(until)
 }
 
-func (g *Guard) remember(addr, name string) {
-	k, now := g.pair(addr, name), g.now()
+func (g *Guard) remember(client, name string) {
+	k, now := g.pair(client, name), g.now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if _, there := g.known[k]; !there && len(g.known) >= knownSize {

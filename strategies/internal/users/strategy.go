@@ -2,19 +2,21 @@ package users
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"cds/runtime/auth"
+	"cds/strategies/internal/backoff"
 )
 
 // A Strategy lets in the users of a table by Basic credentials.
 type Strategy struct {
 	users *Table
-	guard *guard // nil: nobody has to wait
-	tame  bool   // back-off in production only
+	guard *backoff.Guard // nil: nobody has to wait
+	tame  bool           // back-off in production only
 	env   *auth.Env
 }
 
@@ -22,21 +24,32 @@ type Strategy struct {
 func NewStrategy(t *Table, tame bool) *Strategy {
 	s := &Strategy{users: t, tame: tame}
 	if !tame {
-		s.guard = newGuard(time.Now)
+		s.guard = backoff.NewGuard(time.Now)
 	}
 	return s
 }
 
-// Setup implements auth.Setter.
+// Setup implements auth.Setter. In production a user without a password is refused unless the kind is for development, and passwords in plain text are
+// warned of.
 func (s *Strategy) Setup(_ context.Context, env *auth.Env) error {
 	s.env = env
 	s.users.cache.Clock(env.Now)
 	s.guard = nil
 	if !s.tame || env.Production {
-		s.guard = newGuard(env.Now)
+		s.guard = backoff.NewGuard(env.Now)
 	}
 	if list := s.users.policies; len(list) > 0 {
 		env.Log.Warn("policies of users in the configuration give no rights: they are not evaluated", "users", strings.Join(list, ", "))
+	}
+	if !env.Production {
+		return nil
+	}
+	open, plain := s.users.weak()
+	if len(open) > 0 && !s.tame {
+		return auth.Missing(key+"."+open[0]+".password", "anybody could come in as that user", `"$argon2id$…"`)
+	}
+	if len(plain) > 0 {
+		env.Log.Warn("users of the configuration have passwords in plain text; cds auth hash makes hashes of them", "users", strings.Join(plain, ", "))
 	}
 	return nil
 }
@@ -54,11 +67,13 @@ func (s *Strategy) Authenticate(ctx context.Context, r *http.Request) (*auth.Use
 		return s.users.Login(ctx, name, password)
 	}
 	client := s.client(r)
-	if d := s.guard.wait(name, client); d > 0 {
+	if d := s.guard.Wait(name, client); d > 0 {
 		return nil, &waiting{name, d}
 	}
 	u, err := s.users.Login(ctx, name, password)
-	s.guard.tell(name, client, err)
+	if err == nil || errors.Is(err, auth.ErrCredentials) { // else nothing was checked
+		s.guard.Tell(name, client, err == nil)
+	}
 	return u, err
 }
 

@@ -184,6 +184,19 @@ func (t *Table) Names() []string {
 	return out
 }
 
+// weak returns the names of users whom any password lets in, and of those whose password is readable.
+func (t *Table) weak() (open, plain []string) {
+	for _, name := range t.Names() {
+		switch e := t.byName[name]; {
+		case e.secret.open:
+			open = append(open, name)
+		case e.secret.hash == "":
+			plain = append(plain, name)
+		}
+	}
+	return open, plain
+}
+
 // tenantFeatures reads the features of tenants: by name, or as the list of CAP for Java.
 func tenantFeatures(cfg config.Section) (map[string][]string, error) {
 	raw, _ := cfg.Get("tenants")
