@@ -41,6 +41,7 @@ var sameFloor = map[string]string{
 	"runtime/rest → runtime/odata":              "REST is OData's URLs in plain JSON: the door that answers is the same",
 	"strategies → strategies/*":                 "the table of built-in strategies",
 	"strategies/* → strategies/internal/*":      "what several strategies share",
+	"strategies/ias → strategies/xsuaa":         "tokens of both are accepted side by side",
 	"strategies/basic → strategies/mocked":      "basic is mocked without default users",
 	"strategies/basic → strategies/internal/*":  "shared user table",
 	"strategies/mocked → strategies/internal/*": "shared user table",

@@ -7,8 +7,10 @@ import (
 	"cds/strategies/apikey"
 	"cds/strategies/basic"
 	"cds/strategies/dummy"
+	"cds/strategies/ias"
 	"cds/strategies/jwt"
 	"cds/strategies/mocked"
+	"cds/strategies/xsuaa"
 )
 
 // New makes a strategy from the section requires.auth of the configuration. Errors stop the start.
@@ -21,6 +23,8 @@ func Builtin() map[string]New {
 		"mocked": mocked.New,
 		"basic":  basic.New,
 		"apikey": apikey.New,
-		"jwt":    jwt.New,
+		"jwt":    orPlatform(jwt.New),
+		"xsuaa":  xsuaa.New,
+		"ias":    ias.New,
 	}
 }
