@@ -279,7 +279,7 @@ func (l *largeRead) fromPlace(ctx context.Context, s *Spool, q *cqn.Select, el *
 
 // oneNumber runs a query for one number; ok is false if it finds none, or several.
 func (rd *reader) oneNumber(p *sqlgen.Plan) (n int64, ok bool, err error) {
-	rows, err := rd.query(p)
+	rows, err := rd.queryAs(p, p.SQL)
 	if err != nil {
 		return 0, false, err
 	}

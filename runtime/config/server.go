@@ -23,6 +23,8 @@ type Server struct {
 	MaxHeader      int           // header_limit: 32 KB
 	MaxBody        int64         // body_parser.limit: 1 MB, of JSON bodies and batches; services may say otherwise by @cds.server.body_parser.limit
 	MaxMedia       int64         // media.limit: 16 MB, of what is written to streams
+	MaxSpool       int64         // media.spool: 1 GB, of all temporary files for media data that are on their way; beyond it requests are answered by 503
+	SpoolDir       string        // media.dir: the folder for them; "" for the system's
 	MaxBatch       int           // batch_limit: 100 requests; odata.batch_limit counts too
 	Drain          time.Duration // shutdown.drain: 2 s in production, else 0. So long requests are still taken after /health is down
 	Grace          time.Duration // shutdown.grace: 30 s, for requests that are under way then
@@ -65,6 +67,8 @@ func ServerOf(c *Config) (Server, error) {
 		MaxHeader:         int(r.size("server.header_limit", 32<<10, 1<<10, 1<<20)),
 		MaxBody:           r.size("server.body_parser.limit", 1<<20, 1, 1<<30),
 		MaxMedia:          r.size("server.media.limit", 16<<20, 1, 1<<40),
+		MaxSpool:          r.size("server.media.spool", 1<<30, 1<<20, 1<<50),
+		SpoolDir:          c.Str("server.media.dir"),
 		MaxBatch:          r.count("server.batch_limit", r.count("odata.batch_limit", 100)),
 		Drain:             r.duration("server.shutdown.drain", drain, 0),
 		Grace:             r.duration("server.shutdown.grace", 30*time.Second, 1),

@@ -96,8 +96,12 @@ func Defaults() config.Section {
 
 // LoadConfig loads the configuration that Build would use.
 func LoadConfig(opt Options) (*config.Config, error) {
-	c, err := config.Load(config.Options{Dir: opt.files(), Env: opt.environ(), Profiles: opt.Profiles, Defaults: Defaults(),
-		Mount: os.DirFS, Follow: followedKinds()})
+	o := config.Options{Dir: opt.files(), Env: opt.environ(), Profiles: opt.Profiles, Defaults: Defaults(), Mount: os.DirFS, Follow: followedKinds()}
+	c, err := config.Load(o)
+	if err == nil && !c.Bool("requires.auth.defaultUsers", true) {
+		delete(o.Defaults.Sub("requires.kinds"), "mocked")
+		c, err = config.Load(o)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -56,10 +56,12 @@ func (c *compiler) placePlan(q *cqn.Select, ref *cqn.Ref) (*Plan, error) {
 		return nil, err
 	}
 	id := c.rowID(e)
-	col := tableElement(e, el)
-	ids := identity(e)
-	if id == "" || col == nil || len(ids) == 0 {
-		return nil, fmt.Errorf("%w: element %s of %s is not kept in a place of its own", ErrNotUpdatable, el.Name, e.Name)
+	if id == "" {
+		return nil, notPlaced(e, el)
+	}
+	col, ids := tableElement(e, el), identity(e)
+	if col == nil || len(ids) == 0 {
+		return nil, notPlaced(e, el)
 	}
 	var err error
 	if s.columns, err = s.main.columns(ids); err != nil {
@@ -78,6 +80,10 @@ func (c *compiler) placePlan(q *cqn.Select, ref *cqn.Ref) (*Plan, error) {
 	p.Place = BlobColumn{Table: target.kept, Column: col.Name}
 	p.Binds = s.binds
 	return p, nil
+}
+
+func notPlaced(e *csn.Entity, el *csn.Element) error {
+	return fmt.Errorf("%w: element %s of %s is not kept in a place of its own", ErrNotUpdatable, el.Name, e.Name)
 }
 
 // rowID returns the name of the number by which the database keeps the rows behind e, "" if there is none.
