@@ -24,12 +24,13 @@ func (t *unit) read(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User,
 	if err := t.identify(ctx, u); err != nil {
 		return nil, false, err
 	}
-	tx, err := t.begin(locks(q))
+	last := t.takeLast()
+	tx, err := t.beginQuery(locks(q))
 	if err != nil {
 		return nil, false, err
 	}
 	rd := t.reader(ctx, tx, u, buf)
-	rd.limit = limit
+	rd.limit, rd.last = limit, last
 	return rd.rows(p.Plan)
 }
 
@@ -54,12 +55,13 @@ func (t *unit) readJSON(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *U
 	if err := t.identify(ctx, u); err != nil {
 		return nil, 0, false, err
 	}
+	last := t.takeLast() || alone && !t.writing
 	tx, own, err := t.beginRead(alone && len(p.Children) == 0)
 	if err != nil {
 		return nil, 0, false, err
 	}
 	rd := t.reader(ctx, tx, u, buf)
-	rd.limit = limit
+	rd.limit, rd.last = limit, last && !own
 	if to != nil && len(p.Children) == 0 {
 		rd.to, rd.streams = to, &t.app.inner.streams
 		defer rd.endStream()

@@ -62,7 +62,7 @@ func (t *unit) flush(ctx context.Context) error {
 	if len(all) == 0 {
 		return nil
 	}
-	t.later = nil
+	t.later, t.flushed = nil, true
 	b, ok := t.tx.(db.Batcher)
 	if !ok {
 		return errEnded // cannot be: only with a Batcher do inserts wait
@@ -75,6 +75,7 @@ func (t *unit) flush(ctx context.Context) error {
 	if err != nil && done < len(all) {
 		err = conflict(all[done].entity, err)
 	}
+	t.failed = err
 	return err
 }
 
@@ -96,7 +97,8 @@ func (r *RawRequest) InsertLater(ctx context.Context, q *cqn.Insert) error {
 	return err
 }
 
-// Flush sends the inserts of InsertLater that the database has not heard of yet. Its error is that of the first that failed.
+// Flush sends the inserts of InsertLater that the database has not heard of yet. Its error is that of the first that failed, also if it was sent
+// before, with a query.
 func (r *RawRequest) Flush(ctx context.Context) error {
 	if r.state == nil || r.state.unit == nil {
 		return nil
@@ -104,7 +106,12 @@ func (r *RawRequest) Flush(ctx context.Context) error {
 	t := r.state.unit
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := t.flush(ctx); err != nil {
+	t.readLast = false
+	err := t.flush(ctx)
+	if err == nil {
+		err = t.failed
+	}
+	if err != nil {
 		return clientError(err)
 	}
 	return nil

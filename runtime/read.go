@@ -53,6 +53,8 @@ type reader struct {
 	binds bindings
 	limit int64 // most rows of the outermost level, 0 for all; one more row tells that there are more
 	buf   *buffers
+	last  bool      // nothing follows but the end of the transaction
+	ahead int       // children that were asked for together with their parent and whose rows have not been read
 	to    RowWriter // where long answers go; nil keeps the rows in one piece
 	sent  bool      // some went there
 	// streams counts the answers of the app that flow.
@@ -230,7 +232,7 @@ func (rd *reader) fillAll(p *sqlgen.Plan) ([]cqn.Value, error) {
 
 // json reads the rows of a plan as JSON objects separated by commas.
 func (rd *reader) json(e *encoder, dst []byte) (out []byte, n int, more bool, err error) {
-	rows, err := rd.query(e.plan)
+	rows, err := rd.first(e.plan)
 	if err != nil {
 		return dst, 0, false, err
 	}
@@ -332,14 +334,11 @@ func (k *childJSON) write(dst []byte, c *codec, plan *sqlgen.Child, group int, f
 func (rd *reader) children(e *encoder, i int, g *groups, out *childJSON) error {
 	child, ce := e.plan.Children[i], e.children[i]
 	out.spans, out.totals = make([]int, 2*len(g.index)), make([]int64, len(g.index))
-	if len(g.index) == 0 {
-		return nil
-	}
-	sub := *rd
-	rows, err := sub.queryChildren(child, g)
-	if err != nil {
+	rows, err := rd.childRows(child, g)
+	if err != nil || rows == nil {
 		return err
 	}
+	sub := *rd
 	gs := newGroups(ce.plan.Children)
 	var h holes
 	var marks []int // start and end of each row
@@ -407,11 +406,11 @@ func (rd *reader) rows(p *sqlgen.Plan) ([]*Row, bool, error) {
 func (rd *reader) decode(p *sqlgen.Plan, child *sqlgen.Child, g *groups) (out []*Row, of []int, more bool, err error) {
 	var rows db.Rows
 	if child != nil {
-		rows, err = rd.queryChildren(child, g)
+		rows, err = rd.childRows(child, g)
 	} else {
-		rows, err = rd.query(p)
+		rows, err = rd.first(p)
 	}
-	if err != nil {
+	if err != nil || rows == nil {
 		return nil, nil, false, err
 	}
 	gs := newGroups(p.Children)
@@ -473,11 +472,7 @@ func (rd *reader) expand(p *sqlgen.Plan, places []place, gs []groups) error {
 	kids := make([][][]*Row, len(p.Children))
 	for i, c := range p.Children {
 		kids[i] = make([][]*Row, len(gs[i].index))
-		if len(gs[i].index) == 0 {
-			continue
-		}
-		sub := *rd
-		rows, of, _, err := sub.decode(c.Plan, c, &gs[i])
+		rows, of, _, err := rd.decode(c.Plan, c, &gs[i])
 		if err != nil {
 			return err
 		}

@@ -29,12 +29,17 @@ type unit struct {
 	writing bool
 	first   *RawRequest // the outermost request
 
-	mu     sync.Mutex // handlers may start goroutines; a db.Tx serves one at a time
-	tx     db.Tx
-	ended  bool
-	hooks  *hooks // nil as long as nobody asked for any
-	later  []laterWrite
-	spools []*Spool // to be closed at the end
+	mu    sync.Mutex // handlers may start goroutines; a db.Tx serves one at a time
+	tx    db.Tx
+	ended bool
+	hooks *hooks // nil as long as nobody asked for any
+	later []laterWrite
+	// flushed tells that inserts that waited have been sent apart, failed is the error of such an insert.
+	flushed bool
+	failed  error
+	// readLast: nothing follows but one read.
+	readLast bool
+	spools   []*Spool // to be closed at the end
 }
 
 // nowForm is the form of $now: a Timestamp.
@@ -93,7 +98,7 @@ func (t *unit) beginRead(alone bool) (tx db.Tx, own bool, err error) {
 		tx, err = r.ReadOne(t.ctx, t.session)
 		return tx, true, err
 	}
-	tx, err = t.begin(false)
+	tx, err = t.beginQuery(false)
 	return tx, false, err
 }
 
@@ -120,7 +125,7 @@ func (t *unit) savepoint(ctx context.Context) (end func(keep bool) error, err er
 				return err
 			}
 		} else {
-			t.later = nil // all of it is of this scope: it began by sending what was before
+			t.later, t.failed = nil, nil // all of it is of this scope: it began by sending what was before
 			t.forget(m)
 		}
 		return sp(keep)

@@ -29,11 +29,17 @@ func (h *handlers) create(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*
 		if err := completeKeys(r, row); err != nil {
 			return nil, err
 		}
-		if err := d.insert(ctx, r.Target, row, 0); err != nil {
+		if err := d.add(ctx, r.Target, row, 0); err != nil {
 			return nil, err
 		}
 	}
+	if len(rows) == 1 && h.etag(r.Target) == nil {
+		r.ReadLast()
+	}
 	res, err := h.readBack(ctx, r, rows, true)
+	if ferr := r.Flush(ctx); ferr != nil {
+		return nil, ferr
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -400,7 +406,7 @@ func (h *handlers) readBack(ctx context.Context, r *cds.RawRequest, rows []*cds.
 			q.Columns = expandWritten(r.Target, row, 0)
 		}
 		res, err := h.readOne(ctx, r, q)
-		if err != nil && len(q.Columns) > 0 { // some child may not be read: the root alone
+		if err != nil && len(q.Columns) > 0 && r.Flush(ctx) == nil { // some child may not be read: the root alone
 			bare := *q
 			bare.Columns = nil
 			res, err = h.readOne(ctx, r, &bare)

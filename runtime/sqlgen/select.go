@@ -114,6 +114,7 @@ func (c *compiler) selectPlan(q *cqn.Select) (*Plan, error) {
 		s.plan.SQL += " " + fill(lock, []string{s.main.alias})
 	}
 	s.plan.Binds = st.binds
+	s.knownKeys(q)
 	return s.plan, nil
 }
 

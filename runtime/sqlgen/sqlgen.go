@@ -153,6 +153,9 @@ type Child struct {
 	// One is the plan's SQL for parents that all have the same key: its bind is that value, not a list of it, which databases plan better and
 	// only once. "" where there is none.
 	One string
+	// Known is the number, from 1, of the bind of the parent's plan that all parents have as that key; 0 if it is known only when they are read. The child has no
+	// children itself then.
+	Known int
 }
 
 // A Dialect is mostly tables; methods only where a table can't say it. Implementations are in runtime/db/<name>.
