@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cds/runtime/auth"
+	"cds/runtime/authstore"
 	"cds/runtime/config"
 )
 
@@ -230,8 +231,18 @@ func (l *faultLog) next() (skipped int, ok bool) {
 }
 
 // strategyEnv is what strategies are lent.
-func (s *Server) strategyEnv(_ context.Context, production bool) (*auth.Env, error) {
-	return &auth.Env{Now: s.CDS.Options.Now, Log: s.Log, Production: production, HTTP: outgoingClient(), Files: s.opt.files(), Client: s.client, Trusted: s.fromProxy}, nil
+func (s *Server) strategyEnv(ctx context.Context, production bool) (*auth.Env, error) {
+	env := &auth.Env{Now: s.CDS.Options.Now, Log: s.Log, Production: production, HTTP: outgoingClient(), Files: s.opt.files(), Client: s.client, Trusted: s.fromProxy}
+	if e := authstore.Taken(s.Model); e != nil {
+		s.Notes = append(s.Notes, "entity "+e.Name+" has the table that users and sessions of logins are kept in: they are kept in memory instead, until the server ends")
+	} else if s.pool != nil {
+		store, err := authstore.Open(ctx, s.pool, env.Now)
+		env.Sessions, env.Users = store, store
+		return env, err
+	}
+	store := authstore.Memory(env.Now)
+	env.Sessions, env.Users = store, store
+	return env, nil
 }
 
 // client returns the address of the client: that of the connection, or where a trusted proxy is at its other end what the proxies say, up to the first

@@ -235,7 +235,7 @@ func TestStrategy_LendsAndCloses(t *testing.T) {
 	p := &probe{user: auth.New(auth.User{ID: "anna"})}
 	s := mustProbe(t, p, serve.Options{})
 	e := p.env
-	if e == nil || e.Now == nil || e.Log == nil || e.HTTP == nil || e.HTTP.Timeout <= 0 || e.Files == nil || e.Client == nil || e.Production {
+	if e == nil || e.Now == nil || e.Log == nil || e.HTTP == nil || e.HTTP.Timeout <= 0 || e.Files == nil || e.Client == nil || e.Trusted == nil || e.Sessions == nil || e.Users == nil || e.Production {
 		t.Fatalf("env %+v", e)
 	}
 	if p.ctx.Err() != nil {
