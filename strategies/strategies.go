@@ -10,6 +10,7 @@ import (
 	"cds/strategies/ias"
 	"cds/strategies/jwt"
 	"cds/strategies/mocked"
+	"cds/strategies/oidc"
 	"cds/strategies/xsuaa"
 )
 
@@ -26,5 +27,6 @@ func Builtin() map[string]New {
 		"jwt":    orPlatform(jwt.New),
 		"xsuaa":  xsuaa.New,
 		"ias":    ias.New,
+		"oidc":   oidc.New,
 	}
 }

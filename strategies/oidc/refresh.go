@@ -1,0 +1,249 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"cds/runtime/auth"
+)
+
+// Times of refreshing.
+const (
+	tendTimeout  = 20 * time.Second
+	refreshAhead = time.Minute      // before the access token ends, or a fifth of its life where that is less
+	refreshPause = 30 * time.Second // after a failure of the issuer
+)
+
+// flights are pieces of work of which one for each session is under way at most.
+type flights struct {
+	mu sync.Mutex
+	of map[string]*flight
+}
+
+type flight struct {
+	done chan struct{}
+	l    *live
+	err  error
+}
+
+// join returns the work that is under way for a session, or begins it.
+func (f *flights) join(id string, work func() (*live, error)) (fl *flight, first bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if fl = f.of[id]; fl != nil {
+		return fl, false
+	}
+	if f.of == nil {
+		f.of = map[string]*flight{}
+	}
+	fl = &flight{done: make(chan struct{}), err: errors.New("it was not tended to")}
+	f.of[id] = fl
+	go func() {
+		defer func() {
+			f.mu.Lock()
+			delete(f.of, id)
+			f.mu.Unlock()
+			close(fl.done)
+		}()
+		fl.l, fl.err = work()
+	}()
+	return fl, true
+}
+
+// tend does what is due for a session. One request waits for it; others only if the access token has ended meanwhile. Work that has begun is not given
+// up when the client goes away: a refresh token that was used and whose successor was not stored ends the session.
+func (s *Strategy) tend(ctx context.Context, id string, old *live) (*live, error) {
+	f, first := s.flights.join(id, func() (*live, error) {
+		ctx, cancel := context.WithTimeout(s.background, tendTimeout)
+		defer cancel()
+		return s.work(ctx, id)
+	})
+	if ended := !old.until.IsZero() && !s.env.Now().Before(old.until); !first && !ended {
+		return old, nil
+	}
+	select {
+	case <-f.done:
+		return f.l, f.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// work refreshes the tokens if it is time, and notes that the session is used. Where the issuer cannot be reached the session goes on with what is known.
+func (s *Strategy) work(ctx context.Context, id string) (*live, error) {
+	rec, err := s.read(ctx, id)
+	if err != nil {
+		s.sessions.drop(id)
+		return nil, err
+	}
+	now := s.env.Now()
+	var pause time.Time
+	refresh := ""
+	if rec.Refresh && rec.Renew != 0 && now.Unix() >= rec.Renew {
+		refresh, err = s.refresh(ctx, id, rec)
+		switch {
+		case errors.Is(err, errEnded):
+			s.end(ctx, id)
+			return nil, errEnded
+		case errors.Is(err, errElsewhere):
+			pause = now.Add(2 * time.Second) // another instance is at it
+		case err != nil:
+			s.log().Warn("oidc: the tokens of a session can't be refreshed", "err", err)
+			pause = now.Add(refreshPause)
+		}
+	}
+	if refresh != "" || !now.Before(s.touchAt(rec)) {
+		rec.Seen = now.Unix()
+		if err := s.replace(ctx, id, rec, refresh); err != nil {
+			s.sessions.drop(id)
+			return nil, err
+		}
+	}
+	l, err := s.alive(rec, pause)
+	if err != nil {
+		s.log().Warn("oidc: the user of a session can't be made any more, it ends", "reason", err.Error())
+		s.end(ctx, id)
+		return nil, errEnded
+	}
+	s.sessions.put(id, l)
+	return l, nil
+}
+
+// replace stores a changed session, if it has not been ended meanwhile, and then its new refresh token.
+func (s *Strategy) replace(ctx context.Context, id string, rec *record, refresh string) error {
+	stored, err := s.pack(id, rec)
+	if err != nil {
+		return err
+	}
+	if err := auth.ReplaceSession(ctx, s.env.Sessions, stored); err != nil {
+		return err
+	}
+	if refresh == "" {
+		return nil
+	}
+	return s.putRefresh(ctx, id, rec, refresh)
+}
+
+func (s *Strategy) putRefresh(ctx context.Context, id string, rec *record, refresh string) error {
+	rid := refreshID(id)
+	return s.env.Sessions.PutSession(ctx, &auth.Session{ID: rid, Subject: s.subject(rec.Sub), Group: s.group(rec.SID), Data: s.seal.seal(rid, []byte(refresh)),
+		Expires: time.Unix(rec.Begun, 0).Add(s.cfg.absolute)})
+}
+
+// end removes a session.
+func (s *Strategy) end(ctx context.Context, id string) {
+	s.sessions.drop(id)
+	for _, id := range []string{id, refreshID(id)} {
+		if _, err := s.env.Sessions.TakeSession(ctx, id); err != nil && !errors.Is(err, auth.ErrNotFound) {
+			s.log().Error("oidc: a session can't be removed", "err", err)
+		}
+	}
+}
+
+// errElsewhere says that another instance of the server refreshes at the moment.
+var errElsewhere = errors.New("refreshed elsewhere")
+
+// refresh gets new tokens into rec and returns the refresh token to keep. The old one is taken from the store, so that of all instances one uses it:
+// issuers that hand out each only once take a second use for theft. Errors: errEnded if the issuer does not want the session any more,
+// errElsewhere, or what kept it from answering.
+func (s *Strategy) refresh(ctx context.Context, id string, rec *record) (string, error) {
+	rid := refreshID(id)
+	taken, err := s.env.Sessions.TakeSession(ctx, rid)
+	if errors.Is(err, auth.ErrNotFound) {
+		return "", errElsewhere
+	} else if err != nil {
+		return "", err
+	}
+	plain, err := s.seal.open(rid, taken.Data)
+	if err != nil {
+		return "", errEnded
+	}
+	old := string(plain)
+	t, err := s.askRefresh(ctx, old)
+	if err != nil {
+		var refused *oauth2.RetrieveError
+		if errors.As(err, &refused) && (refused.ErrorCode == "invalid_grant" || refused.ErrorCode == "unauthorized_client") {
+			s.log().Info("oidc: the issuer has ended a session", "reason", refused.ErrorCode)
+			return "", errEnded
+		}
+		if put := s.env.Sessions.PutSession(ctx, taken); put != nil {
+			err = errors.Join(err, put)
+		}
+		return "", err
+	}
+	if err := s.renewed(ctx, rec, t); err != nil {
+		s.log().Warn("oidc: the refreshed tokens are not accepted, the session ends", "reason", err.Error())
+		return "", errEnded
+	}
+	if t.RefreshToken == "" {
+		return old, nil
+	}
+	return t.RefreshToken, nil
+}
+
+func (s *Strategy) askRefresh(ctx context.Context, refresh string) (*oauth2.Token, error) {
+	m, err := s.discovery.Metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, s.env.HTTP)
+	t, err := s.client(m).TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
+	if err != nil {
+		return nil, quiet(err)
+	}
+	return t, nil
+}
+
+// renewed takes refreshed tokens into the record. A new ID token must be of the same user (OpenID Connect Core 12.2).
+func (s *Strategy) renewed(ctx context.Context, rec *record, t *oauth2.Token) error {
+	now := s.env.Now()
+	if raw, ok := t.Extra("id_token").(string); ok && raw != "" {
+		c, err := s.verifyIdentity(ctx, raw, t.AccessToken)
+		if err != nil {
+			return err
+		}
+		if sub, _ := c.Str("sub"); sub != rec.Sub {
+			return errors.New("the refreshed ID token is of another user")
+		}
+		if sid, ok := c.Str("sid"); ok && sid != rec.SID {
+			return errors.New("the refreshed ID token is of another session")
+		}
+		claims, err := s.claims(ctx, c, t.AccessToken)
+		if err != nil {
+			return err
+		}
+		rec.Claims, rec.ID = claims, raw
+	}
+	rec.Access = t.AccessToken
+	s.lifetime(rec, t, now)
+	return nil
+}
+
+// lifetime notes how long the access token counts, as the issuer says.
+func (s *Strategy) lifetime(rec *record, t *oauth2.Token, now time.Time) {
+	life := time.Duration(t.ExpiresIn) * time.Second
+	if life <= 0 || life > maxLifetime {
+		rec.Renew, rec.Until = 0, 0
+		return
+	}
+	rec.Until = now.Add(life).Unix()
+	rec.Renew = now.Add(life - min(refreshAhead, life/5)).Unix()
+}
+
+// quiet takes out of an error of the token endpoint what may be secret: its body, and the address with its query.
+func quiet(err error) error {
+	var refused *oauth2.RetrieveError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	status := 0
+	if refused.Response != nil {
+		status = refused.Response.StatusCode
+	}
+	return &oauth2.RetrieveError{Response: refused.Response, ErrorCode: printable(refused.ErrorCode), ErrorDescription: fmt.Sprintf("the token endpoint answered %d", status)}
+}
