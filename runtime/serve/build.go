@@ -98,8 +98,7 @@ func Defaults() config.Section {
 func LoadConfig(opt Options) (*config.Config, error) {
 	o := config.Options{Dir: opt.files(), Env: opt.environ(), Profiles: opt.Profiles, Defaults: Defaults(), Mount: os.DirFS, Follow: followedKinds()}
 	c, err := config.Load(o)
-	if err == nil && !c.Bool("requires.auth.defaultUsers", true) {
-		delete(o.Defaults.Sub("requires.kinds"), "mocked")
+	if err == nil && weakenDefaults(c, o.Defaults.Sub("requires")) {
 		c, err = config.Load(o)
 	}
 	if err != nil {
@@ -109,6 +108,21 @@ func LoadConfig(opt Options) (*config.Config, error) {
 		c.Section = config.Merge(c.Section, opt.Overrides)
 	}
 	return c, nil
+}
+
+// weakenDefaults takes away defaults that would be in the way of what is configured, and reports whether there were some: the default users where they are not
+// wanted, and the default kind where a list of strategies says who is asked.
+func weakenDefaults(c *config.Config, defaults config.Section) bool {
+	changed := false
+	if !c.Bool("requires.auth.defaultUsers", true) {
+		delete(defaults.Sub("kinds"), "mocked")
+		changed = true
+	}
+	if _, list := c.Get("requires.auth.strategies"); list {
+		delete(defaults, "[development]")
+		changed = true
+	}
+	return changed
 }
 
 func (o Options) environ() []string {

@@ -32,6 +32,9 @@ func (s *Server) chooseStrategy(a *App, production bool) error {
 		}
 		s.Notes = append(s.Notes, "requires.auth.optional: requests with wrong credentials are anonymous")
 	}
+	if _, list := sec.Get("strategies"); list && s.Kind != chain.Kind {
+		s.Notes = append(s.Notes, fmt.Sprintf("requires.auth.strategies is not used: the kind is %s, not chain", s.Kind))
+	}
 	parts := []chain.Part{{Kind: s.Kind, Section: sec, Place: "requires.auth"}}
 	if s.Kind == chain.Kind {
 		var err error
@@ -116,9 +119,19 @@ func kindUnknown(kinds map[string]NewStrategy, p *chain.Part) error {
 // withoutPassword returns the first user, by name, that comes in without a password.
 func withoutPassword(users config.Section) string {
 	for _, name := range users.Keys() {
-		u, ok := users[name].(map[string]any)
-		if !ok && users.Bool(name, true) || ok && config.Section(u).Str("password") == "" {
-			return name
+		switch u := users[name].(type) {
+		case map[string]any:
+			if config.Section(u).Str("password") == "" {
+				return name
+			}
+		case string:
+			if u == "" {
+				return name
+			}
+		default:
+			if users.Bool(name, true) {
+				return name
+			}
 		}
 	}
 	return ""
