@@ -129,6 +129,12 @@ var visible = []string{
 	"Books?$apply=groupby((prior/title),aggregate(100 div prior/stock with sum as s))", "Books?$filter=prior/prior/stock eq 0", "Books?$filter=prior eq null", "Books?$filter=prior/title eq null",
 	"Authors(3)/books?$apply=aggregate($count as n)", "Authors(1)/books?$apply=aggregate($count as n,stock with sum as s)", "Books(3)/pages?$apply=aggregate($count as n)", "Books(1)/pages?$apply=groupby((text))",
 	"Books?$apply=aggregate(pages/$count as n)",
+	"Books?$apply=groupby((rollup(title,author/name)),aggregate($count as n))", "Books?$apply=groupby((rollup($all,prior/title,title)),aggregate(stock with sum as s,prior/stock with max as m))", "Books?$apply=groupby((rollup(title,stock)))",
+	"Books?$apply=groupby((rollup($all,author/name)),filter(stock gt 0)/aggregate($count as n))",
+	"Authors?$expand=books($apply=aggregate($count as n,stock with sum as s))", "Authors?$expand=books($apply=groupby((title),aggregate(stock with max as m));$orderby=m)", "Authors?$expand=books($apply=groupby((prior/title)))",
+	"Authors?$expand=books($apply=filter(stock eq 0))", "Authors?$expand=books($apply=filter(prior/stock eq 0)/aggregate($count as n))", "Authors?$expand=books($apply=search(hidden)/aggregate($count as n);$count=true)",
+	"Authors?$expand=books($apply=aggregate(100 div stock with sum as s))", "Authors?$expand=books($apply=aggregate(prior/author/pay with sum as p,pages/$count as n))", "Books?$expand=author($expand=books($apply=groupby((title),aggregate($count as n))))",
+	"Books?$expand=pages($apply=groupby((text),aggregate($count as n)))",
 }
 
 // refused are those of them that the user's own rows make fail, or the path.
@@ -147,5 +153,8 @@ var forbidden = []string{
 	"Books?$apply=filter(cost gt 1)/aggregate($count as n)", "Books?$compute=cost as c", "Books?$compute=cost mul 2 as c&$select=title&$orderby=c", "Books?$filter=cost in (1,2)", "Books?$filter=prior/cost gt 1",
 	"Books?$apply=groupby((title),aggregate(cost with max as m))", "Books?$apply=groupby((title),filter(cost gt 1)/aggregate($count as n))", "Books?$apply=concat(aggregate($count as n),groupby((cost)))",
 	"Authors?$apply=aggregate(books/cost with sum as s)", "Authors?$filter=1 in books/cost", "Authors?$filter=books/$count($filter=cost gt 1) gt 0", "Books?$filter=$root/Books(1)/cost gt 1", "Books?$filter=cast(cost,Edm.Double) gt 1",
+	"Books?$apply=groupby((rollup(title,cost)))", "Books?$apply=groupby((rollup($all,title)),aggregate(cost with sum as s))", "Books?$apply=groupby((rollup($all,secret/code)),aggregate($count as n))",
+	"Authors?$expand=books($apply=groupby((cost)))", "Authors?$expand=books($apply=aggregate(cost with sum as s))", "Authors?$expand=books($apply=filter(cost gt 1)/aggregate($count as n))", "Authors?$expand=books($apply=groupby((secret/code)))",
+	"Books?$expand=secrets($apply=aggregate($count as n))", "Authors?$expand=books($apply=aggregate(secrets/$count as n))",
 	"Books?$filter=isof(cost,Edm.Decimal)", "Books?$filter=@c gt 1&@c=cost", "Books?$select=cost", "Authors?$expand=books($compute=cost as c)", "Authors?$expand=books($orderby=cost)",
 }

@@ -313,10 +313,11 @@ func (s *selection) joinParent(child *Child, parent *csn.Entity, target *source,
 	return parent.Keys, cols, nil
 }
 
-// childClauses compiles the query inside an expand. A limit holds for each parent, so rows are numbered within their parent.
+// childClauses compiles the query inside an expand. A limit holds for each parent, so rows are numbered within their parent; and so does grouping.
 func (s *selection) childClauses(child *Child, q *cqn.Select, keys []string) error {
-	if len(q.GroupBy) > 0 || q.Distinct || aggregates(q.Columns) {
-		return s.fail("INVALID_QUERY", "grouping is not supported inside $expand")
+	grouped := len(q.GroupBy) > 0 || aggregates(q.Columns)
+	if q.Distinct || grouped && (q.Limit != nil || q.Offset != nil) {
+		return s.fail("INVALID_QUERY", "distinct rows, and pages of groups, are not supported inside $expand")
 	}
 	hidden := s.plan.Columns
 	s.plan.Columns = nil
@@ -324,12 +325,15 @@ func (s *selection) childClauses(child *Child, q *cqn.Select, keys []string) err
 		return err
 	}
 	s.plan.Columns = append(hidden, s.plan.Columns...)
-	// Rows that the user's order leaves open come by their keys, so that pages are stable.
-	own, err := s.main.keys()
-	if err != nil {
-		return err
+	if grouped {
+		s.group = strings.TrimSuffix(strings.Join(keys, ", ")+", "+s.group, ", ")
+	} else { // rows that the user's order leaves open come by their keys, so that pages are stable
+		own, err := s.main.keys()
+		if err != nil {
+			return err
+		}
+		s.order = append(s.order, own...)
 	}
-	s.order = append(s.order, own...)
 	partition := "PARTITION BY " + strings.Join(keys, ", ")
 	if child.Count {
 		child.CountIndex = s.add("count(*) OVER (" + partition + ")")

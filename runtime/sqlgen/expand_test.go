@@ -196,12 +196,12 @@ func TestExpand_deep(t *testing.T) {
 func TestExpand_refused(t *testing.T) {
 	m, p := archive(t, "bookshop")
 	for name, q := range map[string]*cqn.Select{
-		"scalar":   {Columns: []cqn.Column{{X: cqn.NewRef("title"), Expand: &cqn.Select{}}}},
-		"unknown":  {Columns: []cqn.Column{{X: cqn.NewRef("nope"), Expand: &cqn.Select{}}}},
-		"past":     {Columns: []cqn.Column{{X: cqn.NewRef("reviews", "book"), Expand: &cqn.Select{}}}},
-		"distinct": {Distinct: true, Columns: []cqn.Column{{X: cqn.NewRef("author"), Expand: &cqn.Select{}}}},
-		"value":    {Columns: []cqn.Column{{X: lit(1), Expand: &cqn.Select{}}}},
-		"grouped":  {Columns: []cqn.Column{{X: cqn.NewRef("reviews"), Expand: &cqn.Select{Columns: []cqn.Column{{X: &cqn.Call{Name: "count", Star: true}, As: "n"}}}}}},
+		"scalar":         {Columns: []cqn.Column{{X: cqn.NewRef("title"), Expand: &cqn.Select{}}}},
+		"unknown":        {Columns: []cqn.Column{{X: cqn.NewRef("nope"), Expand: &cqn.Select{}}}},
+		"past":           {Columns: []cqn.Column{{X: cqn.NewRef("reviews", "book"), Expand: &cqn.Select{}}}},
+		"distinct":       {Distinct: true, Columns: []cqn.Column{{X: cqn.NewRef("author"), Expand: &cqn.Select{}}}},
+		"value":          {Columns: []cqn.Column{{X: lit(1), Expand: &cqn.Select{}}}},
+		"page of groups": {Columns: []cqn.Column{{X: cqn.NewRef("reviews"), Expand: &cqn.Select{Limit: lit(1), Columns: []cqn.Column{{X: &cqn.Call{Name: "count", Star: true}, As: "n"}}}}}},
 	} {
 		q.From = from("my.Cat.Books")
 		if _, err := sqlgen.Compile(q, m, &guard{}, p.Dialect()); err == nil {

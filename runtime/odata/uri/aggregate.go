@@ -9,7 +9,7 @@ import (
 )
 
 // groupBy reads what follows "groupby(": (properties) and the transformations that are done for each group. outer are the properties of
-// groupbys around this one, cond a condition on the rows of their groups.
+// groupbys around this one, cond a condition on the rows of their groups. With rollup there is one result for each combination of levels.
 func (p *exprParser) groupBy(c *scanner, st *stage, outer []resultColumn, cond cqn.Expr) error {
 	if err := st.open(); err != nil {
 		return err
@@ -19,35 +19,33 @@ func (p *exprParser) groupBy(c *scanner, st *stage, outer []resultColumn, cond c
 			return err
 		}
 	}
-	groups := slices.Clone(outer)
-	if err := c.expect('('); err != nil {
+	levels, err := p.groupings(c, st, outer)
+	if err != nil {
 		return err
 	}
-	for {
-		c.blanks()
-		if err := p.node(); err != nil {
-			return err
-		}
-		more, err := p.groupColumns(c, st)
-		if err != nil {
-			return err
-		}
-		for _, g := range more {
-			if !slices.ContainsFunc(groups, func(o resultColumn) bool { return slices.Equal(o.out, g.out) }) {
-				g.name = p.freshVar()
-				groups = append(groups, g)
-			}
-		}
-		c.blanks()
-		if c.accept(')') {
-			break
-		}
-		if err := c.expect(','); err != nil {
-			return err
-		}
+	if len(levels) == 1 {
+		return p.eachGroup(c, st, levels[0])
 	}
+	from := c.i
+	var parts []*stage
+	for _, groups := range levels {
+		c.i = from // the transformations are read anew for each of them
+		part := st.fork()
+		if err := p.eachGroup(c, part, groups); err != nil {
+			return err
+		}
+		parts = append(parts, part)
+	}
+	return st.union(parts)
+}
+
+// eachGroup reads the rest of a groupby, the transformations for each group, if there are some.
+func (p *exprParser) eachGroup(c *scanner, st *stage, groups []resultColumn) error {
 	c.blanks()
 	if c.accept(')') {
+		if len(groups) == 0 {
+			return bad("rollup($all,…) needs something to aggregate")
+		}
 		return st.group(groups, nil)
 	}
 	if err := c.expect(','); err != nil {
@@ -62,7 +60,7 @@ func (p *exprParser) groupBy(c *scanner, st *stage, outer []resultColumn, cond c
 
 // groupColumns reads a property to group by. An association stands for its foreign keys.
 func (p *exprParser) groupColumns(c *scanner, st *stage) ([]resultColumn, error) {
-	if w := c.word(); (w == "rollup" || w == "rolluprecursive") && c.at(len(w)) == '(' {
+	if w := c.word(); w == "rolluprecursive" && c.at(len(w)) == '(' {
 		return nil, unsupported("%s is not supported in groupby", w)
 	}
 	if c.peek() == '$' {

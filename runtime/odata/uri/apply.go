@@ -337,6 +337,9 @@ func (st *stage) keepRanked(kind string, limit operand, by sortItem, partition [
 
 // keepKeys keeps the rows of an entity for which a condition on further columns holds.
 func (st *stage) keepKeys(extra []resultColumn, keep cqn.Expr) error {
+	if err := st.alone(); err != nil {
+		return err
+	}
 	keys, err := st.keys()
 	if err != nil {
 		return err
@@ -392,6 +395,9 @@ func (p *exprParser) concat(c *scanner, st *stage, groups []resultColumn, cond c
 
 // union makes st the union of results, whose rows may have different columns.
 func (st *stage) union(parts []*stage) error {
+	if err := st.alone(); err != nil {
+		return err
+	}
 	total := 0
 	for _, part := range parts {
 		if err := part.flatten(); err != nil {

@@ -184,6 +184,11 @@ func (x *expander) nested(col *cqn.Column, e *csn.Entity, el *csn.Element, opts 
 	if err != nil {
 		return err
 	}
+	if q.Aggregated {
+		if err := x.groupsOf(q, sub, opts); err != nil {
+			return err
+		}
+	}
 	col.Count = q.Count && a.Many
 	if !a.Many { // a join, which knows conditions only
 		for _, w := range sub.Search {
@@ -205,6 +210,18 @@ func (x *expander) nested(col *cqn.Column, e *csn.Entity, el *csn.Element, opts 
 		return nil
 	}
 	return x.repeat(col, el, levels, depth, text == "max")
+}
+
+// groupsOf makes an expand answer what $apply has made of the rows of each parent.
+func (x *expander) groupsOf(q *Query, sub *cqn.Select, opts []option) error {
+	if _, ok := find(opts, "$levels"); ok {
+		return bad("$levels can't be combined with $apply that groups")
+	}
+	if q.Select.Limit != nil || q.Select.Offset != nil {
+		return unsupported("$top and $skip are not supported on groups in $expand")
+	}
+	*sub = *q.Select
+	return nil
 }
 
 // recursive reports whether an association leads to rows that have it themselves.
@@ -351,10 +368,8 @@ func nestedOptions(text, form string) ([]option, error) {
 			ok = true
 		case "$orderby", "$top", "$skip", "$count":
 			ok = form != "/$count"
-		case "$select", "$expand", "$compute", "$levels":
+		case "$select", "$expand", "$compute", "$levels", "$apply":
 			ok = form == ""
-		case "$apply":
-			return nil, unsupported("Query option %q is not supported in $expand", name)
 		}
 		if !ok {
 			return nil, bad("Query option %q does not exist in $expand%s", name, form)

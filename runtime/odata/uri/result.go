@@ -15,6 +15,7 @@ func (x *expander) apply(q *Query, sel *cqn.Select, sc *scope, text string) (*st
 		return nil, bad("$apply needs a collection")
 	}
 	st := newStage(x.p, sc.e, sel)
+	st.within = x.p.nested
 	c := &scanner{option: "$apply", s: text}
 	if err := x.p.sequence(c, st); err != nil {
 		return nil, err
@@ -118,6 +119,10 @@ func (x *expander) grouping(st *stage) error {
 		return bad("$select leaves nothing of the result of $apply")
 	}
 	if !need {
+		return nil
+	}
+	if st.within { // more than was selected may be answered
+		st.sel.Columns = st.columns(func([]string) bool { return true })
 		return nil
 	}
 	names := map[string][]string{}

@@ -23,6 +23,7 @@ type stage struct {
 	cols    []resultColumn // of grouped and derived
 	unique  []string       // columns that together tell rows apart
 	forms   int            // number of forms of rows after concat, 0 for one
+	within  bool           // in $expand: sel holds for each parent, and cannot become the source of another query
 }
 
 // A sortItem is an item to sort by.
@@ -70,6 +71,14 @@ func (st *stage) and(x cqn.Expr) {
 	st.sel.Where = x
 }
 
+// alone refuses what would make a query over the rows of all parents of those of each.
+func (st *stage) alone() error {
+	if st.within {
+		return unsupported("In $expand, $apply can have filter, search, compute, orderby, and then groupby or aggregate; more than these is not supported")
+	}
+	return nil
+}
+
 // open makes sure that conditions can be added, and that expressions can name what the result has.
 func (st *stage) open() error {
 	switch {
@@ -110,6 +119,9 @@ func tupleOf(xs []cqn.Expr) cqn.Expr {
 
 // byKeys puts the query, cut as it is, into the condition of a new one over the same rows.
 func (st *stage) byKeys() error {
+	if err := st.alone(); err != nil {
+		return err
+	}
 	keys, err := st.keys()
 	if err != nil {
 		return err
@@ -165,6 +177,9 @@ func (st *stage) spelled(x cqn.Expr) cqn.Expr {
 
 // derive makes the result the source of a new query. extra columns go along without being answered.
 func (st *stage) derive(extra []resultColumn) error {
+	if err := st.alone(); err != nil {
+		return err
+	}
 	if st.limited {
 		st.sortByKeys()
 	}

@@ -427,7 +427,7 @@ func TestOptions(t *testing.T) {
 		{"$expand=parent($levels=x)", `400 Parsing URL failed: Expected a whole number or "max" but "x" found in $levels.`},
 		{"$expand=parent($levels=4;$expand=items($expand=author))", "400 $expand is nested deeper than 5 levels"},
 		{"$expand=author($expand=books($expand=parent($levels=4)))", "400 $expand is nested deeper than 5 levels"},
-		{"$expand=author($apply=identity)", `501 Query option "$apply" is not supported in $expand`},
+		{"$expand=author($apply=identity)", `400 $apply needs a collection`},
 		{"$expand=author/books", `501 "author/books" in $expand is not supported`},
 		{"$expand=items/$count($top=1)", `400 Query option "$top" does not exist in $expand/$count`},
 		{"$expand=author/$count", `400 /$count needs a collection; "author" is none`},
