@@ -55,7 +55,7 @@ func (s *static) find(escaped string) (name string, ok bool) {
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		switch part = strings.ToLower(part); { // some file systems don't tell cases apart
-		case strings.HasPrefix(part, "."), part == "node_modules", part == "package.json", part == "package-lock.json", part == "default-env.json", strings.HasPrefix(part, "tsconfig"):
+		case strings.HasPrefix(part, "."), part == "node_modules", part == "package.json", part == "package-lock.json", part == "default-env.json", part == "xs-app.json", part == "xs-security.json", strings.HasPrefix(part, "tsconfig"):
 			return "", false
 		}
 	}

@@ -16,7 +16,7 @@ func TestStatic(t *testing.T) {
 	for _, name := range []string{"index.html", "shop/webapp/index.html", "shop/webapp/manifest.json", "shop/webapp/i18n/i18n_de.properties", "shop/webapp/Component.js"} {
 		files["app/"+name] = &fstest.MapFile{Data: []byte("ok " + name)}
 	}
-	for _, name := range []string{"fiori.cds", "shop/annotations.cds", ".env", ".git/config.txt", "shop/package.json", "cased/Package.JSON", "cased/Node_Modules/x.js", "node_modules/x/index.js", "default-env.json", "x.go", "data.csv", "key.pem", "db.sqlite", "noext"} {
+	for _, name := range []string{"fiori.cds", "shop/annotations.cds", ".env", ".git/config.txt", "shop/package.json", "cased/Package.JSON", "cased/Node_Modules/x.js", "node_modules/x/index.js", "default-env.json", "xs-app.json", "x.go", "data.csv", "key.pem", "db.sqlite", "noext"} {
 		files["app/"+name] = &fstest.MapFile{Data: []byte("SECRET")}
 	}
 	h := build(t, serve.Options{FS: files}).Handler()
@@ -29,7 +29,7 @@ func TestStatic(t *testing.T) {
 			t.Errorf("%s: %d %s", path, r.StatusCode, b)
 		}
 	}
-	for _, path := range []string{"/fiori.cds", "/shop/annotations.cds", "/.env", "/.git/config.txt", "/shop/package.json", "/cased/Package.JSON", "/cased/Node_Modules/x.js", "/node_modules/x/index.js", "/default-env.json", "/x.go", "/data.csv", "/key.pem", "/db.sqlite",
+	for _, path := range []string{"/fiori.cds", "/shop/annotations.cds", "/.env", "/.git/config.txt", "/shop/package.json", "/cased/Package.JSON", "/cased/Node_Modules/x.js", "/node_modules/x/index.js", "/default-env.json", "/xs-app.json", "/x.go", "/data.csv", "/key.pem", "/db.sqlite",
 		"/noext", "/shop", "/shop/webapp", "/shop/", "/../secret.json", "/%2e%2e/secret.json", "/..%2fsecret.json", "/shop/..%2f..%2fsecret.json", "/..%5csecret.json", "//secret.json", "/app/index.html", "/shop//webapp/Component.js", "/index.html/", "/index.html%00.js"} {
 		r := get(t, h, path, "")
 		if b := body(t, r); r.StatusCode != 404 || strings.Contains(b, "SECRET") {

@@ -25,10 +25,16 @@ type facet struct {
 	section map[string]any
 	files   map[string]string // made where they are missing
 	next    string            // what to do now
+	// prepare completes the facet for a project, for the profiles that --for names (none: those that the facet is meant for). nil: nothing is missing.
+	prepare func(e *env, f facet, dir string, profiles []string) (facet, error)
 }
 
 // facets are those that `cds add` knows.
 func facets() []facet {
+	return slices.Concat(databaseFacets(), platformFacets())
+}
+
+func databaseFacets() []facet {
 	return []facet{
 		{name: "sqlite", short: "a database file of SQLite for development", next: "cds deploy && cds watch",
 			section: map[string]any{"requires": map[string]any{"db": map[string]any{"[development]": map[string]any{
@@ -57,17 +63,17 @@ services:
 `
 
 func (e *env) add() *cobra.Command {
-	var dir string
+	var dir, profile string
 	var list []string
 	for _, f := range facets() {
 		list = append(list, fmt.Sprintf("  %-10s %s", f.name, f.short))
 	}
 	cmd := &cobra.Command{
 		Use:   "add facet...",
-		Short: "Add a facet to a project: sqlite, postgres",
+		Short: "Add a facet to a project: " + facetNames(),
 		Long: "Add facets to the project in the working directory: their configuration in package.json, or in .cdsrc.json where there is no package.json, and files\n" +
 			"that are missing. What is configured already stays as it is.\n\n" + strings.Join(list, "\n"),
-		Example: "  cds add postgres",
+		Example: "  cds add postgres\n  cds add xsuaa --for hybrid",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("add what? known facets: %s", facetNames())}
@@ -81,7 +87,7 @@ func (e *env) add() *cobra.Command {
 					if i < 0 {
 						return usageError{fmt.Errorf("the facet %q is not known: %s", name, facetNames())}
 					}
-					if err := e.addFacet(dir, facets()[i]); err != nil {
+					if err := e.addFacet(dir, facets()[i], serve.SplitProfiles(profile)); err != nil {
 						return err
 					}
 				}
@@ -90,6 +96,7 @@ func (e *env) add() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", ".", "project folder")
+	cmd.Flags().StringVarP(&profile, "for", "4", "", "profiles to configure, separated by commas")
 	return cmd
 }
 
@@ -101,18 +108,32 @@ func facetNames() string {
 	return strings.Join(out, ", ")
 }
 
-func (e *env) addFacet(dir string, f facet) error {
-	name, changed, err := addConfig(dir, f.section)
-	if err != nil {
-		return err
+func (e *env) addFacet(dir string, f facet, profiles []string) (err error) {
+	if f.prepare == nil && len(profiles) > 0 {
+		return usageError{fmt.Errorf("the facet %s is not configured by profile: leave --for out", f.name)}
 	}
-	if changed {
-		fmt.Fprintf(e.err, "configuration of %s added to %s\n", f.name, name)
-	} else {
-		fmt.Fprintf(e.err, "%s is configured in %s already\n", f.name, name)
+	if f.prepare != nil {
+		if f, err = f.prepare(e, f, dir, profiles); err != nil {
+			return err
+		}
+	}
+	if f.section != nil {
+		name, changed, err := addConfig(dir, f.section)
+		if err != nil {
+			return err
+		}
+		if changed {
+			fmt.Fprintf(e.err, "configuration of %s added to %s\n", f.name, name)
+		} else {
+			fmt.Fprintf(e.err, "%s is configured in %s already\n", f.name, name)
+		}
 	}
 	for _, file := range slices.Sorted(maps.Keys(f.files)) {
-		out, err := os.OpenFile(filepath.Join(dir, file), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		err := os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o755)
+		var out *os.File
+		if err == nil {
+			out, err = os.OpenFile(filepath.Join(dir, file), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		}
 		if errors.Is(err, fs.ErrExist) {
 			fmt.Fprintf(e.err, "%s is there already\n", file)
 			continue
