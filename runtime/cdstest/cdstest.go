@@ -56,6 +56,10 @@ type Config struct {
 	// Profiles are active instead of test.
 	Profiles []string
 	Now      func() time.Time // nil: time.Now
+	// DefaultUser takes the place of the anonymous one, where authorization is not what the test is about: auth.Privileged may do everything. nil: nobody.
+	DefaultUser *cds.User
+	// Identify is what the application gives to serve.App.Identify, if anything.
+	Identify serve.Identifier
 }
 
 // A TestUser is a user who exists in one test.
@@ -111,10 +115,12 @@ type App struct {
 	log    *logBuffer
 	count  *counter
 
-	records  *logBuffer // the log as JSON
-	events   *captured
-	template *Template // nil if the test has a database of its own kind
-	pool     db.Pool
+	records *logBuffer // the log as JSON
+	events  *captured
+
+	anonymous *cds.User // or the default user
+	template  *Template // nil if the test has a database of its own kind
+	pool      db.Pool
 }
 
 // New starts the application. It ends with the test. Faults of the model or the configuration end the test at once.
@@ -123,7 +129,7 @@ func New(t testing.TB, cfg Config) *App {
 	if cfg.Model == nil {
 		t.Fatal("cdstest: Config.Model is missing")
 	}
-	a := &App{t: t, log: &logBuffer{}, records: &logBuffer{}, count: &counter{}, events: &captured{}}
+	a := &App{t: t, log: &logBuffer{}, records: &logBuffer{}, count: &counter{}, events: &captured{}, anonymous: auth.Anonymous}
 	m, err := cfg.Model()
 	if err != nil {
 		t.Fatalf("cdstest: model: %s", explain(err))
@@ -139,6 +145,13 @@ func New(t testing.TB, cfg Config) *App {
 	srv.Register(a.events.register)
 	if cfg.Register != nil {
 		srv.Register(cfg.Register)
+	}
+	if cfg.DefaultUser != nil {
+		srv.DefaultUser(cfg.DefaultUser)
+		a.anonymous = cfg.DefaultUser
+	}
+	if cfg.Identify != nil {
+		srv.Identify(cfg.Identify)
 	}
 	profiles := cfg.Profiles
 	if profiles == nil {
@@ -207,11 +220,11 @@ func (c Config) overrides() config.Section {
 	return config.Merge(base, c.Overrides)
 }
 
-// UserNamed returns a mocked user as the configured strategy knows it; "" is the anonymous one. An unknown user ends the test.
+// UserNamed returns a mocked user as the configured strategy knows it; "" is the anonymous one, or Config.DefaultUser. An unknown user ends the test.
 func (a *App) UserNamed(name string) *cds.User {
 	a.t.Helper()
 	if name == "" {
-		return auth.Anonymous
+		return a.anonymous
 	}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.SetBasicAuth(name, a.password(name))

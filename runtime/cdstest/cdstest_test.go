@@ -3,6 +3,7 @@ package cdstest
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +14,7 @@ import (
 	"cds/parser"
 	"cds/parser/csn"
 	cds "cds/runtime"
+	"cds/runtime/auth"
 	"cds/runtime/config"
 )
 
@@ -56,6 +58,29 @@ func TestUsersOfOneTest(t *testing.T) {
 		t.Errorf("locale is %q", got)
 	}
 	app.HTTP().As("y").GET("/odata/v4/s/Guarded").Status(200).Contains(`"land":"FR"`).Lacks("DE")
+}
+
+// The default user is for tests of something else than authorization.
+func TestDefaultUser(t *testing.T) {
+	app := shop(t, Config{DefaultUser: auth.Privileged, Users: []TestUser{User("y", Attr("land", "FR"))}})
+	app.HTTP().GET("/odata/v4/s/Guarded").Status(200).Contains("DE").Contains("FR")
+	app.HTTP().As("y").GET("/odata/v4/s/Guarded").Status(200).Lacks("DE")
+	if cds.UserFrom(app.As("")) != auth.Privileged {
+		t.Error("calls from code have another user")
+	}
+	shop(t, Config{}).HTTP().GET("/odata/v4/s/Guarded").Status(200).Lacks("DE").Lacks("FR")
+}
+
+// What the application makes of users holds in tests too.
+func TestIdentify(t *testing.T) {
+	app := shop(t, Config{Users: []TestUser{User("y")}, Identify: func(_ context.Context, r *http.Request, u *cds.User) (*cds.User, error) {
+		if !u.Identified() {
+			return u, nil
+		}
+		return u.With(map[string][]string{"land": r.Header.Values("X-Land")}), nil
+	}})
+	app.HTTP().As("y").With("X-Land", "FR").GET("/odata/v4/s/Guarded").Status(200).Contains("FR").Lacks("DE")
+	app.HTTP().As("y").GET("/odata/v4/s/Guarded").Status(200).Lacks("FR").Lacks("DE")
 }
 
 func TestHTTP(t *testing.T) {

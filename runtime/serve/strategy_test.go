@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -324,7 +325,7 @@ func TestStrategy_IdentifyInOrder(t *testing.T) {
 			if role == "admin" && !u.Is("half") || !u.Identified() {
 				return u, nil
 			}
-			return auth.New(*u, append(u.Roles(), role)...), nil
+			return u.WithRoles(append(slices.Clone(u.Roles()), role)...), nil
 		})
 	}
 	s, err := startRC(t, app, `{}`)
