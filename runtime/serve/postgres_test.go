@@ -21,7 +21,7 @@ func postgresServer(tb testing.TB) http.Handler {
 // What a request to PostgreSQL allocates is bounded like that of SQLite.
 func TestRequestAllocations_postgres(t *testing.T) {
 	h := postgresServer(t)
-	most := map[string]float64{"key": 42, "list": 32, "own": 34, "expand": 34, "aggregate": 30}
+	most := map[string]float64{"key": 36, "list": 27, "own": 32, "expand": 29, "aggregate": 27}
 	for _, q := range speedRequests {
 		call := speedCall(t, h, q.path)
 		for range 20 {

@@ -285,18 +285,8 @@ func (p *pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	select {
 	case p.free <- struct{}{}: // without a timer, which costs more than a free connection
 	default:
-		var late <-chan time.Time
-		if p.patience > 0 {
-			timer := time.NewTimer(p.patience)
-			defer timer.Stop()
-			late = timer.C
-		}
-		select {
-		case p.free <- struct{}{}:
-		case <-late:
-			return nil, fmt.Errorf("%w: no connection was free for %s", db.ErrBusy, p.patience)
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w while waiting for a connection: %w", db.ErrCanceled, context.Cause(ctx))
+		if err := p.wait(ctx); err != nil {
+			return nil, err
 		}
 	}
 	if p.idle.Load() > 0 { // it will not have to wait, and not to connect: looking at the context costs more than the connection
@@ -312,6 +302,34 @@ func (p *pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		return nil, db.ErrClosed
 	}
 	return nil, wrap(err)
+}
+
+// wait waits until a connection is free.
+func (p *pool) wait(ctx context.Context) error {
+	short := patience // looking at the context costs more than most waits
+	if p.patience > 0 {
+		short = min(short, p.patience)
+	}
+	timer := time.NewTimer(short)
+	defer timer.Stop()
+	select {
+	case p.free <- struct{}{}:
+		return nil
+	case <-timer.C:
+	}
+	var late <-chan time.Time
+	if p.patience > 0 {
+		timer.Reset(p.patience - short)
+		late = timer.C
+	}
+	select {
+	case p.free <- struct{}{}:
+		return nil
+	case <-late:
+		return fmt.Errorf("%w: no connection was free for %s", db.ErrBusy, p.patience)
+	case <-ctx.Done():
+		return fmt.Errorf("%w while waiting for a connection: %w", db.ErrCanceled, context.Cause(ctx))
+	}
 }
 
 // giveBack returns a connection to the pool, which closes it if it is not idle.

@@ -31,7 +31,7 @@ func (c *conn) watch(statement, transaction context.Context) {
 	w := &c.watcher
 	w.mu.Lock()
 	w.ctxs[0], w.ctxs[1] = transaction, statement
-	if statement == transaction || statement.Done() == nil {
+	if statement == transaction {
 		w.ctxs[1] = nil
 	}
 	w.mu.Unlock()
