@@ -253,6 +253,9 @@ func (s *Server) client(req *http.Request) string {
 		return req.RemoteAddr
 	}
 	addr := from.Addr()
+	if len(s.limits.TrustedProxies) == 0 && addr.Is4() { // nothing else to look at, and no other way to write it
+		return req.RemoteAddr[:strings.LastIndexByte(req.RemoteAddr, ':')]
+	}
 	hops := strings.Split(strings.Join(req.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusted(addr); i-- {
 		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
