@@ -9,6 +9,7 @@ import (
 	"cds/strategies/dummy"
 	"cds/strategies/ias"
 	"cds/strategies/jwt"
+	"cds/strategies/local"
 	"cds/strategies/mocked"
 	"cds/strategies/oidc"
 	"cds/strategies/xsuaa"
@@ -28,5 +29,6 @@ func Builtin() map[string]New {
 		"xsuaa":  xsuaa.New,
 		"ias":    ias.New,
 		"oidc":   oidc.New,
+		"local":  local.New,
 	}
 }

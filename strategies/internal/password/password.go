@@ -33,6 +33,15 @@ var (
 	ErrLength = fmt.Errorf("a password has at most %d bytes", MaxLength)
 )
 
+// noneSalt and noneKey are in None, and in what Params.None returns.
+const (
+	noneSalt = "no password fits"
+	noneKey  = "Neither does this one, ever. 123"
+)
+
+// None is a hash that no password fits, which costs what others of these parameters cost.
+func (p Params) None() string { return format(p, []byte(noneSalt), []byte(noneKey)) }
+
 // Params are what a hash costs: memory in KiB, passes over it, lanes.
 type Params struct {
 	Memory, Time uint32
@@ -130,16 +139,16 @@ func Verify(hash, pw string) (ok, rehash bool) {
 // was checked.
 func (p Params) Verify(ctx context.Context, hash, pw string) (ok, rehash bool, err error) {
 	if len(pw) > MaxLength {
-		hash, pw = None, "" // the same work, and no
+		hash, pw = p.None(), "" // the same work, and no
 	}
 	if isBcrypt(hash) {
-		ok, err = verifyBcrypt(ctx, hash, pw)
+		ok, err = p.verifyBcrypt(ctx, hash, pw)
 		return ok, ok, err
 	}
 	h, perr := parse(hash)
 	fits := perr == nil
 	if !fits {
-		h, _ = parse(None)
+		h = &phc{p, []byte(noneSalt), []byte(noneKey)}
 	}
 	leave, err := enter(ctx)
 	if err != nil {
@@ -147,14 +156,14 @@ func (p Params) Verify(ctx context.Context, hash, pw string) (ok, rehash bool, e
 	}
 	defer leave()
 	key := argon2.IDKey([]byte(pw), h.salt, h.Time, h.Memory, h.Threads, uint32(len(h.key)))
-	ok = subtle.ConstantTimeCompare(key, h.key) == 1 && fits && hash != None
+	ok = subtle.ConstantTimeCompare(key, h.key) == 1 && fits && string(h.key) != noneKey
 	return ok, ok && (h.Params != p || len(h.key) < keyLength || len(h.salt) < saltLength), nil
 }
 
-func verifyBcrypt(ctx context.Context, hash, pw string) (bool, error) {
+func (p Params) verifyBcrypt(ctx context.Context, hash, pw string) (bool, error) {
 	cost, err := bcrypt.Cost([]byte(hash))
 	if err != nil || cost > maxCost {
-		ok, _, err := Default.Verify(ctx, None, pw)
+		ok, _, err := p.Verify(ctx, p.None(), pw)
 		return ok, err
 	}
 	leave, err := enter(ctx)

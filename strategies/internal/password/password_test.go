@@ -118,6 +118,9 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s is said to be valid", name)
 		}
 	}
+	if Default.None() != None || (Params{8192, 1, 2}).None() == None {
+		t.Errorf("None is %s, of the default %s", None, Default.None())
+	}
 	h, err := parse(None)
 	if err != nil || h.Params != Default || len(h.key) != keyLength || len(h.salt) != saltLength {
 		t.Errorf("None is no hash at the default cost: %+v, %v", h, err)
