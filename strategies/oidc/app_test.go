@@ -163,7 +163,9 @@ func (a *app) browser() *user {
 	u.c = &http.Client{Jar: jar, Timeout: 20 * time.Second, CheckRedirect: func(req *http.Request, via []*http.Request) error {
 		u.trail = append(u.trail, req.URL.String())
 		for name, v := range via[0].Header { // a redirected navigation stays one
-			req.Header[name] = v
+			if name != "Cookie" { // which the jar knows better
+				req.Header[name] = v
+			}
 		}
 		return nil
 	}}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/oauth2"
 
@@ -350,7 +351,7 @@ func safeReturn(to, own string) string {
 }
 
 func bad(s string) bool {
-	return strings.HasPrefix(s, "//") || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '\\' || r >= 0x7f && r < 0xa0 })
+	return strings.HasPrefix(s, "//") || strings.ContainsFunc(s, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || !unicode.IsGraphic(r) })
 }
 
 // printable makes a text from elsewhere fit for logs and pages.

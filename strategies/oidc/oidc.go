@@ -9,6 +9,7 @@ package oidc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -241,9 +242,22 @@ func (s *Strategy) log() *slog.Logger { return s.env.Log }
 
 // redirect sends a browser to a path of ours or an address that was checked. It is not http.Redirect, which changes paths.
 func redirect(w http.ResponseWriter, to string) {
-	w.Header().Set("Location", to)
+	w.Header().Set("Location", ascii(to))
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// ascii escapes what is not to be in a header.
+func ascii(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 func withQuery(path string, q url.Values) string {
