@@ -41,8 +41,13 @@ type Pool interface {
 	Read(ctx context.Context, s Session) (Tx, error)
 	Write(ctx context.Context, s Session) (Tx, error)
 	Dialect() sqlgen.Dialect
+	// Close waits for open transactions, for CloseWait at most, and closes all connections that nobody has any more. Those that are still in use
+	// then are left alone, and Close fails with ErrBusy.
 	Close() error
 }
+
+// CloseWait is how long Pool.Close waits for transactions that are not ended.
+const CloseWait = 10 * time.Second
 
 // A OneReader is a Pool that can save the bracket around a read of one statement.
 type OneReader interface {

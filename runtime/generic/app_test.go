@@ -66,6 +66,7 @@ func newApp(t *testing.T, model, data string, opt cds.AppOptions, register func(
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = tx.Rollback() }()
 	if err := tx.Script(ctx, strings.Join(script, ";\n")+";\n"+data); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -226,11 +227,12 @@ type pool struct {
 	dialect sqlgen.Dialect
 	pool    *pgxpool.Pool
 	// free has an element for each connection in use, at most as many as there may be.
-	free     chan struct{}
-	patience time.Duration // the wait for one; 0 for no limit
-	idle     atomic.Int32  // connections that were given back and not taken again, more or less: some may be closed by now
-	closed   atomic.Bool
-	once     sync.Once
+	free      chan struct{}
+	closeWait time.Duration // 0 for db.CloseWait
+	patience  time.Duration // the wait for one; 0 for no limit
+	idle      atomic.Int32  // connections that were given back and not taken again, more or less: some may be closed by now
+	closed    atomic.Bool
+	once      sync.Once
 	// schema counts scripts run here: they may change tables that prepared statements know.
 	schema atomic.Int64
 }
@@ -239,11 +241,21 @@ func (p *pool) Dialect() sqlgen.Dialect { return p.dialect }
 
 // Close waits for running transactions and closes all connections.
 func (p *pool) Close() error {
+	var err error
 	p.once.Do(func() {
 		p.closed.Store(true)
-		p.pool.Close()
+		done := make(chan struct{})
+		go func() { // which outlives the wait only where a transaction is never ended
+			p.pool.Close()
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-time.After(cmp.Or(p.closeWait, db.CloseWait)):
+			err = fmt.Errorf("%w: closed with %d open transactions", db.ErrBusy, p.pool.Stat().AcquiredConns())
+		}
 	})
-	return nil
+	return err
 }
 
 // Read begins a transaction that sees one state of the database from its first statement on.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -438,5 +439,21 @@ func BenchmarkKeyRead(b *testing.B) {
 		}
 		_ = rs.Close()
 		_ = tx.Commit()
+	}
+}
+
+// TestClose_open: a transaction that nobody ends does not keep Close for ever.
+func TestClose_open(t *testing.T) {
+	p := mustOpen(t).(*pool)
+	p.closeWait = time.Millisecond
+	tx, err := p.Write(context.Background(), db.Session{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); !errors.Is(err, db.ErrBusy) {
+		t.Errorf("closed with %v", err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Error(err)
 	}
 }

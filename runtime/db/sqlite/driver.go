@@ -10,6 +10,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"cds/runtime/db"
 	"cds/runtime/sqlgen"
@@ -105,7 +107,8 @@ type pool struct {
 	once        sync.Once
 	commits     int // of the writer, who counts them
 	maxLog      int64
-	checking    atomic.Bool // a checkpoint is waiting or running
+	checking    atomic.Bool   // a checkpoint is waiting or running
+	closeWait   time.Duration // 0 for db.CloseWait
 }
 
 // makePrivate gives the pool a temporary file of its own, with the given content.
@@ -212,17 +215,41 @@ func (p *pool) Close() error {
 	var err error
 	p.once.Do(func() {
 		close(p.done)
-		for range p.size {
-			if c := <-p.readers; c != nil {
+		ctx, stop := context.WithTimeout(context.Background(), cmp.Or(p.closeWait, db.CloseWait))
+		defer stop()
+		open := 0
+		for i := range p.size + 1 {
+			from := p.readers
+			if i == p.size {
+				from = p.writer
+			}
+			if c, ok := unused(ctx, from); !ok {
+				open++
+			} else if c != nil {
 				err = errors.Join(err, c.close())
 			}
 		}
-		if c := <-p.writer; c != nil {
-			err = errors.Join(err, c.close())
+		if open > 0 {
+			err = errors.Join(err, fmt.Errorf("%w: closed with %d open transactions", db.ErrBusy, open))
 		}
 		err = errors.Join(err, p.removeDir())
 	})
 	return err
+}
+
+// unused waits for a connection that nobody uses.
+func unused(ctx context.Context, from chan *conn) (c *conn, ok bool) {
+	select {
+	case c = <-from:
+		return c, true
+	default:
+	}
+	select {
+	case c = <-from:
+		return c, true
+	case <-ctx.Done():
+		return nil, false
+	}
 }
 
 func (p *pool) removeDir() error {

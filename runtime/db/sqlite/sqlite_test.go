@@ -5,7 +5,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"cds/parser/cqn"
 	"cds/runtime/db"
@@ -258,5 +260,19 @@ func TestReadOne(t *testing.T) {
 	}
 	if err := tx.Script(context.Background(), "SELECT 1"); err == nil {
 		t.Error("a script ran")
+	}
+}
+
+// TestClose_open: a transaction that nobody ends keeps Close from nothing but its connection.
+func TestClose_open(t *testing.T) {
+	p := mustOpen(t, db.Config{}).(*pool)
+	p.closeWait = time.Millisecond
+	for _, begin := range []func(context.Context, db.Session) (db.Tx, error){p.Read, p.Write} {
+		if _, err := begin(context.Background(), db.Session{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Close(); !errors.Is(err, db.ErrBusy) || !strings.Contains(err.Error(), "2 open") {
+		t.Errorf("closed with %v", err)
 	}
 }
