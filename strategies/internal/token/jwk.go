@@ -35,11 +35,23 @@ func (s *keySet) find(kid, alg string) (key any, known bool) {
 			continue
 		}
 		known = true
-		if (k.alg == "" || k.alg == alg) && CheckKey(alg, k.key) == nil {
-			return k.key, true
+		if !k.fits(alg) || key != nil && sameKey(k.key, key) {
+			continue
 		}
+		if key != nil { // which one is meant can't be known
+			return nil, true
+		}
+		key = k.key
 	}
-	return nil, known
+	return key, known
+}
+
+// fits reports whether a key may verify an algorithm. A secret has to be as long as the digest at least (RFC 7518 section 3.2).
+func (k setKey) fits(alg string) bool {
+	if secret, ok := k.key.([]byte); ok && len(secret) < map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}[alg] {
+		return false
+	}
+	return (k.alg == "" || k.alg == alg) && CheckKey(alg, k.key) == nil
 }
 
 // contains reports whether every key of another set is in this one too, for the same algorithms.
@@ -87,7 +99,18 @@ func parseSet(b []byte, maxKeys int, secrets bool) (*keySet, error) {
 	if len(set.keys) == 0 {
 		return nil, fmt.Errorf("no usable key among %d", len(list))
 	}
-	return set, nil
+	return set, set.pure()
+}
+
+// pure refuses a set of secrets and public keys: whoever may read such a file knows the secrets.
+func (s *keySet) pure() error {
+	_, first := s.keys[0].key.([]byte)
+	for _, k := range s.keys {
+		if _, secret := k.key.([]byte); secret != first {
+			return errors.New("secrets and public keys in one set")
+		}
+	}
+	return nil
 }
 
 func parseJWK(v any, secrets bool) (setKey, error) {
@@ -121,8 +144,11 @@ func parseJWK(v any, secrets bool) (setKey, error) {
 	out := setKey{kid: k.KeyID, alg: k.Algorithm, key: k.Key}
 	switch key := k.Key.(type) {
 	case *rsa.PublicKey:
-		if key.N.BitLen() < minRSA || key.E < 3 || key.E&1 == 0 {
-			return setKey{}, errors.New("a weak RSA key")
+		if err := checkRSA(key); err != nil {
+			return setKey{}, err
+		}
+		if weakPrimes(key.N) {
+			return setKey{}, errors.New("an RSA key of a faulty generator")
 		}
 	case *ecdsa.PublicKey, ed25519.PublicKey:
 	case []byte:
@@ -132,7 +158,7 @@ func parseJWK(v any, secrets bool) (setKey, error) {
 	default:
 		return setKey{}, errors.New("another kind of key")
 	}
-	if out.alg != "" && (!Known(out.alg) || CheckKey(out.alg, out.key) != nil) {
+	if out.alg != "" && (!Known(out.alg) || !out.fits(out.alg)) {
 		return setKey{}, errors.New("the algorithm does not fit the key")
 	}
 	return out, nil

@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,6 +46,9 @@ type Key struct {
 
 // minRSA is the shortest RSA key that is used (RFC 7518 section 3.3).
 const minRSA = 2048
+
+// maxRSA bounds the work of a verification.
+const maxRSA = 8192
 
 // DefaultAlgorithms returns the algorithms of a key that names none: HS256 for a secret, RS256 and PS256, ES256, ES384 or EdDSA by the type of a
 // public key, and all of these but HS256 for a set. nil for a key that has to name them, such as one on the curve P-521.
@@ -86,8 +90,8 @@ func CheckKey(alg string, key any) error {
 			return nil
 		}
 	case *rsa.PublicKey:
-		if k.N.BitLen() < minRSA {
-			return fmt.Errorf("an RSA key of %d bits, at least %d are needed", k.N.BitLen(), minRSA)
+		if err := checkRSA(k); err != nil {
+			return err
 		}
 		if strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS") {
 			return nil
@@ -102,6 +106,30 @@ func CheckKey(alg string, key any) error {
 		}
 	}
 	return fmt.Errorf("%s does not fit the type of the key", alg)
+}
+
+// CheckPublic says why an RSA key from the configuration must not be used: its length, its exponent, or the faulty generator that made it.
+func CheckPublic(k *rsa.PublicKey) error {
+	if err := checkRSA(k); err != nil {
+		return err
+	}
+	if weakPrimes(k.N) {
+		return errors.New("an RSA key of a faulty generator")
+	}
+	return nil
+}
+
+// checkRSA refuses RSA keys that are short, long or have an exponent that is none.
+func checkRSA(k *rsa.PublicKey) error {
+	switch {
+	case k.N.BitLen() < minRSA:
+		return fmt.Errorf("an RSA key of %d bits, at least %d are needed", k.N.BitLen(), minRSA)
+	case k.N.BitLen() > maxRSA:
+		return fmt.Errorf("an RSA key of more than %d bits", maxRSA)
+	case k.E < 3 || k.E&1 == 0:
+		return errors.New("an RSA key with a bad exponent")
+	}
+	return nil
 }
 
 // KeyID returns the id of a static key that was given none: the first 16 hex digits of the SHA-256 of the secret, or of the PEM text that a public
@@ -138,7 +166,13 @@ func verifySignature(t *Token, allowed []string, key any) error {
 	if err := CheckKey(alg, key); err != nil {
 		return refuse("token-algorithm", "%v", err)
 	}
-	if err := jwt.GetSigningMethod(alg).Verify(t.signed, t.signature, key); err != nil {
+	method := jwt.GetSigningMethod(alg)
+	if pss, ok := method.(*jwt.SigningMethodRSAPSS); ok { // the library takes salts of any length
+		exact := *pss
+		exact.VerifyOptions = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+		method = &exact
+	}
+	if err := method.Verify(t.signed, t.signature, key); err != nil {
 		return refuse("token-signature", "the signature does not fit the key")
 	}
 	return nil

@@ -14,6 +14,7 @@ const (
 	minTTL       = 30 * time.Second // the least time that a document is kept, whatever its issuer says
 	maxTTL       = 24 * time.Hour
 	fetchTimeout = 10 * time.Second
+	patience     = 2 * time.Second // the longest wait for a newer document while the old one may still be used
 	coldBackoff  = 4 * time.Second // the longest pause between tries while there is no document at all
 )
 
@@ -28,6 +29,7 @@ type remote[T any] struct {
 	log    *slog.Logger
 	stale  time.Duration // how much longer than its time to live a document is used while no new one is to be had
 	least  time.Duration // the least time that a document is kept
+	wait   time.Duration // see patience
 	pause  time.Duration // the longest pause between tries, and the least time between two fetches that are forced
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -48,6 +50,7 @@ var errUnavailable = errors.New("not available")
 
 func (r *remote[T]) start() {
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.wait = patience
 }
 
 // get returns the document, fetching it where need be. It waits for a fetch only if there is no document that counts.
@@ -74,8 +77,16 @@ func (r *remote[T]) get(ctx context.Context) (T, error) {
 		if fresh { // ahead of time: nobody waits
 			return doc, nil
 		}
+		var enough <-chan time.Time
+		if usable {
+			timer := time.NewTimer(r.wait)
+			defer timer.Stop()
+			enough = timer.C
+		}
 		select {
 		case <-flight:
+		case <-enough:
+			return doc, nil
 		case <-ctx.Done():
 			var none T
 			return none, errors.Join(errUnavailable, ctx.Err())

@@ -37,19 +37,10 @@ func Parse(raw string) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Claims, err = DecodeClaims(payload); err != nil {
+	if t.Claims, err = ParseClaims(payload); err != nil {
 		return nil, err
 	}
 	return t, nil
-}
-
-// DecodeClaims reads claims as those of a token are read.
-func DecodeClaims(b []byte) (Claims, error) {
-	m, err := decodeObject(b)
-	if err != nil {
-		return nil, refuse("token-malformed", "the claims are no strict JSON object: %v", err)
-	}
-	return m, Claims(m).check()
 }
 
 // parseJWS reads all but the claims, which it returns decoded from base64.
