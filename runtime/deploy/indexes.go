@@ -160,6 +160,10 @@ func (x *indexer) named(e *csn.Entity) {
 		for _, it := range a.Value.Items {
 			path, order, _ := strings.Cut(strings.TrimSpace(it.Str()), " ")
 			at := elementsAt(e, path)
+			if len(at) == 0 { // a projection that inherits the annotation without the element
+				els = nil
+				break
+			}
 			els = append(els, at...)
 			for _, el := range at {
 				desc[el] = strings.EqualFold(strings.TrimSpace(order), "desc")
