@@ -167,7 +167,7 @@ func (i *introspector) ask(ctx context.Context, raw string) (token.Claims, bool,
 	case len(b) > limit:
 		return nil, false, fmt.Errorf("it answered with more than %d bytes", limit)
 	}
-	claims, err := token.DecodeClaims(b)
+	claims, err := token.ParseClaims(b)
 	if err != nil {
 		return nil, false, err
 	}

@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,18 +35,27 @@ type keyring struct {
 	next  atomic.Int64 // when to look at files again, in Unix nanoseconds
 	start time.Time
 
-	mu    sync.Mutex
-	specs []*keySpec // of the list's file
-	files map[string]*token.File
-	sets  map[string]*token.JWKS // by where they come from, kept over reloads
+	mu     sync.Mutex
+	loaded bool
+	files  map[string]*token.File
+	good   map[string][]byte      // what was in files that could be used
+	sets   map[string]*token.JWKS // by where they come from, kept over reloads
 
 	keys atomic.Pointer[[]*token.Key]
 }
 
+// newKeyring makes a keyring. Files are relative to what the server lends: without it, they are read when a key is needed first.
 func newKeyring(cfg *settingsOf, env *auth.Env, changed func()) (*keyring, error) {
-	k := &keyring{cfg: cfg, env: env, log: env.Log, changed: changed, files: map[string]*token.File{}, sets: map[string]*token.JWKS{}, start: env.Now()}
+	k := &keyring{cfg: cfg, env: env, log: env.Log, changed: changed, files: map[string]*token.File{}, good: map[string][]byte{}, sets: map[string]*token.JWKS{}, start: env.Now()}
 	k.keys.Store(&[]*token.Key{})
-	return k, k.load(true)
+	if env.Files == nil && cfg.hasFiles() {
+		return k, nil
+	}
+	return k, k.load()
+}
+
+func (s *settingsOf) hasFiles() bool {
+	return s.file != "" || slices.ContainsFunc(s.keys, func(k *keySpec) bool { return k.secretFile != "" || k.publicKeyFile != "" })
 }
 
 // list returns the keys that count at the moment.
@@ -60,7 +71,7 @@ func (k *keyring) refresh() {
 	if now < next && next-now <= int64(checkEvery) || !k.next.CompareAndSwap(next, now+int64(checkEvery)) {
 		return
 	}
-	if err := k.load(false); err != nil {
+	if err := k.load(); err != nil {
 		k.log.Warn("auth: the keys can't be read again; those from before are kept", "error", err)
 	}
 	for _, key := range k.list() {
@@ -70,11 +81,11 @@ func (k *keyring) refresh() {
 	}
 }
 
-// load builds the keys, if a file has changed or first is set.
-func (k *keyring) load(first bool) error {
+// load builds the keys, if there are none yet or a file has changed.
+func (k *keyring) load() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !first && !k.stale() {
+	if k.loaded && !k.stale() {
 		return nil
 	}
 	specs := k.cfg.keys
@@ -92,14 +103,16 @@ func (k *keyring) load(first bool) error {
 		if err != nil {
 			return err
 		}
-		if other, twice := ids[key.Kid]; twice && key.Kid != "" {
+		if other, twice := ids[spec.kid]; twice && spec.kid != "" {
 			return &auth.ConfigError{Key: spec.name, Message: "has the same kid as " + other}
 		}
-		ids[key.Kid] = spec.name
+		ids[spec.kid] = spec.name
 		keys = append(keys, key)
 	}
 	k.drop(keys)
 	k.keys.Store(&keys)
+	first := !k.loaded
+	k.loaded = true
 	if !first {
 		k.log.Info("auth: keys were read again", "keys", len(keys))
 		k.changed()
@@ -131,17 +144,22 @@ func (k *keyring) drop(keys []*token.Key) {
 
 // listed reads the file of keys: a list in the form of jwt.keys.
 func (k *keyring) listed() ([]*keySpec, error) {
-	b, err := k.file(k.cfg.file)
-	if err != nil {
-		return nil, &auth.ConfigError{Key: "requires.auth.jwt.keysFile", Message: err.Error()}
-	}
+	var specs []*keySpec
+	_, err := k.file("requires.auth.jwt.keysFile", k.cfg.file, func(b []byte) (err error) {
+		specs, err = k.parseList(b)
+		return err
+	})
+	return specs, err
+}
+
+func (k *keyring) parseList(b []byte) ([]*keySpec, error) {
 	list, err := token.DecodeList(b)
 	if err != nil {
-		return nil, &auth.ConfigError{Key: "requires.auth.jwt.keysFile", Message: k.cfg.file + ": " + err.Error()}
+		return nil, err
 	}
 	own := *k.cfg
 	own.keys = nil
-	r := settings.New(map[string]any{}, k.cfg.file)
+	r := settings.New(nil, k.cfg.file)
 	for i, v := range list {
 		own.addKey(r.Object(fmt.Sprintf("[%d]", i), v))
 	}
@@ -151,13 +169,29 @@ func (k *keyring) listed() ([]*keySpec, error) {
 	return own.keys, own.check(k.env)
 }
 
-func (k *keyring) file(name string) ([]byte, error) {
+// file reads a file and lets use judge what is in it. Where that fails after it went well before, what was there before is used on: a file that is being
+// written, or is broken, must not take away the keys of others.
+func (k *keyring) file(key, name string, use func([]byte) error) ([]byte, error) {
 	f := k.files[name]
 	if f == nil {
 		f = token.NewFile(k.env.Files, name, 1<<20)
 		k.files[name] = f
 	}
-	return f.Read()
+	b, err := f.Read()
+	if err == nil {
+		err = use(b)
+	}
+	if err == nil {
+		k.good[name] = b
+		return b, nil
+	}
+	err = &auth.ConfigError{Key: key, Message: name + ": " + err.Error()}
+	before, ok := k.good[name]
+	if !ok {
+		return nil, err
+	}
+	k.log.Warn("auth: a file of keys is broken; what it said before is used on", "error", err)
+	return before, use(before)
 }
 
 // build makes the key of a spec.
@@ -166,58 +200,66 @@ func (k *keyring) build(s *keySpec) (*token.Key, error) {
 		Name: s.name, Kid: s.kid, Issuer: s.issuer, Audience: s.audience, NoIssuer: s.noIssuer, NoAudience: s.noAudience, Subject: s.subject, NoExp: s.noExp, Types: s.types,
 		Audiences: s.audiences(),
 	}
-	bad := func(err error) error { return &auth.ConfigError{Key: s.name, Message: err.Error()} }
-	var material []byte
-	var public any
+	var text []byte // that the kid is made of, if need be
+	var material any
 	var err error
 	switch {
 	case s.jwksURL != "" || s.jwksFile != "":
 		key.Set = k.set(s)
-	case s.secret != "":
-		material, key.Secret = []byte(s.secret), []byte(s.secret)
-	case s.secretFile != "":
-		if material, err = k.file(s.secretFile); err != nil {
-			return nil, bad(err)
-		}
-		key.Secret = []byte(strings.TrimRight(string(material), "\r\n"))
-		if err := checkSecret(key.Secret); err != nil {
-			return nil, bad(err)
-		}
-		if len(key.Secret) < minSecret && k.env.Production {
-			return nil, bad(fmt.Errorf("the secret has %d bytes, production needs at least %d", len(key.Secret), minSecret))
-		}
-		material = key.Secret
+	case s.secret != "" || s.secretFile != "":
+		key.Secret, err = k.secret(s)
+		text, material = key.Secret, key.Secret
 	default:
-		material = []byte(s.publicKey)
-		if s.publicKeyFile != "" {
-			if material, err = k.file(s.publicKeyFile); err != nil {
-				return nil, bad(err)
-			}
-		}
-		if public, err = parsePublic(material); err != nil {
-			return nil, bad(err)
-		}
-		key.Public = public
+		text, key.Public, err = k.public(s)
+		material = key.Public
+	}
+	if err != nil {
+		return nil, err
 	}
 	if key.Set == nil && key.Kid == "" {
-		key.Kid = token.KeyID(material)
+		key.Kid = token.KeyID(text)
 	}
-	if key.Secret != nil {
-		public = key.Secret
-	}
-	if key.Algorithms, err = s.allowed(public); err != nil {
-		return nil, bad(err)
+	if key.Algorithms, err = s.allowed(material); err != nil {
+		return nil, &auth.ConfigError{Key: s.name, Message: err.Error()}
 	}
 	return key, nil
 }
 
-func (s *keySpec) audiences() func(token.Claims) []string {
-	if len(s.audienceClaims) == 0 {
+func (k *keyring) secret(s *keySpec) ([]byte, error) {
+	if s.secretFile == "" {
+		return []byte(s.secret), nil
+	}
+	b, err := k.file(s.name, s.secretFile, func(b []byte) error {
+		b = bytes.TrimRight(b, "\r\n")
+		if len(b) < minSecret && k.env.Production {
+			return fmt.Errorf("the secret has %d bytes, production needs at least %d", len(b), minSecret)
+		}
+		return checkSecret(b)
+	})
+	return bytes.TrimRight(b, "\r\n"), err
+}
+
+func (k *keyring) public(s *keySpec) (text []byte, key any, err error) {
+	if s.publicKeyFile == "" {
+		key, err = parsePublic([]byte(s.publicKey))
+		return []byte(s.publicKey), key, err
+	}
+	text, err = k.file(s.name, s.publicKeyFile, func(b []byte) (err error) {
+		if key, err = parsePublic(b); err == nil {
+			_, err = s.allowed(key)
+		}
+		return err
+	})
+	return text, key, err
+}
+
+func (k *keySpec) audiences() func(token.Claims) []string {
+	if len(k.audienceClaims) == 0 {
 		return nil
 	}
 	return func(c token.Claims) []string {
 		var out []string
-		for _, name := range s.audienceClaims {
+		for _, name := range k.audienceClaims {
 			out = append(out, c.Strings(name)...)
 		}
 		return out
@@ -301,7 +343,7 @@ func parsePublic(b []byte) (any, error) {
 	}
 	switch k := key.(type) {
 	case *rsa.PublicKey:
-		return k, token.CheckKey("RS256", k)
+		return k, token.CheckPublic(k)
 	case *ecdsa.PublicKey, ed25519.PublicKey:
 		return k, nil
 	}

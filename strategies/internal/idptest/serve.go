@@ -40,18 +40,18 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, mode Mode) {
 	case Drop:
 		panic(http.ErrAbortHandler)
 	case Garbage:
-		io.WriteString(w, "\x00\xff{keys")
+		write(w, "\x00\xff{keys")
 	case HTML:
 		w.Header().Set("Content-Type", "text/html")
-		io.WriteString(w, "<!doctype html><title>Maintenance</title><p>{\"keys\":[]}")
+		write(w, "<!doctype html><title>Maintenance</title><p>{\"keys\":[]}")
 	case Empty:
-		io.WriteString(w, `{"keys":[]}`)
+		write(w, `{"keys":[]}`)
 	case Huge:
-		io.WriteString(w, `{"keys":[`)
+		write(w, `{"keys":[`)
 		for range 20 {
-			io.WriteString(w, strings.Repeat(`{"kty":"none"},`, 5000))
+			write(w, strings.Repeat(`{"kty":"none"},`, 5000))
 		}
-		io.WriteString(w, `{}]}`)
+		write(w, `{}]}`)
 	case Redirect:
 		http.Redirect(w, r, strings.Replace(s.URL, "127.0.0.1", "localhost", 1)+"/elsewhere", http.StatusFound)
 	}
@@ -74,7 +74,7 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, mode Mode) {
 				delete(m, k)
 			}
 		}
-		json.NewEncoder(w).Encode(m)
+		reply(w, m)
 	case "/jwks.json", "/token_keys", "/oauth2/certs":
 		var set jose.JSONWebKeySet
 		s.mu.Lock()
@@ -85,7 +85,7 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, mode Mode) {
 		for mode == TooMany && len(set.Keys) <= 100 {
 			set.Keys = append(set.Keys, set.Keys[0])
 		}
-		json.NewEncoder(w).Encode(set)
+		reply(w, set)
 	case "/introspect":
 		s.introspect(w, r)
 	default:
@@ -105,5 +105,10 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 	if m == nil {
 		m = map[string]any{"active": false}
 	}
-	json.NewEncoder(w).Encode(m)
+	reply(w, m)
 }
+
+// write and reply take no notice of a client that is gone.
+func write(w io.Writer, s string) { _, _ = io.WriteString(w, s) }
+
+func reply(w io.Writer, v any) { _ = json.NewEncoder(w).Encode(v) }

@@ -6,6 +6,8 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+
+	"cds/runtime/auth"
 )
 
 // An Extractor finds the token in a request: in the first of its places that has one.
@@ -32,15 +34,19 @@ func NewExtractor(from []string) (*Extractor, error) {
 		case kind == "header" && validName(name):
 			name = textproto.CanonicalMIMEHeaderKey(name)
 			if name == "Authorization" || name == "Cookie" {
-				return nil, fmt.Errorf("token.from: %q: write bearer, raw or cookie:NAME", f)
+				return nil, badPlace("%q: write bearer, raw or cookie:NAME", f)
 			}
 		case kind == "cookie" && validName(name):
 		default:
-			return nil, fmt.Errorf(`token.from: %q is unknown; known are "bearer", "raw", "header:NAME" and "cookie:NAME"`, f)
+			return nil, badPlace(`%q is unknown; known are "bearer", "raw", "header:NAME" and "cookie:NAME"`, f)
 		}
 		e.places = append(e.places, place{kind, name})
 	}
 	return e, nil
+}
+
+func badPlace(format, f string) error {
+	return &auth.ConfigError{Key: "requires.auth.token.from", Message: fmt.Sprintf(format, f), Example: `["bearer"]`}
 }
 
 func validName(s string) bool {
