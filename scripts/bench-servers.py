@@ -1,19 +1,26 @@
-"""bench-servers.py SHARED WORK: writes WORK/servers.json, a copy of the harness's config in which "ours" is this repository's server with the
-bench model, basic users u001 … u100, and the generated database to which the model's views were added."""
+"""bench-servers.py SHARED WORK ROWS: writes WORK/servers.json, a copy of the harness's config in which "ours" is this repository's server with the
+bench model, basic users u001 … u100, and the generated database to which the model's views were added. "ours-full" is the same with a sync at every
+commit (synchronous: full), "ours-pg" on PostgreSQL."""
 import json, os, shutil, sqlite3, subprocess, sys
 
-shared, work = sys.argv[1:3]
+shared, work, rows = sys.argv[1:4]
 project = os.path.join(work, "project")
 os.makedirs(os.path.join(project, "srv"), exist_ok=True)
 for name in ("schema.cds", "service.cds"):
     shutil.copy(os.path.join(shared, "bench", "model", name), os.path.join(project, "srv", name))
+# The indexes that the harness makes for all servers, as a project would ask for them.
+open(os.path.join(project, "srv", "indexes.cds"), "w").write("""using { bench } from './schema';
+annotate bench.Books with @cds.persistence.index.genre: [genre_ID, 'price desc', ID];
+annotate bench.Orders with @cds.persistence.index.own: [owner, 'createdAt desc', ID] @cds.persistence.index.number: [owner_no, 'createdAt desc', ID];
+annotate bench.OrderItems with @cds.persistence.index.positions: [order, pos];
+""")
 users = {"u%03d" % n: {"password": "pw", "tenant": "t%d" % (n % 10)} for n in range(1, 101)}
 database = os.path.join(work, "run", "ours.db")
 json.dump({"requires": {"auth": {"kind": "basic", "users": users}, "db": {"kind": "sqlite", "credentials": {"url": os.path.abspath(database)}, "synchronous": "normal"}},
            "query": {"limit": {"max": 10000}}}, open(os.path.join(project, ".cdsrc.json"), "w"))
 sql = subprocess.run([os.path.join(work, "bin", "cds"), "compile", project, "--to", "sql"], check=True, capture_output=True, text=True).stdout
-template = os.path.join(work, "ours-template.db")
-shutil.copy(os.path.join(work, "data", "1e4", "bench.db"), template)
+template = os.path.join(work, "ours-template-%s.db" % rows)
+shutil.copy(os.path.join(work, "data", rows, "bench.db"), template)
 db = sqlite3.connect(template)
 for statement in sql.split(";\n"):
     if statement.strip().startswith("CREATE VIEW"):
@@ -35,7 +42,10 @@ for s in cfg["servers"]:
 ours = next(s for s in cfg["servers"] if s["name"] == "ours")
 limit = next(s for s in cfg["servers"] if s["name"] == "limit-pg-cache")
 base = next(s for s in cfg["servers"] if s["name"] == "limit-pg")
-cfg["servers"].append(dict(ours, name="ours-pg", reference=limit["name"], prepare=base["prepare"], pidfile=base["pidfile"],
+cfg["servers"].append(dict(ours, name="ours-full", env=dict(ours["env"], cds_requires_db_synchronous="full")))
+# The template has the same indexes, with the place for nulls that our queries ask for: what the deployment makes of indexes.cds.
+prepare = base["prepare"].replace("tpl_${SCALE}", "tpl_${SCALE}_ours")
+cfg["servers"].append(dict(ours, name="ours-pg", reference=limit["name"], prepare=prepare, pidfile=base["pidfile"],
                            env={"NODE_ENV": "production", "CDS_REQUIRES_DB_KIND": "postgres", "DATABASE_URL": "postgres://bench@127.0.0.1:15499/bench",
                                 "CDS_REQUIRES_DB_CREDENTIALS_URL": "postgres://bench@127.0.0.1:15499/bench"}))
 json.dump(cfg, open(os.path.join(work, "servers.json"), "w"), indent=1)
