@@ -67,6 +67,9 @@ func (e *env) runDeploy(ctx context.Context, args []string, f *deployFlags) erro
 		return err
 	}
 	opt := serve.Options{Dir: p.dir, Profiles: p.profiles}
+	if opt.Env, err = e.environ(ctx, p); err != nil {
+		return err
+	}
 	cfg, err := serve.LoadConfig(opt)
 	if err != nil {
 		return err

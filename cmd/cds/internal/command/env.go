@@ -13,19 +13,29 @@ import (
 
 func (e *env) env() *cobra.Command {
 	var profile, dir string
-	var sources bool
+	var sources, resolve bool
 	cmd := &cobra.Command{
 		Use:   "env [key]",
 		Short: "Show the effective configuration, or a part of it",
 		Long: `Show the effective configuration of the project in the working directory, or the part of it at a key such as requires.auth.
-A scalar is printed bare, a missing key as "undefined". Passwords and other secrets are masked.`,
-		Example: "  cds env requires.auth --profile hybrid",
+A scalar is printed bare, a missing key as "undefined", and cds env list prints a line for every setting. Passwords and other secrets are masked.
+With --resolve-bindings they are not: the credentials of bound services are fetched and shown.`,
+		Example: "  cds env requires.auth --profile hybrid\n  cds env list requires.auth --resolve-bindings --profile hybrid",
 		Args:    maxArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 && args[0] == "get" {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			list := false
+			if len(args) > 0 && (args[0] == "get" || args[0] == "list" || args[0] == "ls") {
+				list = args[0] != "get"
 				args = args[1:]
 			}
-			cfg, err := serve.LoadConfig(serve.Options{Dir: dir, Profiles: serve.SplitProfiles(profile)})
+			opt := serve.Options{Dir: dir, Profiles: serve.SplitProfiles(profile)}
+			if resolve {
+				var err error
+				if opt.Env, err = newResolver(e).environ(cmd.Context(), dir, opt.Profiles); err != nil {
+					return err
+				}
+			}
+			cfg, err := serve.LoadConfig(opt)
 			if err != nil {
 				return err
 			}
@@ -47,62 +57,48 @@ A scalar is printed bare, a missing key as "undefined". Passwords and other secr
 				fmt.Fprintln(e.out, "undefined")
 				return nil
 			}
-			return e.printConfig(key, v)
+			if !resolve {
+				v = config.Mask(key, v)
+			}
+			if list {
+				e.listConfig(key, v)
+				return nil
+			}
+			return e.printConfig(v)
 		},
 	}
 	cmd.Flags().StringVar(&profile, "profile", "", "configuration profiles, separated by commas")
+	cmd.Flags().BoolVarP(&resolve, "resolve-bindings", "b", false, "fetch the credentials of bound services, and show all secrets")
 	cmd.Flags().StringVar(&dir, "dir", ".", "project folder")
 	cmd.Flags().BoolVar(&sources, "sources", false, "list the sources, the strongest first")
 	return cmd
 }
 
-func (e *env) printConfig(key string, v any) error {
-	last := key[strings.LastIndexByte(key, '.')+1:]
-	switch masked := mask(last, v).(type) {
+func (e *env) printConfig(v any) error {
+	switch v := v.(type) {
 	case map[string]any, []any:
-		b, err := json.MarshalIndent(masked, "", "  ")
+		b, err := json.MarshalIndent(v, "", "  ")
 		if err != nil {
 			return err
 		}
 		fmt.Fprintln(e.out, string(b))
 	default:
-		fmt.Fprintln(e.out, masked)
+		fmt.Fprintln(e.out, v)
 	}
 	return nil
 }
 
-// mask hides secrets: the values of keys whose names say that they are some.
-func mask(key string, v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		out := map[string]any{}
-		for k, x := range v {
-			out[k] = mask(k, x)
+// listConfig prints a line for every setting, as name = value.
+func (e *env) listConfig(key string, v any) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		if list, isList := v.([]any); isList {
+			v = string(mustJSON(list))
 		}
-		return out
-	case config.Section:
-		return mask(key, map[string]any(v))
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = mask(key, v[i])
-		}
-		return out
-	case nil:
-		return v
+		fmt.Fprintf(e.out, "%s = %v\n", key, v)
+		return
 	}
-	if secretName(key) && fmt.Sprint(v) != "" {
-		return "***"
+	for _, name := range config.Section(m).Keys() {
+		e.listConfig(strings.TrimPrefix(key+"."+name, "."), m[name])
 	}
-	return v
-}
-
-func secretName(key string) bool {
-	key = strings.ToLower(key)
-	for _, s := range []string{"password", "secret", "token", "privatekey", "private_key", "apikey", "api_key", "certificate", "passphrase"} {
-		if strings.Contains(key, s) {
-			return true
-		}
-	}
-	return key == "key"
 }

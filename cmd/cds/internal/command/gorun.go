@@ -242,11 +242,15 @@ func startChild(ctx context.Context, e *env, p *project, f serveFlags, bin, mode
 	if f.memory {
 		args = append(args, "--in-memory")
 	}
+	environ, err := e.environ(ctx, p)
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.Command(bin, args...)
 	cmd.Dir = p.dir
 	cmd.Stdout, cmd.Stderr = e.err, e.err
 	cmd.ExtraFiles = []*os.File{lf, readyW} // descriptors 3 and 4
-	cmd.Env = append(os.Environ(), "CDS_LISTEN_FD=3", "CDS_READY_FD=4", "CDS_MODEL="+model)
+	cmd.Env = append(environ, "CDS_LISTEN_FD=3", "CDS_READY_FD=4", "CDS_MODEL="+model)
 	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {
 		readyW.Close()

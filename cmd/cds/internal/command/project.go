@@ -23,7 +23,8 @@ type project struct {
 	dir      string
 	profiles []string
 	cache    *load.Cache
-	lenient  bool // requires.auth.strict is false; known after compile
+	resolver *resolver // of bound services; nil until it is needed
+	lenient  bool      // requires.auth.strict is false; known after compile
 }
 
 func newProject(args []string, profile string) (*project, error) {

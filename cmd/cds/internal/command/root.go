@@ -48,9 +48,12 @@ func Main(args []string, in io.Reader, out, errw io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	var s silent
 	var u usageError
+	var code exitCode
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &code):
+		return int(code)
 	case errors.As(err, &s):
 		return exitFailed
 	case errors.As(err, &u):
@@ -80,7 +83,7 @@ func (e *env) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see: cds help %s", err, cmd.Name())}
 	})
-	root.AddCommand(e.watch(), e.serve(), e.deploy(), e.add(), e.compile(), e.fmt(), e.lint(), e.gen(), e.env(), e.explain(), e.version())
+	root.AddCommand(e.watch(), e.serve(), e.deploy(), e.add(), e.bind(), e.compile(), e.fmt(), e.lint(), e.gen(), e.env(), e.auth(), e.explain(), e.version())
 	return root
 }
 

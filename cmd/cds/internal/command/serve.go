@@ -46,8 +46,12 @@ gracefully with exit code 0. A project with a Go main package is built and run; 
 			if res.Model == nil {
 				return silent{res.Diags}
 			}
+			environ, err := e.environ(cmd.Context(), p)
+			if err != nil {
+				return err
+			}
 			return p.app(res.Model).Run(cmd.Context(), serve.RunOptions{
-				Options: serve.Options{Dir: p.dir, Profiles: p.profiles, InMemory: f.memory},
+				Options: serve.Options{Dir: p.dir, Profiles: p.profiles, InMemory: f.memory, Env: environ},
 				Port:    f.port, Out: e.err,
 			})
 		},

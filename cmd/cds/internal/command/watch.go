@@ -122,7 +122,12 @@ func (r *modelRunner) update(ctx context.Context, _ change) error {
 	if res.Model == nil {
 		return silent{res.Diags}
 	}
-	next, err := r.p.app(res.Model).Build(ctx, serve.Options{Dir: r.p.dir, Profiles: r.p.profiles, InMemory: r.f.memory})
+	environ, err := r.e.environ(ctx, r.p)
+	if err != nil {
+		r.e.show(err)
+		return err
+	}
+	next, err := r.p.app(res.Model).Build(ctx, serve.Options{Dir: r.p.dir, Profiles: r.p.profiles, InMemory: r.f.memory, Env: environ})
 	if err != nil {
 		r.e.show(err)
 		return err
