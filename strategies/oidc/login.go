@@ -217,7 +217,7 @@ func (s *Strategy) serveCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	t, err := s.exchange(ctx, m, ans.code, a.Verifier)
 	if err != nil {
-		if refused := new(oauth2.RetrieveError); errors.As(err, &refused) {
+		if refused := new(tokenError); errors.As(err, &refused) && refused.status < 500 {
 			s.fail(w, r, http.StatusBadRequest, "", err)
 			return
 		}

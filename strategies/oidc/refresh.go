@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -166,9 +167,9 @@ func (s *Strategy) refresh(ctx context.Context, id string, rec *record) (string,
 	old := string(plain)
 	t, err := s.askRefresh(ctx, old)
 	if err != nil {
-		var refused *oauth2.RetrieveError
-		if errors.As(err, &refused) && (refused.ErrorCode == "invalid_grant" || refused.ErrorCode == "unauthorized_client") {
-			s.log().Info("oidc: the issuer has ended a session", "reason", refused.ErrorCode)
+		var refused *tokenError
+		if errors.As(err, &refused) && refused.code == "invalid_grant" {
+			s.log().Info("oidc: the issuer has ended a session", "reason", refused.code)
 			return "", errEnded
 		}
 		if put := s.env.Sessions.PutSession(ctx, taken); put != nil {
@@ -235,15 +236,25 @@ func (s *Strategy) lifetime(rec *record, t *oauth2.Token, now time.Time) {
 	rec.Renew = now.Add(life - min(refreshAhead, life/5)).Unix()
 }
 
-// quiet takes out of an error of the token endpoint what may be secret: its body, and the address with its query.
+// A tokenError is an answer of the token endpoint that has no tokens. The endpoint's own words are left out: they may repeat what was sent.
+type tokenError struct {
+	status int
+	code   string // of RFC 6749 section 5.2, "" for none
+}
+
+func (e *tokenError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("the token endpoint answered %d %s", e.status, e.code))
+}
+
+// quiet turns what package oauth2 says of an answer into a tokenError.
 func quiet(err error) error {
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {
 		return err
 	}
-	status := 0
+	e := &tokenError{code: printable(refused.ErrorCode)}
 	if refused.Response != nil {
-		status = refused.Response.StatusCode
+		e.status = refused.Response.StatusCode
 	}
-	return &oauth2.RetrieveError{Response: refused.Response, ErrorCode: printable(refused.ErrorCode), ErrorDescription: fmt.Sprintf("the token endpoint answered %d", status)}
+	return e
 }
