@@ -79,6 +79,7 @@ func TestSuite(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			strategytest.Run(t, strategytest.Subject{
+				Env:  strategytest.Env,
 				New:  func(t *testing.T) auth.Strategy { return load(t, c.own) },
 				Good: c.good, UserID: "billing", Bad: c.bad,
 				Foreign: []string{"Basic Ym9iOg==", "Bearer abc", "Apikeys x"},

@@ -20,6 +20,7 @@ func TestBasic(t *testing.T) {
 		return r
 	}
 	strategytest.Run(t, strategytest.Subject{
+		Env: strategytest.Env,
 		New: func(t *testing.T) auth.Strategy {
 			s, err := basic.New(cfg)
 			if err != nil {

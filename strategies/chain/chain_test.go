@@ -101,11 +101,11 @@ func TestSuite(t *testing.T) {
 			map[string]any{"kind": "basic", "users": map[string]any{"bob": "pw"}})
 	}
 	t.Run("person", func(t *testing.T) {
-		strategytest.Run(t, strategytest.Subject{New: fresh, UserID: "bob", Bad: []string{"Basic Ym9iOng=", "Basic Og=="}, Foreign: []string{"Bearer abc"},
+		strategytest.Run(t, strategytest.Subject{New: fresh, Env: strategytest.Env, UserID: "bob", Bad: []string{"Basic Ym9iOng=", "Basic Og=="}, Foreign: []string{"Bearer abc"},
 			Good: func(*testing.T) *http.Request { return request("/", "Authorization", "Basic Ym9iOnB3") }})
 	})
 	t.Run("machine", func(t *testing.T) {
-		strategytest.Run(t, strategytest.Subject{New: fresh, UserID: "job",
+		strategytest.Run(t, strategytest.Subject{New: fresh, Env: strategytest.Env, UserID: "job",
 			Good: func(*testing.T) *http.Request { return request("/", "X-API-Key", "k3y") }})
 	})
 	if c := fresh(t).Challenge(); c != `ApiKey realm="Keys", header="X-Api-Key", Basic realm="Users"` {

@@ -33,6 +33,7 @@ func login(name, password string) *http.Request {
 
 func TestConformance(t *testing.T) {
 	strategytest.Run(t, strategytest.Subject{
+		Env:     strategytest.Env,
 		New:     func(t *testing.T) auth.Strategy { return load(t, mocked.Defaults()) },
 		Good:    func(*testing.T) *http.Request { return login("alice", "") },
 		UserID:  "alice",

@@ -25,6 +25,8 @@ type Subject struct {
 	Foreign []string
 	// Always is set for a strategy that identifies every request.
 	Always bool
+	// Env is what the strategy is set up with, if it is an auth.Setter. nil: New has seen to it. Env returns one with all members set.
+	Env func(t *testing.T) *auth.Env
 }
 
 // hostile are headers that no strategy may stumble over.
@@ -42,18 +44,35 @@ func Run(t *testing.T, s Subject) {
 	}
 	for _, h := range s.Bad {
 		t.Run("bad "+h, func(t *testing.T) {
-			u, err := s.New(t).Authenticate(t.Context(), request(h))
+			u, err := s.fresh(t).Authenticate(t.Context(), request(h))
 			if !errors.Is(err, auth.ErrCredentials) || u != nil {
 				t.Fatalf("got user %v, error %v; want no user and ErrCredentials", u, err)
 			}
 		})
 	}
 	t.Run("hostile headers", s.hostile)
+	t.Run("hostile requests", s.odd)
+	t.Run("secrets", s.secrets)
 	t.Run("challenge", s.challenge)
+	t.Run("routes", s.routes)
+	t.Run("vary", s.vary)
 	if s.Good != nil {
 		t.Run("good credentials", s.good)
+		t.Run("ended context", s.ended)
+		t.Run("refresh", s.refresh)
+		t.Run("broken stores", s.broken)
 		t.Run("concurrent", s.concurrent)
 	}
+}
+
+// fresh makes a strategy and sets it up.
+func (s Subject) fresh(t *testing.T) auth.Strategy {
+	t.Helper()
+	st := s.New(t)
+	if setter, ok := st.(auth.Setter); ok && s.Env != nil {
+		s.setup(t, setter, s.Env(t))
+	}
+	return st
 }
 
 func request(header string) *http.Request {
@@ -66,7 +85,7 @@ func request(header string) *http.Request {
 
 func (s Subject) anonymous(t *testing.T, r *http.Request) {
 	t.Helper()
-	u, err := s.New(t).Authenticate(t.Context(), r)
+	u, err := s.fresh(t).Authenticate(t.Context(), r)
 	switch {
 	case err != nil:
 		t.Fatalf("error %v, want none", err)
@@ -92,6 +111,8 @@ func sound(t *testing.T, u *auth.User) {
 		t.Fatal("an anonymous user that is not auth.Anonymous")
 	case u.ID == "":
 		t.Fatal("a user without id")
+	case u != auth.Anonymous && u.Kind != auth.KindDummy && (u.ID == auth.Anonymous.ID || u.ID == auth.Privileged.ID):
+		t.Fatalf("the id %q belongs to nobody who logs in", u.ID)
 	case !u.Is(auth.RoleAny):
 		t.Fatal("a user without the role any")
 	case u.Identified() && !u.Is(auth.RoleAuthenticated):
@@ -100,7 +121,7 @@ func sound(t *testing.T, u *auth.User) {
 }
 
 func (s Subject) hostile(t *testing.T) {
-	st := s.New(t)
+	st := s.fresh(t)
 	for _, h := range hostile {
 		u, err := st.Authenticate(t.Context(), request(h))
 		switch {
@@ -120,7 +141,7 @@ func (s Subject) hostile(t *testing.T) {
 }
 
 func (s Subject) challenge(t *testing.T) {
-	c := s.New(t).Challenge()
+	c := s.fresh(t).Challenge()
 	if strings.ContainsAny(c, "\r\n") {
 		t.Fatalf("challenge %q breaks the header", c)
 	}
@@ -130,7 +151,7 @@ func (s Subject) challenge(t *testing.T) {
 }
 
 func (s Subject) good(t *testing.T) {
-	u, err := s.New(t).Authenticate(t.Context(), s.Good(t))
+	u, err := s.fresh(t).Authenticate(t.Context(), s.Good(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +162,7 @@ func (s Subject) good(t *testing.T) {
 }
 
 func (s Subject) concurrent(t *testing.T) {
-	st := s.New(t)
+	st := s.fresh(t)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
