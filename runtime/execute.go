@@ -355,7 +355,7 @@ func (r *RawRequest) Page(ctx context.Context, q cqn.Query, limit int64) (*Resul
 		}
 		alone := st.unit.first == r && !r.Count
 		to := r.Stream
-		if res.One || st.unit.first != r || len(st.messages) > 0 {
+		if res.One || st.unit.first != r || len(st.messages) > 0 || r.StreamWhole && (limit > 0 || r.Count) {
 			to = nil
 		}
 		res.JSON, res.N, res.More, err = st.unit.readJSON(ctx, q, st.guard, r.User, *r.Format, limit, alone, to, dst[:0])

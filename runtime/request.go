@@ -47,6 +47,8 @@ type RawRequest struct {
 	Stream RowWriter
 	// Media, if not nil, asks a READ of one row for the data of one of its elements in a form that needs no memory.
 	Media *MediaRead
+	// StreamWhole keeps answers that the page limit may cut, and those with a count, from Stream, for writers that must know of more before the rows.
+	StreamWhole bool
 	// IfMatch and IfNoneMatch are the entity tags sent by the client; nil for none.
 	IfMatch, IfNoneMatch []string
 	// MustExist makes an UPDATE of a missing row 404; without it PUT creates.

@@ -36,8 +36,8 @@ func (c *call) read() error {
 	if c.res.Kind == uri.Count {
 		return c.count(req, q)
 	}
-	if c.res.Kind != uri.Single && !c.opt.Plain && c.inBatch == nil { // headers of plain ones are known at the end; parts of a batch stay whole
-		req.Stream = c
+	if c.res.Kind != uri.Single && c.inBatch == nil { // parts of a batch stay whole
+		req.Stream, req.StreamWhole = c, c.opt.Plain // where count and next page are headers
 	}
 	res, err := c.svc.Dispatch(c.ctx, req)
 	c.buf.rows = req.Buffer // it may have grown

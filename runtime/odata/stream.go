@@ -11,7 +11,7 @@ import (
 )
 
 // Long answers are sent while their rows are read (see cds.RawRequest.Stream). What is known only at the end, count and next link, follows
-// the rows then: the order of the members of an answer has no meaning (OData JSON 4.5).
+// the rows then: the order of the members of an answer has no meaning (OData JSON 4.5). REST has them in headers, so there only answers flow that have neither.
 
 // writeStall is how long a client may take no byte of a streamed answer. The database's connection is held until then.
 const writeStall = 10 * time.Second
@@ -23,7 +23,11 @@ func (c *call) WriteRows(rows []byte) error {
 		c.set(2, "Content-Type", jsonType)
 		c.cacheable(c.res.Entity())
 		c.w.WriteHeader(http.StatusOK)
-		c.buf.body = append(c.appendContext(c.buf.body[:0], uri.SetName(c.res.Entity()), ""), `,"value":[`...)
+		if c.opt.Plain {
+			c.buf.body = append(c.buf.body[:0], '[')
+		} else {
+			c.buf.body = append(c.appendContext(c.buf.body[:0], uri.SetName(c.res.Entity()), ""), `,"value":[`...)
+		}
 		if err := c.sendPart(c.buf.body); err != nil {
 			return err
 		}
@@ -56,7 +60,9 @@ func (c *call) endStream(res *cds.Result, next string, err error) error {
 		b = append(b, `,"@odata.nextLink":`...)
 		b = edm.AppendString(b, next)
 	}
-	c.buf.body = append(b, '}')
+	if c.buf.body = b; !c.opt.Plain {
+		c.buf.body = append(b, '}')
+	}
 	if c.sendPart(c.buf.body) != nil {
 		panic(http.ErrAbortHandler) // the client is gone
 	}

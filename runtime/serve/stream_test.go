@@ -27,6 +27,9 @@ entity Lines { key ID : Integer; text : String(500); owner : String(20); parts :
 entity Parts { key ID : Integer; line : Association to Lines; }
 @requires: 'any' @cds.query.limit: { default: 1000, max: 20000 } @path: '/long' service Long {
   @http.CacheControl.maxAge: 60 @restrict: [{ grant: 'READ', where: 'owner = ''a''' }] entity Lines as projection on long.Lines;
+}
+@requires: 'any' @protocol: 'rest' @cds.query.limit: { default: 1000, max: 20000 } @path: '/plain' service Plain {
+  @restrict: [{ grant: 'READ', where: 'owner = ''a''' }] entity Lines as projection on long.Lines;
 }`
 
 func longServer(tb testing.TB) http.Handler {
@@ -108,6 +111,44 @@ func TestStream_LongAnswers(t *testing.T) {
 			t.Errorf("%s: Cache-Control %q", c.query, got)
 		}
 		for i, r := range p.Value {
+			if r.ID != 2*i+1 || r.Owner != "a" {
+				t.Fatalf("%s: row %d is %+v", c.query, i, r)
+			}
+		}
+	}
+}
+
+// In REST an answer flows if it has neither count nor next page, which are headers.
+func TestStream_LongPlainAnswers(t *testing.T) {
+	h := longServer(t)
+	for _, c := range []struct {
+		query       string
+		rows        int
+		total, next string
+		parts       bool
+	}{
+		{"$top=10000", 10000, "", "", true},
+		{"$top=20000", 11000, "", "", true},
+		{"$top=10000&$count=true", 10000, "11000", "", false},
+		{"$top=30000", 11000, "", "", false},
+		{"", 1000, "", `<?%24orderby=ID&%24skiptoken=1000>; rel="next"`, false},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/plain/Lines?$orderby=ID&"+c.query, nil))
+		var rows []struct {
+			ID    int
+			Owner string `json:"owner"`
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &rows); err != nil || w.Code != 200 {
+			t.Fatalf("%s: %d %v", c.query, w.Code, err)
+		}
+		if len(rows) != c.rows || w.Header().Get("X-Total-Count") != c.total || w.Header().Get("Link") != c.next || w.Header().Get("Content-Type") != "application/json; charset=utf-8" {
+			t.Errorf("%s: %d rows, %v", c.query, len(rows), w.Header())
+		}
+		if streamed := w.Header().Get("Content-Length") == ""; streamed != c.parts {
+			t.Errorf("%s: streamed %v", c.query, streamed)
+		}
+		for i, r := range rows {
 			if r.ID != 2*i+1 || r.Owner != "a" {
 				t.Fatalf("%s: row %d is %+v", c.query, i, r)
 			}
