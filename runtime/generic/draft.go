@@ -225,30 +225,20 @@ func (d *drafting) fill(r *cds.RawRequest, row *cds.Row, e *csn.Entity, id strin
 
 // patch answers PATCH: it changes a row of a draft. Lists of parts in the payload are the whole new lists.
 func (d *drafting) patch(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*cds.Result, error) {
-	rows, err := d.locate(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) == 0 {
-		return nil, r.Missing(ctx)
-	}
 	w := &deep{h: d.handlers, r: r}
-	for _, row := range rows {
-		rec, err := d.recordOf(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(r.Target.Name)}, Where: cds.KeyFilter(r.Target, row)})
-		if err != nil || rec == nil {
-			return nil, orNotFound(err)
-		}
+	rows, err := d.each(ctx, r, func(row *cds.Row, rec *record) error {
 		data := r.Data.Clone()
 		d.fill(r, data, r.Target, rec.id, false, 0)
 		if err := w.update(ctx, r.Target, row, data, 0); err != nil {
-			return nil, err
+			return err
 		}
 		if err := d.markNew(ctx, r.Target, rec.id); err != nil {
-			return nil, err
+			return err
 		}
-		if err := d.touch(ctx, r, rec.id); err != nil {
-			return nil, err
-		}
+		return d.touch(ctx, r, rec.id)
+	})
+	if err != nil {
+		return nil, err
 	}
 	res, err := d.readBack(ctx, r, rows, false)
 	if err != nil {
@@ -275,6 +265,21 @@ func (d *drafting) markNew(ctx context.Context, e *csn.Entity, id string) error 
 
 // discard answers DISCARD: a draft goes with all its parts, or a part of it with what is below.
 func (d *drafting) discard(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*cds.Result, error) {
+	w := &deep{h: d.handlers, r: r}
+	rows, err := d.each(ctx, r, func(row *cds.Row, rec *record) error {
+		if r.Target.DraftRoot && len(r.Via) == 0 {
+			return d.drop(ctx, r.Target.Active, rec.id)
+		}
+		if err := w.remove(ctx, r.Target, row, 0); err != nil {
+			return err
+		}
+		return d.touch(ctx, r, rec.id)
+	})
+	return &cds.Result{Affected: int64(len(rows))}, err
+}
+
+// each runs fn for the addressed rows of drafts, which must be there, with the records of their drafts.
+func (d *drafting) each(ctx context.Context, r *cds.RawRequest, fn func(row *cds.Row, rec *record) error) ([]*cds.Row, error) {
 	rows, err := d.locate(ctx, r)
 	if err != nil {
 		return nil, err
@@ -282,22 +287,16 @@ func (d *drafting) discard(ctx context.Context, r *cds.RawRequest, _ cds.Next) (
 	if len(rows) == 0 {
 		return nil, r.Missing(ctx)
 	}
-	w := &deep{h: d.handlers, r: r}
 	for _, row := range rows {
 		rec, err := d.recordOf(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(r.Target.Name)}, Where: cds.KeyFilter(r.Target, row)})
 		if err != nil || rec == nil {
 			return nil, orNotFound(err)
 		}
-		if r.Target.DraftRoot && len(r.Via) == 0 {
-			err = d.drop(ctx, r.Target.Active, rec.id)
-		} else if err = w.remove(ctx, r.Target, row, 0); err == nil {
-			err = d.touch(ctx, r, rec.id)
-		}
-		if err != nil {
+		if err := fn(row, rec); err != nil {
 			return nil, err
 		}
 	}
-	return &cds.Result{Affected: int64(len(rows))}, nil
+	return rows, nil
 }
 
 // prepare answers draftPrepare with the draft as it is: what is wrong with it is told when it is saved.

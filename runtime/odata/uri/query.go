@@ -79,7 +79,6 @@ func (x *expander) options(q *Query, sel *cqn.Select, sc *scope, opts []option, 
 	}
 	e := sc.e
 	var out selected
-	var token string
 	for _, o := range opts {
 		var err error
 		switch o.name {
@@ -103,20 +102,12 @@ func (x *expander) options(q *Query, sel *cqn.Select, sc *scope, opts []option, 
 			if sel.Search, f, err = x.p.search(o.value); f != nil {
 				sel.Where = conjunction(sel.Where, f)
 			}
-		case "$top":
-			q.Top, err = number64(o)
-		case "$skip":
-			q.Skip, err = number64(o)
-		case "$count":
-			q.Count, err = boolean(o)
-		case "$skiptoken":
-			token = o.value
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if err := paging(q, sel, token); err != nil {
+	if err := paging(q, sel, opts); err != nil {
 		return err
 	}
 	out.columns(sel, sc)
@@ -339,9 +330,26 @@ func boolean(o option) (bool, error) {
 	return false, bad("Parsing URL failed: Expected a boolean but %q found in %s.", o.value, o.name)
 }
 
-// paging sets Limit and Offset from $top, $skip and $skiptoken. The token of a page within $top holds the rows left and the offset, in
+// paging sets Limit and Offset from $top, $skip and $skiptoken, and reads $count. The token of a page within $top holds the rows left and the offset, in
 // base64; else it is the number of rows that earlier pages had.
-func paging(q *Query, sel *cqn.Select, token string) error {
+func paging(q *Query, sel *cqn.Select, opts []option) error {
+	token := ""
+	for _, o := range opts {
+		var err error
+		switch o.name {
+		case "$top":
+			q.Top, err = number64(o)
+		case "$skip":
+			q.Skip, err = number64(o)
+		case "$count":
+			q.Count, err = boolean(o)
+		case "$skiptoken":
+			token = o.value
+		}
+		if err != nil {
+			return err
+		}
+	}
 	q.Skip = max(q.Skip, 0)
 	top, skip := q.Top, q.Skip
 	if token != "" {

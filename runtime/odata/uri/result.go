@@ -35,7 +35,7 @@ func (x *expander) apply(q *Query, sel *cqn.Select, sc *scope, text string) (*st
 
 // resultOptions reads the options that apply to a result of $apply.
 func (x *expander) resultOptions(q *Query, st *stage, opts []option) error {
-	var token, pick string
+	pick := ""
 	picked := false
 	if text, ok := find(opts, "$compute"); ok {
 		c := &scanner{option: "$compute", s: text}
@@ -62,14 +62,6 @@ func (x *expander) resultOptions(q *Query, st *stage, opts []option) error {
 					st.and(f)
 				}
 			}
-		case "$top":
-			q.Top, err = number64(o)
-		case "$skip":
-			q.Skip, err = number64(o)
-		case "$count":
-			q.Count, err = boolean(o)
-		case "$skiptoken":
-			token = o.value
 		}
 		if err != nil {
 			return err
@@ -84,11 +76,11 @@ func (x *expander) resultOptions(q *Query, st *stage, opts []option) error {
 			return c.fail("Expected \",\", \"asc\", \"desc\" or end of input")
 		}
 	}
-	return x.result(q, st, token, pick, picked)
+	return x.result(q, st, opts, pick, picked)
 }
 
 // result finishes the query for a result of $apply. Its order is total as far as its columns tell rows apart, for the sake of pages.
-func (x *expander) result(q *Query, st *stage, token, pick string, picked bool) error {
+func (x *expander) result(q *Query, st *stage, opts []option, pick string, picked bool) error {
 	all := func([]string) bool { return true }
 	if picked {
 		var err error
@@ -103,7 +95,7 @@ func (x *expander) result(q *Query, st *stage, token, pick string, picked bool) 
 		return err
 	}
 	q.Select = st.sel
-	return paging(q, st.sel, token)
+	return paging(q, st.sel, opts)
 }
 
 // grouping sees to it that columns by which a query groups are there, also where they are not answered.
