@@ -27,11 +27,16 @@ type facet struct {
 	next    string            // what to do now
 	// prepare completes the facet for a project, for the profiles that --for names (none: those that the facet is meant for). nil: nothing is missing.
 	prepare func(e *env, f facet, dir string, profiles []string) (facet, error)
+
+	provider  string            // that --provider names
+	settings  map[string]string // of --set
+	variables map[string]string // put into .env where they are missing
+	finish    func(e *env, dir string) error
 }
 
 // facets are those that `cds add` knows.
 func facets() []facet {
-	return slices.Concat(databaseFacets(), platformFacets())
+	return slices.Concat(databaseFacets(), authFacets(), platformFacets())
 }
 
 func databaseFacets() []facet {
@@ -63,8 +68,8 @@ services:
 `
 
 func (e *env) add() *cobra.Command {
-	var dir, profile string
-	var list []string
+	var dir, profile, provider string
+	var set, list []string
 	for _, f := range facets() {
 		list = append(list, fmt.Sprintf("  %-10s %s", f.name, f.short))
 	}
@@ -73,7 +78,7 @@ func (e *env) add() *cobra.Command {
 		Short: "Add a facet to a project: " + facetNames(),
 		Long: "Add facets to the project in the working directory: their configuration in package.json, or in .cdsrc.json where there is no package.json, and files\n" +
 			"that are missing. What is configured already stays as it is.\n\n" + strings.Join(list, "\n"),
-		Example: "  cds add postgres\n  cds add xsuaa --for hybrid",
+		Example: "  cds add postgres\n  cds add xsuaa --for hybrid\n  cds add oidc --provider auth0 --set domain=tenant.eu.auth0.com",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("add what? known facets: %s", facetNames())}
@@ -87,7 +92,15 @@ func (e *env) add() *cobra.Command {
 					if i < 0 {
 						return usageError{fmt.Errorf("the facet %q is not known: %s", name, facetNames())}
 					}
-					if err := e.addFacet(dir, facets()[i], serve.SplitProfiles(profile)); err != nil {
+					f := facets()[i]
+					var err error
+					if f.provider = provider; provider != "" && name != "jwt" && name != "oidc" {
+						return usageError{fmt.Errorf("the facet %s has no providers: leave --provider out", name)}
+					}
+					if f.settings, err = readSettings(set); err != nil {
+						return err
+					}
+					if err := e.addFacet(dir, f, serve.SplitProfiles(profile)); err != nil {
 						return err
 					}
 				}
@@ -97,6 +110,8 @@ func (e *env) add() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&dir, "dir", ".", "project folder")
 	cmd.Flags().StringVarP(&profile, "for", "4", "", "profiles to configure, separated by commas")
+	cmd.Flags().StringVar(&provider, "provider", "", "provider of jwt and oidc: auth0, azure, clerk, cognito, firebase, keycloak, okta")
+	cmd.Flags().StringArrayVar(&set, "set", nil, "setting of the provider, such as domain=tenant.eu.auth0.com")
 	return cmd
 }
 
@@ -146,6 +161,14 @@ func (e *env) addFacet(dir string, f facet, profiles []string) (err error) {
 			return &serve.StartError{Code: "add-file", Message: file + " cannot be written", Hint: "check the folder and its permissions"}
 		}
 		fmt.Fprintf(e.err, "%s written\n", file)
+	}
+	if err := e.addVariables(dir, f.variables); err != nil {
+		return err
+	}
+	if f.finish != nil {
+		if err := f.finish(e, dir); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(e.err, "\n  next: %s\n", f.next)
 	return nil
