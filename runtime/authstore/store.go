@@ -244,6 +244,21 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 	return int(n), err
 }
 
+// Clean removes sessions that have expired, in several steps if there are many. It does nothing as long as the tables are not in use. It is a job's work: without
+// it they would stay until somebody logs in.
+func (s *Store) Clean(ctx context.Context) error {
+	const steps = 20
+	for range steps {
+		if !s.made.Load() {
+			return nil
+		}
+		if n, err := s.Sweep(ctx); err != nil || n < sweepMost {
+			return err
+		}
+	}
+	return nil
+}
+
 const userFields = "id, username, password, CASE WHEN is_admin THEN 1 ELSE 0 END, roles, attrs, tenant, CASE WHEN disabled THEN 1 ELSE 0 END, valid"
 
 // readUser reads a row of userFields. Roles and attributes that are not understood are an error: nobody gets in with some of them.

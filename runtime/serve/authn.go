@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	cds "cds/runtime"
 	"cds/runtime/auth"
 	"cds/runtime/authstore"
 	"cds/runtime/config"
@@ -230,6 +231,9 @@ func (l *faultLog) next() (skipped int, ok bool) {
 	return skipped, true
 }
 
+// cleanEvery is how often expired sessions are removed where nobody logs in.
+const cleanEvery = 10 * time.Minute
+
 // strategyEnv is what strategies are lent.
 func (s *Server) strategyEnv(ctx context.Context, production bool) (*auth.Env, error) {
 	env := &auth.Env{Now: s.CDS.Options.Now, Log: s.Log, Production: production, HTTP: outgoingClient(), Files: s.opt.files(), Client: s.client, Trusted: s.fromProxy}
@@ -237,11 +241,18 @@ func (s *Server) strategyEnv(ctx context.Context, production bool) (*auth.Env, e
 		s.Notes = append(s.Notes, "entity "+e.Name+" has the table that users and sessions of logins are kept in: they are kept in memory instead, until the server ends")
 	} else if s.pool != nil {
 		store, err := authstore.Open(ctx, s.pool, env.Now)
+		if err != nil {
+			return nil, err
+		}
 		env.Sessions, env.Users = store, store
-		return env, err
+		s.CDS.Background(s.CDS.NewContext(ctx, auth.Anonymous, ""), cds.Job{Name: "expired sessions", After: cleanEvery, Every: cleanEvery, Run: store.Clean})
+		return env, nil
 	}
 	store := authstore.Memory(env.Now)
 	env.Sessions, env.Users = store, store
+	if e := authstore.Taken(s.Model); e != nil {
+		env.Users = authstore.Blocked(e)
+	}
 	return env, nil
 }
 

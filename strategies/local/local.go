@@ -119,8 +119,10 @@ func (s *Strategy) Authenticate(ctx context.Context, r *http.Request) (*auth.Use
 // Challenge is what RFC 6750 section 3 wants for requests without a token.
 func (s *Strategy) Challenge() string { return "Bearer" }
 
-// Vary tells caches which header decides about the answer, beside Authorization.
-func (s *Strategy) Vary() []string { return s.extract.Headers() }
+// Vary tells caches which headers decide about the answer, beside Authorization.
+func (s *Strategy) Vary() []string {
+	return slices.DeleteFunc(s.extract.Headers(), func(h string) bool { return h == "Authorization" })
+}
 
 // A login is a verified token, with the user as the database has it now.
 type login struct {

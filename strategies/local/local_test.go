@@ -416,7 +416,7 @@ func TestPasswordChange(t *testing.T) {
 	w := newWorld(t, nil)
 	u := w.user(auth.StoredUser{Name: "alice", Roles: []string{"Editor"}})
 	a, b := w.mustLogin("alice", "password"), w.mustLogin("alice", "password")
-	lone, err := w.sign(u, "", w.clock.Now(), time.Hour)
+	lone, err := w.sign(u, "", nil, w.clock.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,11 +9,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 	"time"
 
 	"cds/runtime/auth"
-	"cds/strategies/internal/token"
 )
 
 // prefix is what our sessions' ids, subjects and groups begin with.
@@ -81,7 +81,7 @@ func (s *Strategy) issue(ctx context.Context, run *running, u *auth.StoredUser, 
 	if err != nil {
 		return nil, err
 	}
-	access, err := s.sign(u, st.SID, now, ttl)
+	access, err := s.sign(u, st.SID, nil, now, ttl)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ var own = map[string]bool{"iss": true, "aud": true, "sub": true, "exp": true, "n
 	"user_id": true, "username": true, "is_admin": true, "roles": true, "scope": true, "tenant": true, "locale": true, "kind": true, "grant_type": true, "act": true, "cnf": true}
 
 // sign makes an access token. Roles and attributes are in it for other services; here the database counts.
-func (s *Strategy) sign(u *auth.StoredUser, sid string, now time.Time, ttl time.Duration) (string, error) {
+func (s *Strategy) sign(u *auth.StoredUser, sid string, more map[string]any, now time.Time, ttl time.Duration) (string, error) {
 	jti, err := random(12)
 	if err != nil {
 		return "", err
@@ -124,6 +124,7 @@ func (s *Strategy) sign(u *auth.StoredUser, sid string, now time.Time, ttl time.
 			claims[name] = values
 		}
 	}
+	maps.Copy(claims, more)
 	return auth.Sign(s.cfg.signer, claims, now, ttl)
 }
 
@@ -227,25 +228,4 @@ func endAll(ctx context.Context, users auth.UserStore, sessions auth.SessionStor
 	}
 	_, err2 := sessions.EndSessions(ctx, subjectOf(u), "")
 	return errors.Join(err, err2)
-}
-
-// Explain says which key and which claims decide about a token, and what the user would be.
-func (s *Strategy) Explain(ctx context.Context, credentials string) ([]string, *auth.User, error) {
-	run := s.run.Load()
-	if run == nil {
-		return nil, nil, token.Refuse("token-not-ready", "the strategy has not been set up")
-	}
-	lines := []string{"kind local: tokens signed by this application, users from the database"}
-	in, err := s.check(ctx, run, credentials)
-	if err != nil {
-		return append(lines, "refused: "+err.Error()), nil, err
-	}
-	lines = append(lines, "signature, issuer, audience and time: accepted by "+in.key.Name)
-	if in.sid == "" {
-		lines = append(lines, "login: none; the token counts until it expires, is revoked, or all logins of the user are ended")
-	} else {
-		lines = append(lines, "login: is there")
-	}
-	u, err := s.userOf(in.user, credentials)
-	return lines, u, err
 }

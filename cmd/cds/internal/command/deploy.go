@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"cds/parser/csn"
+	"cds/runtime/authstore"
 	"cds/runtime/config"
 	"cds/runtime/db"
 	"cds/runtime/db/postgres"
@@ -86,6 +87,9 @@ func (e *env) runDeploy(ctx context.Context, args []string, f *deployFlags) erro
 	if res.Model == nil {
 		return silent{res.Diags}
 	}
+	if e := authstore.Taken(res.Model); e != nil && needsAuthTables(cfg) {
+		return authError(authstore.Blocked(e).Prepare(ctx))
+	}
 	dep := deploy.Options{
 		Log: slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: noTime})), TestData: !cfg.Is(config.Production),
 		NoIndexes: f.noIndexes || !cfg.Bool("requires.db.indexes", true), Integrity: cfg.Str("features.assert_integrity") == "db",
@@ -108,6 +112,11 @@ func (e *env) runDeploy(ctx context.Context, args []string, f *deployFlags) erro
 	}
 	if err := deploy.Evolve(ctx, pool, res.Model, dep); err != nil {
 		return err
+	}
+	if needsAuthTables(cfg) {
+		if err := makeAuthTables(ctx, pool); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(e.err, "/> successfully deployed to %s\n", strings.TrimPrefix(target.Shown, "sqlite "))
 	return nil
