@@ -2,6 +2,7 @@ package cds
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"cds/parser/cqn"
@@ -129,4 +130,30 @@ func (m Media[E]) Set(row *E, data io.Reader, size int64) {
 // Wanted reports whether a READ asks for the data of this element: it is then one of a single row, and an on-handler answers with Set.
 func (m Media[E]) Wanted(r *RawRequest) bool {
 	return r.Media != nil && r.Media.Element != nil && r.Media.Element.Name == m.element
+}
+
+// A Stream is binary data (LargeBinary) that an operation takes or returns. What is returned is read when the request's transaction has ended, and sent as it is
+// if the result has @Core.MediaType.
+type Stream struct{ v Value }
+
+// NewStream returns a stream of what r has to read. size is -1 if it is not known. An io.Closer is closed in the end.
+func NewStream(r io.Reader, size int64) Stream { return Stream{MediaValue(r, size)} }
+
+// Open returns the data. Those that came with a request can be read several times.
+func (s Stream) Open() (io.ReadCloser, error) { return OpenMedia(s.v) }
+
+// Size is the number of bytes, -1 if it is not known.
+func (s Stream) Size() int64 { return MediaSize(s.v) }
+
+// CDSValue implements Valuer.
+func (s Stream) CDSValue() Value { return s.v }
+
+// CDSScan implements Scanner.
+func (s *Stream) CDSScan(v Value) error {
+	switch v.Kind() {
+	case cqn.KindNull, cqn.KindBytes, cqn.KindBlob:
+		s.v = v
+		return nil
+	}
+	return errors.New("the value is no binary data")
 }

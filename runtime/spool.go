@@ -35,6 +35,7 @@ type Spool struct {
 	file         *os.File // nil if it has no bytes
 	size, off, n int64    // of all data; of what is here
 	held         int64    // room reserved
+	named        bool     // the file still has its name
 	close        sync.Once
 }
 
@@ -64,6 +65,9 @@ func (s *Spool) Close() error {
 	s.close.Do(func() {
 		if s.file != nil {
 			err = s.file.Close()
+			if s.named {
+				err = errors.Join(err, os.Remove(s.file.Name()))
+			}
 		}
 		s.app.inner.spooled.Add(-s.held)
 	})
@@ -76,11 +80,9 @@ func (a *App) spool() (*Spool, error) {
 	if err != nil {
 		return nil, noRoom(err)
 	}
-	if err := os.Remove(f.Name()); err != nil {
-		_ = f.Close() // the first error says more
-		return nil, noRoom(err)
-	}
-	return &Spool{app: a, file: f}, nil
+	s := &Spool{app: a, file: f}
+	s.named = os.Remove(f.Name()) != nil // where an open file can't be removed, Close does it
+	return s, nil
 }
 
 func noRoom(err error) error {

@@ -474,7 +474,11 @@ func (v *serviceView) returned(o *opView, el *csn.Element) {
 	case *csn.Builtin:
 		named := *el
 		named.Name = ""
-		if typ := v.scalar(owner, &named, t); typ != "" {
+		typ := v.scalar(owner, &named, t)
+		if t.Kind == csn.LargeBinary { // too much for a value
+			typ = "cds.Stream"
+		}
+		if typ != "" {
 			set("cds.Opt["+typ+"]", "ReturnsValue", typ)
 		}
 	case *csn.Struct:

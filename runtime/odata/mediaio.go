@@ -144,6 +144,29 @@ func (c *call) sendMedia(v cqn.Value, p *partRead) error {
 	return nil
 }
 
+// returnedMedia writes the data that an operation returns.
+func (c *call) returnedMedia(v cqn.Value, el *csn.Element) error {
+	defer cds.ReleaseMedia(v)
+	return c.stream(v, media{element: el, typ: el.Annotations.Str("Core.MediaType"), name: el.Annotations.Str("Core.ContentDisposition.Filename"),
+		inline: el.Annotations.Str("Core.ContentDisposition.Type") == "inline"}, nil, &partRead{c: c})
+}
+
+// whole returns a value that can stand in JSON; ok is false for data that are too large for that.
+func whole(v cqn.Value) (out cqn.Value, ok bool) {
+	b := v.Blob()
+	if b == nil {
+		return v, true
+	}
+	defer cds.ReleaseMedia(v)
+	r, err := b.Open()
+	if err != nil {
+		return v, false
+	}
+	defer func() { _ = r.Close() }() // was only read
+	body, err := io.ReadAll(io.LimitReader(r, maxBatchMedia+1))
+	return cqn.Bytes(body), err == nil && len(body) <= maxBatchMedia
+}
+
 // clearMedia takes back headers about data that are not sent.
 func clearMedia(h http.Header) {
 	for _, name := range []string{"Content-Type", "Content-Length", "Content-Disposition", "Content-Range", "Accept-Ranges", "Cache-Control"} {
@@ -301,7 +324,7 @@ func (c *call) pause() (again func() (stop func())) {
 	return func() func() {
 		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(left + writeStall)) // it was for the whole request too
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(outer), left)
-		c.ctx = ctx
+		c.ctx, c.r = ctx, c.r.WithContext(ctx)
 		// The end of the client's connection ends the request as before; the old deadline does not.
 		forget := context.AfterFunc(outer, func() {
 			if errors.Is(outer.Err(), context.Canceled) {

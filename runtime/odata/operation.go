@@ -116,6 +116,12 @@ func (c *call) result(op *csn.Operation, res *cds.Result) error {
 	if !ok {
 		return c.noContent()
 	}
+	if isStream(op.Returns) && op.Returns.Annotations.Get("Core.MediaType") != nil {
+		return c.returnedMedia(v, op.Returns)
+	}
+	if v, ok = whole(v); !ok {
+		return cds.Reject(500, "500", "The operation answered too much data for a result without @Core.MediaType")
+	}
 	if c.opt.Plain {
 		return c.plainValue(v, op.Returns)
 	}

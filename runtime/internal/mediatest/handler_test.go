@@ -2,8 +2,10 @@ package mediatest
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -199,4 +201,52 @@ func TestRawHandlers(t *testing.T) {
 		}
 		a.HTTP().As("alice").GET("/s/Files(2)/data").Status(404)
 	})
+}
+
+// Operations return data as they are if their result has a media type, of whatever size; else as a text in JSON, within bounds.
+func TestOperations(t *testing.T) {
+	both(t, handlers(func(app *cds.App) {
+		image := cds.NewOperation[number]("S", "image", cds.ReturnsValue[cds.Stream]())
+		plain := cds.NewOperation[number]("S", "plain", cds.ReturnsValue[cds.Stream]())
+		err := cds.Serve(app, "S", cds.PolicyOf(app, "S"), nil, []cds.Handler[brand]{cds.Implement[brand](image, stream), cds.Implement[brand](plain, stream)})
+		app.Refuse(err)
+	}), func(t *testing.T, a *cdstest.App) {
+		alice := a.HTTP().As("alice")
+		for _, n := range []int{3, 900_000} {
+			data := bytesOf(6, n)
+			r := alice.GET("/s/image(n=" + strconv.Itoa(n) + ")").Status(200)
+			if r.Body() != data || r.Header("Content-Type") != "image/png" || r.Header("Content-Disposition") != "attachment; filename=i.png" || r.Header("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%d bytes, %s, %s", len(r.Body()), r.Header("Content-Type"), r.Header("Content-Disposition"))
+			}
+			var plain struct{ Value string }
+			alice.POST("/s/plain", map[string]any{"n": n}).Status(200).JSON(&plain)
+			if b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(plain.Value, "=")); err != nil || string(b) != data {
+				t.Errorf("%d bytes, %v", len(b), err)
+			}
+		}
+		alice.GET("/s/image(n=0)").Status(204)
+		alice.POST("/s/plain", map[string]any{"n": 17 * mb}).Status(500)
+		op := cds.NewOperation[number]("S", "image", cds.ReturnsValue[cds.Stream]())
+		out, err := op.Call(a.As("alice"), number{cds.Some(int32(700_000))})
+		got, _ := out.Get()
+		r, oerr := got.Open()
+		if err != nil || oerr != nil || got.Size() != -1 {
+			t.Fatal(err, oerr, got.Size())
+		}
+		if b, err := io.ReadAll(r); err != nil || string(b) != bytesOf(6, 700_000) {
+			t.Errorf("%d bytes, %v", len(b), err)
+		}
+	})
+}
+
+type number struct{ N cds.Opt[int32] }
+
+func (x *number) CDSFields(f *cds.Fields) { cds.Field(f, "n", &x.N) }
+
+func stream(_ context.Context, req *cds.Request[number]) (cds.Opt[cds.Stream], error) {
+	n := req.Data.N.Or(0)
+	if n == 0 {
+		return cds.Null[cds.Stream](), nil
+	}
+	return cds.Some(cds.NewStream(noise(6, int64(n)), -1)), nil
 }

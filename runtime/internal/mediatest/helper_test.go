@@ -35,6 +35,8 @@ entity m.Drafts { key ID : Integer; title : String(20); data : LargeBinary @Core
   @requires: 'authenticated-user' entity Docs as projection on m.Docs;
   entity Pages as projection on m.Pages;
   @odata.draft.enabled entity Drafts as projection on m.Drafts;
+  @Core.MediaType: 'image/png' @Core.ContentDisposition.Filename: 'i.png' type Png : LargeBinary;
+  function image(n : Integer) returns Png; action plain(n : Integer) returns LargeBinary;
 }
 annotate S.Files with { secret @requires: 'admin'; fixed @restrict: [{grant: 'READ'}, {grant: '*', to: 'admin'}]; };
 @path: '/r' @protocol: 'rest' @requires: 'authenticated-user' service R { entity Files as projection on m.Files; }
