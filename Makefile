@@ -8,7 +8,7 @@ LINT_VER := v2.15.0
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint generate check-generated golden conformance language-score messages bench fuzz ui5 cover check check-all clean
+.PHONY: help build test lint generate check-generated golden conformance language-score messages bench fuzz ui5 approuter cover check check-all clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 
 ui5: ## Install OpenUI5, for the test of the bookshop in a browser
 	@scripts/ui5
+
+approuter: ## Install the approuter, for the test of XSUAA behind a login
+	@scripts/approuter
 
 cover: ## Test coverage by package
 	$(GO) test -cover ./... | grep -v 'no test files'

@@ -48,7 +48,9 @@ func (l *Landscape) authorize(w http.ResponseWriter, r *http.Request) {
 	l.mu.Unlock()
 	answer := back.Query()
 	answer.Set("code", code)
-	answer.Set("state", q.Get("state"))
+	if q.Has("state") {
+		answer.Set("state", q.Get("state"))
+	}
 	back.RawQuery = answer.Encode()
 	http.Redirect(w, r, back.String(), http.StatusSeeOther)
 }

@@ -26,7 +26,7 @@ func authIn(kind string, profiles []string) map[string]any {
 	}
 	requires := map[string]any{}
 	for _, p := range profiles {
-		requires["["+p+"]"] = map[string]any{"auth": kind}
+		requires["["+p+"]"] = map[string]any{"auth": map[string]any{"kind": kind}} // not the short form, which would replace what is configured besides
 	}
 	return map[string]any{"requires": requires}
 }
