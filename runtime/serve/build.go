@@ -33,7 +33,8 @@ type Server struct {
 	Strategy auth.Strategy
 	Kind     string // of the strategy
 
-	optional    bool // wrong credentials count as none
+	members     []string // kinds of a chain
+	optional    bool     // wrong credentials count as none
 	tolerated   sync.Once
 	identifiers []Identifier
 	defaultUser *auth.User // instead of anonymous; nil for none

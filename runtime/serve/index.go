@@ -43,7 +43,7 @@ func (r *router) index(w http.ResponseWriter, req *http.Request) {
 	}
 	s := r.server
 	d := pageData{
-		Title: s.title(), Kind: s.Kind, Database: s.Database, Profile: strings.Join(s.Config.Profiles, ", "),
+		Title: s.title(), Kind: s.kinds(), Database: s.Database, Profile: strings.Join(s.Config.Profiles, ", "),
 		Users: s.mockedUsers(), Open: s.CDS.Policy.Open(), Notes: s.Notes,
 	}
 	if r.production { // the page may be open to the world then

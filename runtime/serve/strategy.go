@@ -46,6 +46,9 @@ func (s *Server) chooseStrategy(a *App, production bool) error {
 		if err := s.checkKind(kinds, &parts[i], production); err != nil {
 			return err
 		}
+		if s.Kind == chain.Kind {
+			s.members = append(s.members, parts[i].Kind)
+		}
 	}
 	strategy, err := kinds[s.Kind](sec)
 	if err != nil {

@@ -211,8 +211,9 @@ func TestStrategy_Chain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Kind != "chain" {
-		t.Error(s.Kind)
+	var banner bytes.Buffer
+	if s.Banner(&banner, ""); s.Kind != "chain" || !strings.Contains(banner.String(), "chain: apikey, basic") {
+		t.Error(s.Kind, banner.String())
 	}
 	for _, tt := range []struct {
 		path, key, user string

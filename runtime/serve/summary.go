@@ -46,7 +46,7 @@ func entitySets(svc *csn.Service) []*csn.Entity {
 // Banner writes what is served, who may come in, and how much is open to everybody.
 func (s *Server) Banner(w io.Writer, url string) {
 	fmt.Fprintf(w, "\n  database    %s\n", s.Database)
-	fmt.Fprintf(w, "  auth        %s\n", s.Kind)
+	fmt.Fprintf(w, "  auth        %s\n", s.kinds())
 	if users := s.mockedUsers(); len(users) > 0 {
 		fmt.Fprintf(w, "  users       %s\n", strings.Join(users, "\n              "))
 	}
@@ -78,6 +78,14 @@ func (s *Server) Banner(w io.Writer, url string) {
 	for _, n := range s.Notes {
 		fmt.Fprintf(w, "  note: %s\n", n)
 	}
+}
+
+// kinds is the kind of the strategy, with those of a chain's members.
+func (s *Server) kinds() string {
+	if len(s.members) == 0 {
+		return s.Kind
+	}
+	return s.Kind + ": " + strings.Join(s.members, ", ")
 }
 
 // mockedUsers describes the users of a strategy that keeps its users in the configuration: name, roles and attributes, never passwords.
