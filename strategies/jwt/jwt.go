@@ -52,7 +52,10 @@ func New(cfg config.Section) (auth.Strategy, error) {
 		return nil, err
 	}
 	env := &auth.Env{Now: time.Now, Log: slog.New(slog.DiscardHandler)}
-	return s, s.start(env)
+	if err := s.start(env); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Setup takes the clock, the client for outgoing calls and the stores of the server, and fetches key sets in the background. Errors: settings that

@@ -144,10 +144,10 @@ func (m *Mapping) User(c Claims) (*auth.User, error) {
 		return nil, err
 	}
 	u := auth.User{Info: map[string]any(c)}
-	if u.ID, err = first("user id", m.numeric, m.id, view, root); err != nil {
+	if u.ID, err = first("user id", m.numeric, m.id, view, root); err != nil && m.defaultID == "" {
 		return nil, err
 	}
-	if u.ID == "" {
+	if u.ID == "" { // a list names nobody either
 		u.ID = m.defaultID
 	}
 	if err := checkID(u.ID); err != nil {

@@ -66,6 +66,7 @@ func TestMapping(t *testing.T) {
 		{"id with a line feed", `{}`, `{"sub":"a\nb"}`, ""},
 		{"long id", `{}`, `{"sub":"` + strings.Repeat("x", 2000) + `"}`, ""},
 		{"default id", `{"claims":{"defaultId":"cube",` + none + `}}`, `{}`, "cube"},
+		{"default id for a list", `{"claims":{"id":"user_id","defaultId":"cube"}}`, `{"user_id":[1,2]}`, "cube user_id=1,2"},
 		{"first id", `{"claims":{"id":["user_name","sub"],` + none + `}}`, `{"sub":"s","user_name":"u"}`, "u"},
 		{"second id", `{"claims":{"id":["user_name","sub"],` + none + `}}`, `{"sub":"s","user_name":null}`, "s"},
 		{"number as id", `{"claims":{"id":"user_id",` + none + `}}`, `{"user_id":42}`, "42"},
