@@ -155,3 +155,33 @@ func TestMinimalAnswers(t *testing.T) {
 		}
 	})
 }
+
+// TestShapeOfDrafts: drafts are shown like other rows, and the parts of a change set too.
+func TestShapeOfDrafts(t *testing.T) {
+	const model = `
+namespace s; entity Books { key ID : Integer; title : String; author : Association to Authors; parts : Composition of many Parts on parts.book = $self; }
+entity Parts { key book : Association to Books; key n : Integer; author : Association to Authors; } entity Authors { key ID : Integer; name : String; }
+@path:'/s' @requires:'any' service S { @odata.draft.enabled entity Books as projection on s.Books; entity Authors as projection on s.Authors; }`
+	fs := fstest.MapFS{"db/data/s-Authors.csv": {Data: []byte("ID,name\n1,Jane\n")}}
+	onBothOf(t, model, cdstest.Config{FS: fs, Users: []cdstest.TestUser{cdstest.User("bob")}}, func(t *testing.T, app *cdstest.App) {
+		const draft = "/s/Books(ID=1,IsActiveEntity=false)"
+		for _, tc := range []struct {
+			method, path, body string
+			status             int
+			want               string
+		}{
+			{"POST", "/s/Books?$expand=author,DraftAdministrativeData($select=DraftIsCreatedByMe)", `{"ID":1,"author_ID":1}`, 201, `"DraftIsCreatedByMe":true`},
+			{"PATCH", draft + "?$expand=author($select=name)", `{"title":"T"}`, 200, `"author":{"name":"Jane","ID":1}`},
+			{"POST", draft + "/parts?$expand=author,book($select=title)", `{"n":1,"author_ID":1}`, 201, `"book":{"title":"T"`},
+			{"PATCH", draft + "?$select=author/name,title&$expand=parts($expand=author),SiblingEntity", `{"title":"T"}`, 200, `"SiblingEntity":null`},
+			{"PATCH", draft + "?$select=author/name", `{"title":"T"}`, 200, `"author_name":"Jane"`},
+			{"POST", draft + "/s.S.draftActivate?$expand=author", `{}`, 201, `"author":{"ID":1`},
+			{"POST", "/s/$batch", `{"requests":[{"id":"1","atomicityGroup":"g","method":"POST","url":"Authors?$expand=nope","body":{"ID":7}},{"id":"2","method":"POST","url":"Books?$expand=author","body":{"ID":8,"IsActiveEntity":true,"author_ID":1}}]}`, 200, `"author":{"ID":1`},
+			{"POST", "/s/$batch", `{"requests":[{"id":"1","atomicityGroup":"g","method":"POST","url":"Books?$expand=author","body":{"ID":9,"IsActiveEntity":true,"author_ID":1}}]}`, 200, `"author":{"ID":1`},
+		} {
+			if r := app.HTTP().As("bob").Do(tc.method, tc.path, tc.body); r.Code() != tc.status || !strings.Contains(r.Body(), tc.want) {
+				t.Errorf("%s %s: %d %s\nwant %d %s", tc.method, tc.path, r.Code(), r.Body(), tc.status, tc.want)
+			}
+		}
+	})
+}
