@@ -164,7 +164,7 @@ func (c *Config) bind(list []Binding) {
 // followKind gives a required service without a kind that of a bound service (Options.Follow): the first whose preset has a filter that fits.
 func (c *Config) followKind(list []Binding, follow map[string][]string) {
 	for _, name := range slices.Sorted(maps.Keys(follow)) {
-		if c.Str("requires."+name+".kind") != "" || c.Bool("requires."+name, true) == false {
+		if c.Str("requires."+name+".kind") != "" || !c.Bool("requires."+name, true) {
 			continue
 		}
 		if v, ok := c.Get("requires." + name); ok && v == nil {

@@ -16,7 +16,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,7 +36,7 @@ func TestApprouter(t *testing.T) {
 	if _, err := os.Stat(modules); err != nil {
 		t.Skip("the approuter is not installed: scripts/approuter")
 	}
-	if _, err := exec.LookPath("node"); err != nil || runtime.GOOS == "windows" {
+	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("node is not installed")
 	}
 	l := saptest.New(t)

@@ -1,6 +1,9 @@
 package xsuaa_test
 
 import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -280,6 +283,50 @@ func TestFloodOfZones(t *testing.T) {
 	}
 	if n := len(l.Requests("zid=t1")); n != before {
 		t.Error("the keys of the zone in use were displaced")
+	}
+}
+
+// A token that is bound to a certificate is of use to its owner only, also once it is known.
+func TestBoundToken(t *testing.T) {
+	l := saptest.New(t)
+	mine, other := []byte("my certificate"), []byte("another certificate")
+	sum := sha256.Sum256(mine)
+	token := l.Key(t, "t1").Sign(t, saptest.XSUAA("t1", claims{"cnf": claims{"x5t#S256": base64.RawURLEncoding.EncodeToString(sum[:])}}), now)
+	free := l.Key(t, "t1").Sign(t, saptest.XSUAA("t1", nil), now)
+	with := func(token string, der []byte) *http.Request {
+		r := bearer(token)
+		if der != nil {
+			r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Raw: der}}}
+		}
+		return r
+	}
+	for _, tt := range []struct {
+		name string
+		x5t  any
+		want string // for: the owner, somebody else, nobody, a token that is not bound
+	}{
+		{"on", nil, "yes no no yes"},
+		{"required", "required", "yes no no no"},
+		{"off", false, "yes yes yes yes"},
+	} {
+		s := strategy(t, l, config.Merge(section(l), config.Section{"x5t": tt.x5t}), nil)
+		for range 2 { // the second time the token is known
+			var got []string
+			for _, r := range []*http.Request{with(token, mine), with(token, other), with(token, nil), with(free, mine)} {
+				u, err := s.Authenticate(t.Context(), r)
+				switch {
+				case err == nil && u.ID == "alice":
+					got = append(got, "yes")
+				case errors.Is(err, auth.ErrCredentials) && u == nil:
+					got = append(got, "no")
+				default:
+					t.Fatalf("%s: %v %v", tt.name, u, err)
+				}
+			}
+			if g := strings.Join(got, " "); g != tt.want {
+				t.Errorf("%s: %s, want %s", tt.name, g, tt.want)
+			}
+		}
 	}
 }
 

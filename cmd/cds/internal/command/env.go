@@ -68,6 +68,7 @@ With --resolve-bindings they are not: the credentials of bound services are fetc
 		},
 	}
 	cmd.Flags().StringVar(&profile, "profile", "", "configuration profiles, separated by commas")
+	cmd.Flags().StringVarP(&profile, "for", "4", "", "the same as --profile")
 	cmd.Flags().BoolVarP(&resolve, "resolve-bindings", "b", false, "fetch the credentials of bound services, and show all secrets")
 	cmd.Flags().StringVar(&dir, "dir", ".", "project folder")
 	cmd.Flags().BoolVar(&sources, "sources", false, "list the sources, the strongest first")
