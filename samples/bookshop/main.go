@@ -9,6 +9,7 @@ import (
 	"cds/runtime/serve"
 	"cds/samples/bookshop/internal/gen/model"
 	"cds/samples/bookshop/srv"
+	"cds/samples/bookshop/sso"
 	"cds/strategies"
 )
 
@@ -16,6 +17,7 @@ func main() {
 	app := serve.New(model.Model)
 	app.Databases(sqlite.New(), postgres.New())
 	app.Strategies(strategies.Builtin())
+	app.Strategy("corp-sso", sso.New)
 	app.Register(srv.Register)
 	app.Main()
 }
