@@ -78,7 +78,7 @@ func (s *Strategy) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	to := s.returnTo(r)
-	d := page{Heading: "Sign in", Text: "You are taken to " + s.issuerName() + " and come back here afterwards."}
+	d := page{Heading: "Sign in", Text: "You sign in at " + s.issuerName() + " and come back here afterwards."}
 	d.Link, d.Label = s.startLink(to), "Continue"
 	if l, ok := s.current(r); ok {
 		d.Heading, d.Text, d.Label, d.Link = "Signed in", "You are signed in as "+printable(s.display(l.user))+".", "Continue", to

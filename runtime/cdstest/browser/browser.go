@@ -238,6 +238,9 @@ func (b *Browser) try(method string, params, result any) error {
 // Visit opens a page and waits until it is loaded.
 func (b *Browser) Visit(url string) {
 	b.t.Helper()
+	for len(b.events) > 0 { // of pages before
+		<-b.events
+	}
 	b.call("Page.navigate", map[string]any{"url": url}, nil)
 	for {
 		select {
@@ -271,6 +274,37 @@ func (b *Browser) Eval(script string, value any) {
 	if err := json.Unmarshal(r.Result.Value, value); err != nil {
 		b.t.Fatalf("browser: %s: %v", r.Result.Value, err)
 	}
+}
+
+// Until waits until a JavaScript expression is true, in whatever page is there then: pages may come and go meanwhile, as in a login.
+func (b *Browser) Until(script string) {
+	b.t.Helper()
+	deadline := time.After(time.Minute)
+	for {
+		var r struct {
+			Result struct{ Value json.RawMessage }
+		}
+		err := b.try("Runtime.evaluate", map[string]any{"expression": "Boolean(" + script + ")", "returnByValue": true}, &r)
+		if err == nil && string(r.Result.Value) == "true" {
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-deadline:
+			b.t.Fatalf("browser: it never came to %s: %s", script, b.where())
+		case <-b.ctx.Done():
+			b.t.Fatalf("browser: it never came to %s: %v", script, b.ctx.Err())
+		}
+	}
+}
+
+// where says what is shown.
+func (b *Browser) where() string {
+	var r struct{ Result struct{ Value string } }
+	if err := b.try("Runtime.evaluate", map[string]any{"expression": "location.href + ' ' + document.body.innerText.slice(0, 500)", "returnByValue": true}, &r); err != nil {
+		return err.Error()
+	}
+	return r.Result.Value
 }
 
 // Screenshot writes a picture of the whole page to a PNG file, whose folder is made if it is missing.

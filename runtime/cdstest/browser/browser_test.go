@@ -24,6 +24,8 @@ func TestBrowser(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+	b.Eval(`setTimeout(() => { location.href = "/three" }, 100)`, nil)
+	b.Until("document.title === 'three'")
 	file := filepath.Join(t.TempDir(), "shots", "two.png")
 	b.Screenshot(file)
 	if png, err := os.ReadFile(file); err != nil || len(png) < 8 || string(png[1:4]) != "PNG" {
