@@ -27,16 +27,27 @@ func Missing(key, why, example string) *ConfigError {
 // Error names the setting and what is wrong with it.
 func (e *ConfigError) Error() string { return e.Key + ": " + e.Message }
 
-// Hint says where to write the setting: in .cdsrc.json, and as an environment variable where the key can be one. "" without an example.
+// Hint says where to write the setting: in .cdsrc.json, and as an environment variable where the key can be one; a secret where it is not shared. "" without
+// an example.
 func (e *ConfigError) Hint() string {
-	if e.Example == "" {
+	v := e.asVariable()
+	switch {
+	case e.Example == "":
 		return ""
+	case !e.secret() && v == "":
+		return "set it in .cdsrc.json: " + e.asJSON()
+	case !e.secret():
+		return "set it in .cdsrc.json: " + e.asJSON() + ", or in the environment: " + v
+	case v == "":
+		return "set it in .cdsrc-private.json, which is not shared: " + e.asJSON()
 	}
-	hint := "set it in .cdsrc.json: " + e.asJSON()
-	if v := e.asVariable(); v != "" {
-		hint += ", or in the environment: " + v
-	}
-	return hint
+	return "set it in the environment or in .env: " + v + ", or in .cdsrc-private.json, which is not shared: " + e.asJSON()
+}
+
+// secret reports whether the value is nobody's business.
+func (e *ConfigError) secret() bool {
+	name := strings.ToLower(e.Key[strings.LastIndexByte(e.Key, '.')+1:])
+	return strings.Contains(name, "secret") || strings.Contains(name, "password") || strings.HasPrefix(name, "privatekey")
 }
 
 // At returns the error for a section at another place: what was said of from, such as "requires.auth", is said of to.

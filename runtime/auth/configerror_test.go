@@ -17,6 +17,10 @@ func TestConfigError(t *testing.T) {
 			`set it in .cdsrc.json: { "requires": { "auth": { "jwt": { "keys": [ …, { "algorithms": ["RS256"] } ] } } } }`},
 		{&ConfigError{"requires.auth.audience", "is wrong", `["a","b"]`}, "requires.auth.audience: is wrong",
 			`set it in .cdsrc.json: { "requires": { "auth": { "audience": ["a","b"] } } }, or in the environment: CDS_REQUIRES_AUTH_AUDIENCE='["a","b"]'`},
+		{Missing("requires.auth.jwt.secret", "", `"…"`), "requires.auth.jwt.secret: is missing", `set it in the environment or in .env: CDS_REQUIRES_AUTH_JWT_SECRET=…, or in ` +
+			`.cdsrc-private.json, which is not shared: { "requires": { "auth": { "jwt": { "secret": "…" } } } }`},
+		{&ConfigError{"requires.auth.jwt.keys[0].secret", "is short", `"…"`}, "requires.auth.jwt.keys[0].secret: is short",
+			`set it in .cdsrc-private.json, which is not shared: { "requires": { "auth": { "jwt": { "keys": [ { "secret": "…" } ] } } } }`},
 		{&ConfigError{Key: "requires.auth.kind", Message: "is unknown"}, "requires.auth.kind: is unknown", ""},
 	} {
 		if got := c.err.Error(); got != c.error {

@@ -98,8 +98,8 @@ func (s *Server) checkKind(kinds map[string]NewStrategy, p *chain.Part, producti
 	}
 	if p.Kind == "basic" {
 		if name := withoutPassword(sec.Sub("users")); name != "" {
-			return &StartError{"auth-password-missing", fmt.Sprintf("user %q has no password, so anybody could come in as that user", name),
-				"give every user of " + p.Place + ".users a password, or choose another kind for production"}
+			return &StartError{"auth-password-missing", fmt.Sprintf("%s.users.%s.password: is missing: user %q has no password, so anybody could come in as that user", p.Place, name, name),
+				"give every user of " + p.Place + ".users a password (cds auth hash makes a hash of one), or choose another kind for production"}
 		}
 	}
 	return nil
