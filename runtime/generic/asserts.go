@@ -150,13 +150,13 @@ type touched struct {
 }
 
 // touch notes a row that was written.
-func (h *handlers) touch(r *cds.RawRequest, e *csn.Entity, row *cds.Row, path string) {
+func (h *handlers) touch(r *cds.RawRequest, e *csn.Entity, row *cds.Row, at *place) {
 	f := h.entities[e]
 	if f == nil || len(f.asserts) == 0 {
 		return
 	}
 	rows, _ := r.Kept(touchedKey{}).([]touched)
-	r.Keep(touchedKey{}, append(rows, touched{e, row, path}))
+	r.Keep(touchedKey{}, append(rows, touched{e, row, at.String()}))
 }
 
 // assert checks the assertions of all rows that the request has written. Faults are collected.

@@ -197,7 +197,7 @@ func (h *handlers) assign(ctx context.Context, r *cds.RawRequest, q *cqn.Update)
 			return nil, err
 		}
 		res.Affected += out.Affected
-		h.touch(r, r.Target, row, "")
+		h.touch(r, r.Target, row, nil)
 	}
 	return res, nil
 }
@@ -262,7 +262,7 @@ func (h *handlers) createByPut(ctx context.Context, r *cds.RawRequest) (*cds.Res
 	m := manager{h: h, r: c}
 	m.created(row, r.Target, 0)
 	v := validator{h: h, r: r}
-	v.row(row, r.Target, "", true, 0)
+	v.row(row, r.Target, nil, true, 0)
 	if len(r.Errors()) > 0 {
 		return &cds.Result{}, nil // ends the request after this phase
 	}
@@ -443,9 +443,13 @@ func expandWritten(e *csn.Entity, row *cds.Row, depth int) []cqn.Column {
 		sub := &cqn.Select{}
 		merged := cqn.NewRow()
 		for _, c := range children(v) { // all children are shown alike, as deep as the deepest of them
-			for _, f := range c.Fields() {
-				if k := children(f.Value); len(k) > 0 && k[0] != nil || !merged.Has(f.Name) {
-					merged.Set(f.Name, f.Value)
+			for _, part := range compositions(el.Assoc().Target) {
+				v, ok := c.Get(part.Name)
+				if !ok {
+					continue
+				}
+				if k := children(v); len(k) > 0 && k[0] != nil || !merged.Has(part.Name) {
+					merged.Set(part.Name, v)
 				}
 			}
 		}

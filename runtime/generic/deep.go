@@ -3,7 +3,6 @@ package generic
 import (
 	"context"
 	"slices"
-	"strconv"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -13,20 +12,17 @@ import (
 // deep writes a row and, below it, the rows of its compositions. Every statement goes through the request's guard: a child that has a
 // restriction of its own is checked like a root (decision 6), one that has none follows its root.
 type deep struct {
-	h    *handlers
-	r    *cds.RawRequest
-	path string // of the row that is written, for messages
+	h  *handlers
+	r  *cds.RawRequest
+	at *place // of the row that is written, for messages
 }
 
 // below runs fn for a child of the current row.
 func (d *deep) below(el *csn.Element, row *cds.Row, pos int, fn func() error) error {
-	old := d.path
-	d.path = sub(old, el.Name)
-	if a := el.Assoc(); a.Many {
-		d.path = rowPath(d.path, a.Target, row, strconv.Itoa(pos))
-	}
+	old := d.at
+	d.at = child(old, el, row, pos)
 	err := fn()
-	d.path = old
+	d.at = old
 	return err
 }
 
@@ -80,7 +76,7 @@ func (d *deep) add(ctx context.Context, e *csn.Entity, row *cds.Row, depth int) 
 	if err := d.r.InsertLater(ctx, &cqn.Insert{Into: e.Name, Rows: []*cds.Row{flat(e, row, false)}}); err != nil {
 		return err
 	}
-	d.h.touch(d.r, e, row, d.path)
+	d.h.touch(d.r, e, row, d.at)
 	for _, el := range compositions(e) {
 		a := el.Assoc()
 		v, ok := row.Get(el.Name)
@@ -147,7 +143,7 @@ func (d *deep) update(ctx context.Context, e *csn.Entity, old, data *cds.Row, de
 			return cds.Reject(403, "403", "Forbidden")
 		}
 	}
-	d.h.touch(d.r, e, old, d.path)
+	d.h.touch(d.r, e, old, d.at)
 	for _, el := range compositions(e) {
 		v, ok := data.Get(el.Name)
 		if !ok || holdsKey(el.Assoc()) {

@@ -1,6 +1,7 @@
 package generic
 
 import (
+	"strconv"
 	"strings"
 
 	"cds/parser/cqn"
@@ -83,6 +84,35 @@ func sub(path, name string) string {
 		return name
 	}
 	return path + "/" + name
+}
+
+// A place is where a value is in a payload; nil is the payload itself. Its path is put together only if a message needs it.
+type place struct {
+	up   *place
+	name string
+	row  *cqn.Row // the nested row, one of several, that the place is
+	of   *csn.Entity
+	pos  int
+}
+
+func (p *place) String() string {
+	if p == nil {
+		return ""
+	}
+	path := sub(p.up.String(), p.name)
+	if p.of != nil {
+		path = rowPath(path, p.of, p.row, strconv.Itoa(p.pos))
+	}
+	return path
+}
+
+// child returns the place of a nested row below an element at up.
+func child(up *place, el *csn.Element, row *cqn.Row, pos int) *place {
+	p := &place{up: up, name: el.Name}
+	if a := el.Assoc(); a.Many {
+		p.row, p.of, p.pos = row, a.Target, pos
+	}
+	return p
 }
 
 // rowPath returns the path of a nested row: by its keys if the payload has some, else by its position.

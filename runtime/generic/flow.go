@@ -180,7 +180,7 @@ func (h *handlers) transit(ctx context.Context, f *flow, r *cds.RawRequest, res 
 		if _, err := cds.DB(ctx).Run(ctx, upd); err != nil {
 			return err
 		}
-		h.touch(r, r.Target, row, "")
+		h.touch(r, r.Target, row, nil)
 	}
 	if err := h.assert(ctx, r, res); err != nil {
 		return err

@@ -63,14 +63,16 @@ func (in *inputter) unknown(row *cds.Row, e *csn.Entity, where, path string, dep
 		if el == nil {
 			return noProperty(f.Name, where)
 		}
-		p := sub(path, f.Name)
 		a := el.Assoc()
 		if a == nil || a.Target == nil {
-			if err := in.unknownIn(f.Value, el.Type, p, depth); err != nil {
-				return err
+			if !plainType(el.Type) {
+				if err := in.unknownIn(f.Value, el.Type, sub(path, f.Name), depth); err != nil {
+					return err
+				}
 			}
 			continue
 		}
+		p := sub(path, f.Name)
 		if !a.Composition {
 			if err := in.reference(f.Value, el, p); err != nil {
 				return err
@@ -91,6 +93,15 @@ func (in *inputter) unknown(row *cds.Row, e *csn.Entity, where, path string, dep
 		}
 	}
 	return nil
+}
+
+// plainType tells types whose values have no parts.
+func plainType(t csn.Type) bool {
+	switch t.(type) {
+	case *csn.Array, *csn.Struct:
+		return false
+	}
+	return true
 }
 
 // unknownIn does it for structures inside arrays.
@@ -200,19 +211,24 @@ func (in *inputter) row(row *cds.Row, e *csn.Entity, path string, depth int) err
 	fields := append([]cqn.Field(nil), row.Fields()...)
 	for _, f := range fields {
 		el := element(e, f.Name)
-		p := sub(path, f.Name)
 		switch a := el.Assoc(); {
 		case readOnly(el), in.update && depth == 0 && anno(el, "Core.Immutable").True():
 			row.Delete(f.Name)
 		case a != nil && a.Target != nil && a.Composition:
-			if err := in.composition(row, f, el, p, depth); err != nil {
+			if err := in.composition(row, f, el, sub(path, f.Name), depth); err != nil {
 				return err
 			}
 		case a != nil:
 			row.Delete(f.Name)
 			in.expandReference(row, el, f.Value)
 		default:
-			v, ok := in.value(el.Type, el, f.Value, p, 0)
+			if plainType(el.Type) && !f.Value.IsNull() { // most values need no path for messages
+				if v, err := cds.Convert(el, f.Value, ""); err == nil {
+					row.Set(f.Name, v)
+					continue
+				}
+			}
+			v, ok := in.value(el.Type, el, f.Value, sub(path, f.Name), 0)
 			if !ok {
 				row.Delete(f.Name)
 				continue

@@ -19,7 +19,7 @@ func (h *handlers) targets(ctx context.Context, r *cds.RawRequest) error {
 	}
 	t := targetChecker{r: r}
 	for _, row := range payload(r) {
-		if err := t.row(ctx, r.Target, nil, row, "", 0); err != nil {
+		if err := t.row(ctx, r.Target, nil, row, nil, 0); err != nil {
 			return err
 		}
 	}
@@ -32,18 +32,18 @@ type targetChecker struct {
 }
 
 // row checks the references of a row, which over is the composition of, and of its children.
-func (t *targetChecker) row(ctx context.Context, e *csn.Entity, over *csn.Element, row *cds.Row, path string, depth int) error {
+func (t *targetChecker) row(ctx context.Context, e *csn.Entity, over *csn.Element, row *cds.Row, at *place, depth int) error {
 	for _, el := range e.Flat {
 		a := el.Assoc()
 		switch {
 		case a == nil || a.Target == nil:
 		case a.Composition:
-			if err := t.children(ctx, el, row, path, depth); err != nil {
+			if err := t.children(ctx, el, row, at, depth); err != nil {
 				return err
 			}
 		case a.Many || len(a.FK) == 0 || !el.Annotations.Is("assert.target") || setByParent(over, a):
 		default:
-			if err := t.reference(ctx, el, row, path); err != nil {
+			if err := t.reference(ctx, el, row, at); err != nil {
 				return err
 			}
 		}
@@ -51,18 +51,13 @@ func (t *targetChecker) row(ctx context.Context, e *csn.Entity, over *csn.Elemen
 	return nil
 }
 
-func (t *targetChecker) children(ctx context.Context, el *csn.Element, row *cds.Row, path string, depth int) error {
+func (t *targetChecker) children(ctx context.Context, el *csn.Element, row *cds.Row, at *place, depth int) error {
 	v, ok := row.Get(el.Name)
 	if !ok || depth >= maxDepth {
 		return nil
 	}
-	a, p := el.Assoc(), sub(path, el.Name)
 	for i, c := range children(v) {
-		at := p
-		if a.Many {
-			at = rowPath(p, a.Target, c, strconv.Itoa(i))
-		}
-		if err := t.row(ctx, a.Target, el, c, at, depth+1); err != nil {
+		if err := t.row(ctx, el.Assoc().Target, el, c, child(at, el, c, i), depth+1); err != nil {
 			return err
 		}
 	}
@@ -78,7 +73,7 @@ func setByParent(over *csn.Element, a *csn.Assoc) bool {
 }
 
 // reference checks that the target of an association is there for the user.
-func (t *targetChecker) reference(ctx context.Context, el *csn.Element, row *cds.Row, path string) error {
+func (t *targetChecker) reference(ctx context.Context, el *csn.Element, row *cds.Row, at *place) error {
 	a := el.Assoc()
 	var where cqn.Expr
 	key := el.Owner.Name + "/" + el.Name
@@ -102,7 +97,7 @@ func (t *targetChecker) reference(ctx context.Context, el *csn.Element, row *cds
 		t.known[key] = found
 	}
 	if !found {
-		t.r.Error(400, "ASSERT_TARGET", sub(path, a.FK[0].Name), "Target with this key doesn't exist.")
+		t.r.Error(400, "ASSERT_TARGET", sub(at.String(), a.FK[0].Name), "Target with this key doesn't exist.")
 	}
 	return nil
 }

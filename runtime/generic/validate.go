@@ -2,7 +2,6 @@ package generic
 
 import (
 	"context"
-	"strconv"
 	"strings"
 
 	"cds/parser/cqn"
@@ -16,7 +15,7 @@ import (
 func (h *handlers) validate(ctx context.Context, r *cds.RawRequest) error {
 	v := validator{h: h, r: r}
 	for _, row := range payload(r) {
-		v.row(row, r.Target, "", r.Event != authz.Update, 0)
+		v.row(row, r.Target, nil, r.Event != authz.Update, 0)
 	}
 	return nil
 }
@@ -27,35 +26,32 @@ type validator struct {
 }
 
 // row checks one row; whole says that it must be complete. Nested rows always are.
-func (v *validator) row(row *cds.Row, e *csn.Entity, path string, whole bool, depth int) {
+func (v *validator) row(row *cds.Row, e *csn.Entity, at *place, whole bool, depth int) {
 	f := v.h.factsOf(e)
 	for _, el := range f.needed {
-		v.needed(row, e, el, path, whole, depth)
+		v.needed(row, e, el, at, whole, depth)
 	}
 	for _, fd := range row.Fields() {
 		el := element(e, fd.Name)
 		if el == nil {
 			continue
 		}
-		p := sub(path, fd.Name)
 		if a := el.Assoc(); a != nil {
 			if a.Composition && a.Target != nil && depth < maxDepth {
 				for i, c := range children(fd.Value) {
-					at := p
-					if a.Many {
-						at = rowPath(p, a.Target, c, strconv.Itoa(i))
-					}
-					v.row(c, a.Target, at, true, depth+1)
+					v.row(c, a.Target, child(at, el, c, i), true, depth+1)
 				}
 			}
 			continue
 		}
-		f.checks[fd.Name].run(v.r, fd.Value, p)
+		if plan := f.checks[fd.Name]; plan != nil {
+			plan.run(v.r, fd.Value, sub(at.String(), fd.Name))
+		}
 	}
 }
 
 // needed checks an element that must have a value: @mandatory, which blanks do not fulfil, or not null.
-func (v *validator) needed(row *cds.Row, e *csn.Entity, el *csn.Element, path string, whole bool, depth int) {
+func (v *validator) needed(row *cds.Row, e *csn.Entity, el *csn.Element, at *place, whole bool, depth int) {
 	x, given := row.Get(el.Name)
 	must := mandatory(el)
 	switch {
@@ -67,10 +63,10 @@ func (v *validator) needed(row *cds.Row, e *csn.Entity, el *csn.Element, path st
 		return // the parent gives it
 	case !given && !must && v.elsewhere(el):
 		return
-	case v.typeFault(sub(path, el.Name)):
+	case v.typeFault(sub(at.String(), el.Name)):
 		return
 	}
-	f := Fault{v.r, el, sub(path, el.Name)}
+	f := Fault{v.r, el, sub(at.String(), el.Name)}
 	if must {
 		f.Add("mandatory", "ASSERT_MANDATORY", "Provide the missing value.")
 	} else {
