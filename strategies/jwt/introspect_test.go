@@ -257,3 +257,39 @@ func TestPlaces(t *testing.T) {
 		t.Error(u, err)
 	}
 }
+
+// A page of another site can make a browser send a cookie, but not change anything with it.
+func TestCookieFromElsewhere(t *testing.T) {
+	c := newClock()
+	s := set(t, section(config.Section{"token": map[string]any{"from": []any{"bearer", "cookie:session"}, "origins": []any{"https://app.example.com"}}}), c, nil)
+	tok := idptest.HS256(t, secret, valid(c.now(), nil))
+	for _, x := range []struct {
+		method, site, origin string
+		bearer, ok           bool
+	}{
+		{"POST", "same-origin", "", false, true},
+		{"POST", "", "", false, true}, // no browser
+		{"POST", "cross-site", "https://evil.example", false, false},
+		{"POST", "same-site", "https://other.example.com", false, false},
+		{"POST", "", "https://evil.example", false, false},
+		{"DELETE", "cross-site", "null", false, false},
+		{"POST", "cross-site", "https://app.example.com", false, true},
+		{"GET", "cross-site", "https://evil.example", false, true},
+		{"POST", "cross-site", "https://evil.example", true, true},
+	} {
+		r := httptest.NewRequest(x.method, "https://shop.example.com/", nil)
+		r.Header.Set("Cookie", "session="+tok)
+		for name, v := range map[string]string{"Sec-Fetch-Site": x.site, "Origin": x.origin} {
+			if v != "" {
+				r.Header.Set(name, v)
+			}
+		}
+		if x.bearer {
+			r.Header.Set("Authorization", "Bearer "+tok)
+		}
+		u, err := s.Authenticate(t.Context(), r)
+		if (err == nil) != x.ok || err != nil && (!errors.Is(err, auth.ErrCredentials) || u != nil) {
+			t.Errorf("%+v: %v, %v", x, u, err)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type Strategy struct {
 	cfg     *settingsOf
 	extract *token.Extractor
 	mapping *token.Mapping
+	cross   *http.CrossOriginProtection
 
 	run atomic.Pointer[running]
 }
@@ -40,13 +41,18 @@ type running struct {
 // New makes the strategy from the section requires.auth: jwt, provider, claims, token, introspection, revocation, optional. Nothing is fetched
 // yet. Errors are *config.Error or *auth.ConfigError and name the key to set.
 func New(cfg config.Section) (auth.Strategy, error) {
-	s := &Strategy{}
+	s := &Strategy{cross: http.NewCrossOriginProtection()}
 	var err error
 	if s.cfg, err = read(cfg); err != nil {
 		return nil, err
 	}
 	if s.extract, err = token.NewExtractor(s.cfg.from); err != nil {
-		return nil, err
+		return nil, &auth.ConfigError{Key: "requires.auth.token.from", Message: err.Error(), Example: `["bearer"]`}
+	}
+	for _, o := range s.cfg.origins {
+		if err := s.cross.AddTrustedOrigin(o); err != nil {
+			return nil, &auth.ConfigError{Key: "requires.auth.token.origins", Message: err.Error(), Example: `["https://app.example.com"]`}
+		}
 	}
 	if s.mapping, err = token.NewMapping(s.cfg.section); err != nil {
 		return nil, err
@@ -102,7 +108,7 @@ func (s *Strategy) start(env *auth.Env) error {
 // Authenticate returns the user of the request's token; Anonymous if there is none. What is wrong with a token is for the log; the client learns that it
 // is invalid.
 func (s *Strategy) Authenticate(ctx context.Context, r *http.Request) (*auth.User, error) {
-	raw, ok, err := s.extract.Token(r)
+	raw, ok, err := s.extract.SameOrigin(r, s.cross)
 	if err == nil && ok {
 		var u *auth.User
 		if u, err = s.User(ctx, raw); err == nil {

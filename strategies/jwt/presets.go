@@ -96,6 +96,10 @@ func open(claims config.Section, from string) config.Section {
 // part is what may stand in a URL without changing its meaning.
 var part = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
 
+// Preset lays the section requires.auth over what its provider stands for, for other kinds that know providers too: requires.auth.jwt.issuer has the issuers,
+// claims the mapping. Without a provider it is the section itself.
+func Preset(cfg config.Section) (config.Section, error) { return expand(cfg) }
+
 // expand lays the section over what its provider stands for.
 func expand(cfg config.Section) (config.Section, error) {
 	r := settings.New(cfg, "requires.auth")

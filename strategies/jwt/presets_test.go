@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-
 )
 
 // A preset is no more than settings that could be written by hand.
@@ -115,4 +114,3 @@ func TestPresetUsers(t *testing.T) {
 		}
 	}
 }
-

@@ -16,6 +16,7 @@ import (
 type settingsOf struct {
 	section config.Section // with the preset expanded
 	from    []string
+	origins []string // of other sites whose pages may send cookies with tokens
 	leeway  time.Duration
 	keys    []*keySpec
 	common  keySpec // what keys inherit
@@ -72,8 +73,8 @@ func read(cfg config.Section) (*settingsOf, error) {
 		},
 	}
 	tok := r.Section("token")
-	tok.Known("from")
-	s.from = tok.Texts("from")
+	tok.Known("from", "origins")
+	s.from, s.origins = tok.Texts("from"), tok.Texts("origins")
 	s.readKeys(j)
 	s.readIntrospection(r.Section("introspection"))
 	rev := r.Section("revocation")

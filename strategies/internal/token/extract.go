@@ -6,8 +6,6 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
-
-	"cds/runtime/auth"
 )
 
 // An Extractor finds the token in a request: in the first of its places that has one.
@@ -34,19 +32,15 @@ func NewExtractor(from []string) (*Extractor, error) {
 		case kind == "header" && validName(name):
 			name = textproto.CanonicalMIMEHeaderKey(name)
 			if name == "Authorization" || name == "Cookie" {
-				return nil, badPlace("%q: write bearer, raw or cookie:NAME", f)
+				return nil, fmt.Errorf("%q: write bearer, raw or cookie:NAME", f)
 			}
 		case kind == "cookie" && validName(name):
 		default:
-			return nil, badPlace(`%q is unknown; known are "bearer", "raw", "header:NAME" and "cookie:NAME"`, f)
+			return nil, fmt.Errorf(`%q is unknown; known are "bearer", "raw", "header:NAME" and "cookie:NAME"`, f)
 		}
 		e.places = append(e.places, place{kind, name})
 	}
 	return e, nil
-}
-
-func badPlace(format, f string) error {
-	return &auth.ConfigError{Key: "requires.auth.token.from", Message: fmt.Sprintf(format, f), Example: `["bearer"]`}
 }
 
 func validName(s string) bool {
@@ -58,13 +52,30 @@ func validName(s string) bool {
 // Token returns the request's token. The bool is false if there are no credentials of ours, which includes an Authorization header with another
 // scheme. Errors, which wrap auth.ErrCredentials: an empty token, more than one header or cookie of the name.
 func (e *Extractor) Token(r *http.Request) (string, bool, error) {
+	t, _, ok, err := e.find(r)
+	return t, ok, err
+}
+
+// SameOrigin is Token that refuses a token from a cookie where a page of another site made the browser send it: a browser adds cookies of its own
+// accord. Requests that only read are fine.
+func (e *Extractor) SameOrigin(r *http.Request, cross *http.CrossOriginProtection) (string, bool, error) {
+	t, kind, ok, err := e.find(r)
+	if ok && kind == "cookie" {
+		if e := cross.Check(r); e != nil {
+			return "", false, refuse("token-cross-origin", "the token is from a cookie and the request from another site")
+		}
+	}
+	return t, ok, err
+}
+
+func (e *Extractor) find(r *http.Request) (t, kind string, ok bool, err error) {
 	for _, p := range e.places {
 		t, ok, err := p.token(r)
 		if ok || err != nil {
-			return t, ok, err
+			return t, p.kind, ok, err
 		}
 	}
-	return "", false, nil
+	return "", "", false, nil
 }
 
 // Headers returns the names of the headers that tokens are taken from.

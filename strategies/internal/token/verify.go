@@ -61,8 +61,11 @@ func (v *Verifier) candidates(ctx context.Context, t *Token) ([]candidate, error
 		return list, nil
 	}
 	c, failed := fromSets(ctx, t, keys)
-	if c != nil {
+	switch {
+	case c != nil:
 		return []candidate{*c}, nil
+	case hasCode(failed, "token-algorithm"): // a set has the key, and it is not for this
+		return nil, failed
 	}
 	for _, k := range keys {
 		if k.Set == nil && k.Kid == t.Header.Kid {
@@ -89,11 +92,10 @@ func fromSets(ctx context.Context, t *Token, keys []*Key) (*candidate, error) {
 			continue
 		}
 		m, err := k.Set.Key(ctx, t.Header.Kid, t.Header.Alg)
-		var r *Refusal
 		switch {
 		case err == nil:
 			return &candidate{k, m}, nil
-		case !errors.As(err, &r) || r.Code != "token-unknown-key":
+		case !hasCode(err, "token-unknown-key") && !hasCode(failed, "token-algorithm"):
 			failed = err
 		}
 	}
@@ -106,6 +108,11 @@ func fromSets(ctx context.Context, t *Token, keys []*Key) (*candidate, error) {
 		}
 	}
 	return nil, nil
+}
+
+func hasCode(err error, code string) bool {
+	var r *Refusal
+	return errors.As(err, &r) && r.Code == code
 }
 
 func (v *Verifier) try(t *Token, c candidate) error {

@@ -201,6 +201,12 @@ func TestKid(t *testing.T) {
 	set := setOf(t, idp, c)
 	other := idptest.New(t)
 	second := setOf(t, other, c)
+	two := idptest.New(t)
+	two.Rotate(t, "ES256")
+	third := setOf(t, two, c)
+	if err := third.Prefetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	open := func(k Key) *Key {
 		k.NoAudience, k.NoIssuer = true, k.Issuer == nil
 		return &k
@@ -208,7 +214,8 @@ func TestKid(t *testing.T) {
 	first, next := []byte("first secret, 32 bytes and more.."), []byte("second secret, 32 bytes and more.")
 	v := verifier(c,
 		open(Key{Name: "first", Kid: "a", Secret: first}), open(Key{Name: "next", Kid: KeyID(next), Secret: next}),
-		open(Key{Name: "set", Set: set, Issuer: []string{idp.URL}}), open(Key{Name: "second", Set: second, Issuer: []string{other.URL}}))
+		open(Key{Name: "hidden", Kid: "key-1", Secret: first}), open(Key{Name: "set", Set: set, Issuer: []string{idp.URL}}), open(Key{Name: "second", Set: second, Issuer: []string{other.URL}}),
+		open(Key{Name: "third", Set: third, Issuer: []string{two.URL}}))
 	exp := `{"exp":4102444800}`
 	hs := func(secret []byte, kid string) string {
 		return idptest.SignSecret(t, secret, `{"alg":"HS256"`+kid+`}`, exp)
@@ -222,11 +229,12 @@ func TestKid(t *testing.T) {
 		{"kid from the hash", hs(next, `,"kid":"`+KeyID(next)+`"`), ""},
 		{"kid of another secret", hs(next, `,"kid":"a"`), "token-signature"},
 		{"unknown kid", hs(first, `,"kid":"zz"`), "token-unknown-key"},
-		{"kid of a set, signed with a secret", hs(first, `,"kid":"key-1"`), "token-unknown-key"},
+		{"kid of a secret", hs(first, `,"kid":"key-1"`), ""}, // the sets are of other issuers
+		{"kid of a set and of a secret", idptest.SignSecret(t, first, `{"alg":"HS256","kid":"key-1"}`, `{"iss":"`+idp.URL+`","exp":4102444800}`), "token-algorithm"},
 		{"key of a set", idp.Token(t, nil, c.now()), ""},
 		{"key of the other set with the same kid", other.Token(t, nil, c.now()), ""},
 		{"key of a set with the issuer of the other", idp.Token(t, map[string]any{"iss": other.URL}, c.now()), "token-signature"},
-		{"key of a set with a foreign issuer", idp.Token(t, map[string]any{"iss": "https://evil"}, c.now()), "token-issuer"},
+		{"key of the other set with a foreign issuer", two.Token(t, map[string]any{"iss": "https://evil"}, c.now()), "token-issuer"},
 		{"key of a set without kid", (&idptest.Key{Algorithm: "ES256", Private: idp.Key().Private}).Sign(t, map[string]any{"iss": idp.URL}, c.now()), "token-algorithm"},
 		{"kid that is a path", hs(first, `,"kid":"../../../etc/passwd"`), "token-unknown-key"},
 		{"kid that is SQL", hs(first, `,"kid":"a' or 1=1 --"`), "token-unknown-key"},
@@ -239,7 +247,7 @@ func TestKid(t *testing.T) {
 	only := verifier(c, open(Key{Name: "set", Set: set, Issuer: []string{idp.URL}}))
 	check(t, only, (&idptest.Key{Algorithm: "ES256", Private: idp.Key().Private}).Sign(t, map[string]any{"iss": idp.URL}, c.now()), "token-no-kid")
 	for _, e := range v.Explain(t.Context(), parse(t, hs(next, ""))) {
-		if want := map[string]string{"first": "token-signature", "next": "<nil>", "set": "token-no-kid", "second": "token-no-kid"}[e.Key.Name]; code(e.Err) != want {
+		if want := map[string]string{"first": "token-signature", "hidden": "token-signature", "next": "<nil>", "set": "token-no-kid", "second": "token-no-kid", "third": "token-no-kid"}[e.Key.Name]; code(e.Err) != want {
 			t.Errorf("%s: %v, want %s", e.Key.Name, e.Err, want)
 		}
 	}
