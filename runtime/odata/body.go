@@ -87,6 +87,7 @@ type decoder struct {
 	index *uri.Index
 	refer func(string) string // resolves references to other requests of a batch; nil for none
 	errs  []*cds.Error
+	bare  bool // control information may have names without "odata.", as in OData 4.01
 }
 
 func (d *decoder) fault(e *cds.Error) {
@@ -189,7 +190,7 @@ func (d *decoder) entity(e *csn.Entity, path, owner string) (*cqn.Row, error) {
 		if assoc, ok := strings.CutSuffix(name, "@odata.bind"); ok {
 			return d.bind(row, e, assoc, join(path, name))
 		}
-		if control(name) {
+		if control(name) || d.bare && name != "" && name[0] == '@' {
 			return d.skip()
 		}
 		el := e.Element(name)

@@ -346,7 +346,7 @@ func (c *call) method() error {
 	}
 	switch c.res.Kind {
 	case uri.Collection:
-		if m != http.MethodPost {
+		if m != http.MethodPost && !c.takesDelta() {
 			return no("Method " + m + " is not allowed for entity collections")
 		}
 	case uri.Single:

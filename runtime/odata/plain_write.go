@@ -112,14 +112,14 @@ func (c *call) each(status int, rows []*cqn.Row, request func(*cqn.Row) (*cds.Ra
 		for i, row := range rows {
 			req, err := request(row)
 			if err != nil {
-				return inRow(err, i)
+				return inRow(err, "["+strconv.Itoa(i)+"]")
 			}
 			if minimal {
 				req.Return = cds.ReturnNothing
 			}
 			res, err := c.perform(ctx, req, req.Target)
 			if err != nil {
-				return inRow(err, i)
+				return inRow(err, "["+strconv.Itoa(i)+"]")
 			}
 			if c.echo(req, res); len(res.JSON) > 0 {
 				if len(body) > 0 {
@@ -141,12 +141,12 @@ func (c *call) each(status int, rows []*cqn.Row, request func(*cqn.Row) (*cds.Ra
 }
 
 // inRow puts the place of a row before the targets of an error.
-func inRow(err error, i int) error {
+func inRow(err error, place string) error {
 	var e *cds.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	out, place := *e, "["+strconv.Itoa(i)+"]"
+	out := *e
 	if out.Target = place; e.Target != "" {
 		out.Target += "/" + e.Target
 	}

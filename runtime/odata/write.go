@@ -164,8 +164,11 @@ func escapeKey(s string) []byte {
 
 // update answers PATCH and PUT on single rows.
 func (c *call) update() error {
-	if c.res.Kind == uri.Collection {
+	switch {
+	case c.res.Kind == uri.Collection && c.opt.Plain:
 		return c.plainBulk()
+	case c.res.Kind == uri.Collection:
+		return c.patchCollection()
 	}
 	row, err := c.entityBody(c.res.Entity())
 	if err != nil {
