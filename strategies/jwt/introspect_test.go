@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -245,6 +246,9 @@ func TestMessage(t *testing.T) {
 func TestPlaces(t *testing.T) {
 	c := newClock()
 	s := set(t, section(config.Section{"token": map[string]any{"from": []any{"header:X-Token", "cookie:session"}}}), c, nil)
+	if v := s.Vary(); !slices.Equal(v, []string{"X-Token", "Cookie"}) {
+		t.Error(v)
+	}
 	tok := idptest.HS256(t, secret, valid(c.now(), nil))
 	for name, value := range map[string]string{"X-Token": tok, "Cookie": "session=" + tok} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)

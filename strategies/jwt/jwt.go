@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -136,8 +137,10 @@ func (s *Strategy) Message(ctx context.Context, msg []byte) (*auth.User, error) 
 // Challenge is what RFC 6750 section 3 wants for requests without a token.
 func (s *Strategy) Challenge() string { return "Bearer" }
 
-// Vary tells caches which header decides about the answer, beside Authorization.
-func (s *Strategy) Vary() []string { return s.extract.Headers() }
+// Vary tells caches which headers decide about the answer, beside Authorization.
+func (s *Strategy) Vary() []string {
+	return slices.DeleteFunc(s.extract.Headers(), func(h string) bool { return h == "Authorization" })
+}
 
 // User returns the user of a token. Errors wrap auth.ErrCredentials.
 func (s *Strategy) User(ctx context.Context, raw string) (*auth.User, error) {
