@@ -160,7 +160,8 @@ func (s *Strategy) check(ctx context.Context, run *running, raw string) (*login,
 	return in, in.counts(ctx, run, raw)
 }
 
-// findUser returns the user that a token names: by user_id, which is a number, or by sub.
+// findUser returns the user that a token names. Where ids are numbers, as those of the database are, it has to do so by user_id, a number too; sub alone
+// is enough for stores with other ids only. Where both are there, they have to agree.
 func (s *Strategy) findUser(ctx context.Context, run *running, c token.Claims) (*auth.StoredUser, error) {
 	sub, hasSub := c["sub"].(string)
 	id := sub
@@ -172,16 +173,14 @@ func (s *Strategy) findUser(ctx context.Context, run *running, c token.Claims) (
 		}
 		id = n.String()
 	}
-	var u *auth.StoredUser
-	var err error
-	switch {
-	case hasID || hasSub && !s.cfg.byName:
-		u, err = run.env.Users.UserByID(ctx, id)
-	case hasSub:
-		u, err = run.env.Users.UserByName(ctx, sub)
-	default:
+	if id == "" {
 		return nil, token.Refuse("token-claim", "the token names no user: it has neither user_id nor sub")
 	}
+	find := run.env.Users.UserByID
+	if !hasID && s.cfg.byName {
+		find = run.env.Users.UserByName
+	}
+	u, err := find(ctx, id)
 	switch {
 	case errors.Is(err, auth.ErrNotFound):
 		return nil, token.Refuse("token-user", "there is no user %.60q", id)
@@ -189,6 +188,9 @@ func (s *Strategy) findUser(ctx context.Context, run *running, c token.Claims) (
 		return nil, err
 	case hasSub && sub != s.subject(u):
 		return nil, token.Refuse("token-user", "the claims sub and user_id name different users")
+	}
+	if _, numbered := userNumber(u); numbered && !hasID {
+		return nil, token.Refuse("token-claim", "the token has no user_id")
 	}
 	return u, nil
 }
