@@ -141,7 +141,19 @@ func (c *Config) bind(list []Binding) {
 			continue
 		}
 		s := Section(entry)
-		b, others := find(list, name, s.Sub("vcap"))
+		filters := []Section{s.Sub("vcap")}
+		for _, kind := range slices.Backward(memberKinds(s)) {
+			if filter := requires.Sub("kinds." + kind + ".vcap"); switchedOn(filter) {
+				filters = append(filters, filter)
+			}
+		}
+		var b *Binding
+		others := 0
+		for _, filter := range slices.Backward(filters) {
+			if b == nil {
+				b, others = find(list, name, filter)
+			}
+		}
 		if b == nil {
 			if p := s.Sub("binding"); p != nil && !p.Bool("resolved", false) {
 				c.Unbound = append(c.Unbound, Pointer{name, s.Str("kind"), p, s.Sub("vcap")})
@@ -161,6 +173,24 @@ func (c *Config) bind(list []Binding) {
 	}
 }
 
+// memberKinds are the kinds of the members of a chain (requires.auth.strategies), none if the section is no chain or says what to bind itself.
+func memberKinds(s Section) (out []string) {
+	list, _ := s["strategies"].([]any)
+	if switchedOn(s.Sub("vcap")) {
+		return nil
+	}
+	for _, v := range list {
+		member, ok := asMap(v)
+		if name, isName := v.(string); isName {
+			member, ok = asMap(s[name])
+		}
+		if kind := Section(member).Str("kind"); ok && kind != "" {
+			out = append(out, kind)
+		}
+	}
+	return out
+}
+
 // followKind gives a required service without a kind that of a bound service (Options.Follow): the first whose preset has a filter that fits.
 func (c *Config) followKind(list []Binding, follow map[string][]string) {
 	for _, name := range slices.Sorted(maps.Keys(follow)) {
@@ -169,6 +199,9 @@ func (c *Config) followKind(list []Binding, follow map[string][]string) {
 		}
 		if v, ok := c.Get("requires." + name); ok && v == nil {
 			continue
+		}
+		if s := c.Sub("requires." + name); s["impl"] != nil || s["strategies"] != nil {
+			continue // which say it without a kind
 		}
 		var fit []string
 		for _, kind := range follow[name] {

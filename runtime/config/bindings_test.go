@@ -99,6 +99,10 @@ func TestBindings_FollowedKind(t *testing.T) {
 		{"both", Production, `{}`, both, "xsuaa", "app", 2},
 		{"none", Production, `{}`, `{}`, "", "", 0},
 		{"a kind is named", Production, `{"requires":{"auth":"ias"}}`, vcapTwo, "ias", "", 0},
+		{"a chain", Production, `{"requires":{"auth":{"strategies":[{"kind":"apikey"},{"kind":"ias"}]}}}`, both, "", "ias", 0},
+		{"a chain with a named member", Production, `{"requires":{"auth":{"strategies":["people"],"people":{"kind":"ias"}}}}`, both, "", "ias", 0},
+		{"a chain that says what to bind", Production, `{"requires":{"auth":{"vcap":{"name":"main"},"strategies":[{"kind":"ias"}]}}}`, both, "", "broker", 0},
+		{"an own strategy", Production, `{"requires":{"auth":{"impl":"corp"}}}`, identity, "", "", 0},
 		{"switched off", Production, `{"requires":{"auth":false}}`, identity, "", "", 0},
 		{"development", Development, `{}`, identity, "mocked", "", 0},
 	}

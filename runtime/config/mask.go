@@ -49,7 +49,7 @@ func mask(path []string, v any, depth int) any {
 	}
 	last := path[len(path)-1]
 	_, isText := v.(string)
-	if SecretName(last) || isText && (userPassword(path) || secretText(s)) {
+	if SecretName(last) && !pointerName(path) || isText && (userPassword(path) || secretText(s)) {
 		return Masked
 	}
 	if masked, ok := withoutPassword(s); ok {
@@ -76,6 +76,12 @@ func SecretName(name string) bool {
 		}
 	}
 	return strings.HasSuffix(name, "pwd") || strings.HasSuffix(name, "privkey")
+}
+
+// pointerName reports whether a text is the name of a key or of a secret in what `cds bind` writes (requires.x.binding), not the secret itself.
+func pointerName(path []string) bool {
+	last := path[len(path)-1]
+	return len(path) > 1 && path[len(path)-2] == "binding" && (last == "key" || last == "secret")
 }
 
 // userPassword reports whether a text is the short form of a user with a password, users: { bob: "secret" }, or stands where only keys do.

@@ -20,6 +20,7 @@ func TestMask(t *testing.T) {
 			"oidc":        map[string]any{"clientId": "shop", "clientSecret": "SECRET", "session": map[string]any{"key": "SECRET"}, "tokenUrl": "https://idp.example/token"},
 			"apikey":      map[string]any{"header": "X-API-Key", "keys": map[string]any{"billing": map[string]any{"hash": "sha256:SECRET", "roles": []any{"x"}}, "short": "SECRET"}},
 			"credentials": map[string]any{"clientid": "sb-shop", "clientsecret": "SECRET", "certificate": "SECRET", "key": "SECRET", "url": "https://idp.example", "uaa": map[string]any{"client_secret": "SECRET"}},
+			"binding":     map[string]any{"type": "cf", "key": "shop-key", "secret": "name-of-one", "credentials": map[string]any{"clientsecret": "SECRET"}},
 			"odd":         map[string]any{"one": "-----BEGIN EC PRIVATE KEY-----\nSECRET", "two": "eyJhbGciOi.SECRET.x", "three": "$argon2id$SECRET", "four": "$2b$10$SECRET"},
 		},
 		"db": map[string]any{"credentials": map[string]any{"url": "postgres://me:SECRET@db.example/shop?sslpassword=SECRET", "password": json.Number("1234"), "host": "db"}},

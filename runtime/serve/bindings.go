@@ -39,10 +39,10 @@ func (s *Server) checkBindings() error {
 	return nil
 }
 
-// authSection is what the strategy is configured with: requires.auth, and beside kind ias the credentials of requires.xsuaa, whose tokens are accepted too.
-func (s *Server) authSection() config.Section {
-	sec := s.Config.Sub("requires.auth")
-	if other := s.Config.Sub("requires.xsuaa"); other.Sub("credentials") != nil && sec.Str("kind") != "xsuaa" {
+// AuthSection is what the strategy is configured with: requires.auth, and beside kind ias the credentials of requires.xsuaa, whose tokens are accepted too.
+func AuthSection(c *config.Config) config.Section {
+	sec := c.Sub("requires.auth")
+	if other := c.Sub("requires.xsuaa"); other.Sub("credentials") != nil && sec.Str("kind") != "xsuaa" {
 		sec = config.Merge(config.Section{"xsuaa": map[string]any(other)}, sec)
 	}
 	return sec

@@ -16,7 +16,7 @@ func (s *Server) chooseStrategy(a *App, production bool) error {
 	if err := s.checkBindings(); err != nil {
 		return err
 	}
-	sec := s.authSection()
+	sec := AuthSection(s.Config)
 	presets := s.Config.Sub("requires.kinds")
 	kinds := maps.Clone(a.strategies)
 	if kinds[chain.Kind] == nil {

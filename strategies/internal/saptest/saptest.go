@@ -45,11 +45,20 @@ type Landscape struct {
 }
 
 // New starts a landscape. It ends with the test.
-func New(t testing.TB) *Landscape {
+func New(t testing.TB) *Landscape { return NewAt(t, "127.0.0.1:0") }
+
+// NewAt starts a landscape at an address.
+func NewAt(t testing.TB, address string) *Landscape {
 	t.Helper()
 	cert, ca := certificate(t)
 	l := &Landscape{CA: ca, keys: map[string][]*idptest.Key{}}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(l.serve))
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = srv.Listener.Close()
+	srv.Listener = ln
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)

@@ -201,11 +201,16 @@ var errRefused = errors.New("the token is refused")
 
 // explainToken asks the configured strategy.
 func (e *env) explainToken(ctx context.Context, f *authFlags, raw string) error {
-	cfg, err := serve.LoadConfig(f.options())
+	opt := f.options()
+	var err error
+	if opt.Env, err = newResolver(e).environ(ctx, opt.Dir, opt.Profiles); err != nil {
+		return err
+	}
+	cfg, err := serve.LoadConfig(opt)
 	if err != nil {
 		return err
 	}
-	sec := cfg.Sub("requires.auth")
+	sec := serve.AuthSection(cfg)
 	kind := chain.KindOf(sec)
 	if kind == "" {
 		fmt.Fprintln(e.out, "no authentication kind is configured: nothing says who may come in")
