@@ -36,7 +36,11 @@ func Client(env *auth.Env, ca string) (*http.Client, error) {
 	if !pool.AppendCertsFromPEM(text) {
 		return nil, &auth.ConfigError{Key: "requires.auth.ca", Message: "holds no certificate in PEM", Example: `"ca.pem"`}
 	}
-	transport, ok := env.HTTP.Transport.(*http.Transport)
+	base := env.HTTP.Transport
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	transport, ok := base.(*http.Transport)
 	if !ok {
 		return nil, errors.New("requires.auth.ca: the client for outgoing calls is not one that takes certificates")
 	}
