@@ -27,7 +27,9 @@ const (
 // section is the section requires.auth.oidc.
 type section struct {
 	issuer                 string
+	issuers                []string // of tokens that requests bring; some providers have two names
 	clientID, clientSecret string
+	clientAuth             string // "", basic or post
 	audience               []string
 	noAudience             bool
 	scopes, algorithms     []string
@@ -52,15 +54,16 @@ type section struct {
 	origins     []string
 }
 
-var knownKeys = []string{"issuer", "clientId", "clientSecret", "audience", "scopes", "redirectUri", "baseUrl", "postLogoutRedirectUri", "session", "login", "algorithms",
+var knownKeys = []string{"issuer", "clientId", "clientSecret", "clientAuth", "audience", "scopes", "redirectUri", "baseUrl", "postLogoutRedirectUri", "session", "login", "algorithms",
 	"leeway", "insecureLoopback", "path", "title", "claimsFrom", "params", "jwksTtl", "jwksRefetch", "jwksStale"}
 
 // readSettings reads and checks the section. Errors name the key.
 func readSettings(cfg config.Section) (*section, error) {
-	r := settings.New(cfg, "requires.auth").Section("oidc")
+	all := settings.New(cfg, "requires.auth")
+	r := all.Section("oidc")
 	r.Known(knownKeys...)
 	s := &section{
-		issuer: r.Text("issuer"), clientID: r.Text("clientId"), clientSecret: r.Text("clientSecret"), algorithms: r.Texts("algorithms"),
+		issuer: r.Text("issuer"), clientID: r.Text("clientId"), clientSecret: r.Text("clientSecret"), clientAuth: r.Text("clientAuth"), algorithms: r.Texts("algorithms"),
 		claimsFrom: r.Texts("claimsFrom"), scopes: r.Texts("scopes"), loopback: r.Bool("insecureLoopback", false), title: r.Text("title"),
 		leeway: r.Duration("leeway", token.MaxLeeway, 0, token.MaxLeeway),
 		ttl:    r.Duration("jwksTtl", 0, 30*time.Second, 24*time.Hour), refetch: r.Duration("jwksRefetch", 0, time.Second, time.Hour), stale: r.Duration("jwksStale", 0, time.Minute, 30*24*time.Hour),
@@ -71,6 +74,7 @@ func readSettings(cfg config.Section) (*section, error) {
 		s.audience = r.Texts("audience")
 	}
 	s.defaults()
+	s.fromPreset(all)
 	s.checkProtocol(r)
 	s.readParams(r.Section("params"))
 	if s.wantsLogin(r) {
@@ -95,6 +99,23 @@ func (s *section) defaults() {
 	}
 	if s.claimsFrom == nil {
 		s.claimsFrom = []string{"id"}
+	}
+}
+
+// fromPreset takes the issuer of requires.auth.provider where none is written.
+func (s *section) fromPreset(r *settings.Reader) {
+	if r.Text("provider") == "" {
+		s.issuers = []string{s.issuer}
+		return
+	}
+	if s.issuers = r.Config.Strings("jwt.issuer"); len(s.issuers) == 0 || s.issuers[0] == "false" {
+		r.Fail("provider", "providers with an issuer are auth0, azure, clerk, cognito, keycloak, okta", "there is no login at %q", r.Text("provider"))
+		return
+	}
+	if s.issuer == "" {
+		s.issuer = s.issuers[0]
+	} else {
+		s.issuers = []string{s.issuer}
 	}
 }
 
@@ -128,6 +149,9 @@ func (s *section) checkProtocol(r *settings.Reader) {
 	}
 	if !slices.Contains(s.scopes, "openid") {
 		r.Fail("scopes", `such as ["openid", "profile", "email"]`, "openid is missing, without which there is no ID token")
+	}
+	if !slices.Contains([]string{"", "basic", "post"}, s.clientAuth) {
+		r.Fail("clientAuth", `"basic" (client_secret_basic) and "post" (client_secret_post) are; by default it is what the issuer says it supports`, "%q is not known", s.clientAuth)
 	}
 	for _, c := range s.claimsFrom {
 		if !slices.Contains([]string{"id", "access", "userinfo"}, c) {

@@ -39,6 +39,7 @@ func TestConfig_Errors(t *testing.T) {
 		{`{` + ok + `,"algorithms":["HS256"]}`, "requires.auth.oidc.algorithms"},
 		{`{` + ok + `,"algorithms":["none"]}`, "requires.auth.oidc.algorithms"},
 		{`{` + ok + `,"claimsFrom":["cookie"]}`, "requires.auth.oidc.claimsFrom"},
+		{`{` + ok + `,"clientAuth":"jwt"}`, "requires.auth.oidc.clientAuth"},
 		{`{` + ok + `,"params":{"state":"x"}}`, "requires.auth.oidc.params.state"},
 		{`{` + ok + `,"leeway":"2m"}`, "requires.auth.oidc.leeway"},
 		{`{` + ok + `,"clientID":"x"}`, "requires.auth.oidc.clientID"},

@@ -17,10 +17,11 @@ type bucket struct {
 	at   time.Time
 }
 
-// Bounds of logins begun: each is a record in the store.
+// Bounds of logins begun: each is a record in the store for some minutes. Many people may share an address, behind a proxy that is not configured as trusted even
+// all of them.
 const (
-	startBurst     = 30
-	startPerMinute = 30
+	startBurst     = 200
+	startPerMinute = 300
 	startAddresses = 10_000
 )
 

@@ -52,7 +52,8 @@ func (s *Strategy) Routes() map[string]http.Handler {
 func (s *Strategy) client(m *token.Metadata) *oauth2.Config {
 	style := oauth2.AuthStyleInHeader
 	methods := m.Claims.Strings("token_endpoint_auth_methods_supported")
-	if s.cfg.clientSecret == "" || len(methods) > 0 && !slices.Contains(methods, "client_secret_basic") {
+	unsupported := len(methods) > 0 && !slices.Contains(methods, "client_secret_basic")
+	if s.cfg.clientSecret == "" || s.cfg.clientAuth == "post" || s.cfg.clientAuth == "" && unsupported {
 		style = oauth2.AuthStyleInParams
 	}
 	return &oauth2.Config{ClientID: s.cfg.clientID, ClientSecret: s.cfg.clientSecret, RedirectURL: s.cfg.redirectURI, Scopes: s.cfg.scopes,

@@ -18,6 +18,7 @@ import (
 	"cds/runtime/auth"
 	"cds/runtime/config"
 	"cds/strategies/internal/token"
+	"cds/strategies/jwt"
 )
 
 // cachedTokens bounds how many verified tokens are remembered.
@@ -47,8 +48,12 @@ type Strategy struct {
 	cookies  cookieNames
 }
 
-// New makes the strategy from the section requires.auth: oidc, claims and token. Errors name the key to set.
+// New makes the strategy from the section requires.auth: oidc, provider, claims and token. Errors name the key to set.
 func New(cfg config.Section) (auth.Strategy, error) {
+	cfg, err := jwt.Preset(cfg)
+	if err != nil {
+		return nil, err
+	}
 	sec, err := readSettings(cfg)
 	if err != nil {
 		return nil, err
@@ -69,9 +74,10 @@ func (s *Strategy) Setup(ctx context.Context, env *auth.Env) error {
 	opt := token.JWKSOptions{Client: env.HTTP, Now: env.Now, Log: env.Log, TTL: s.cfg.ttl, Refetch: s.cfg.refetch, Stale: s.cfg.stale, Loopback: s.cfg.loopback}
 	s.discovery = token.NewDiscovery(s.cfg.issuer, opt)
 	s.set = s.discovery.JWKS()
-	s.bearer = s.verifier("", s.cfg.audience, s.cfg.noAudience, nil)
-	s.identity = s.verifier("the ID token's ", []string{s.cfg.clientID}, false, []string{"", "JWT"})
-	s.logout = s.verifier("the logout token's ", []string{s.cfg.clientID}, false, []string{"", "JWT", "logout+jwt"})
+	own := []string{s.cfg.issuer}
+	s.bearer = s.verifier("", s.cfg.issuers, s.cfg.audience, s.cfg.noAudience, nil)
+	s.identity = s.verifier("the ID token's ", own, []string{s.cfg.clientID}, false, []string{"", "JWT"})
+	s.logout = s.verifier("the logout token's ", own, []string{s.cfg.clientID}, false, []string{"", "JWT", "logout+jwt"})
 	s.tokens = token.NewCache(cachedTokens, env.Now)
 	if s.cfg.base == nil {
 		return nil
@@ -111,8 +117,8 @@ func (s *Strategy) setupLogin(env *auth.Env) error {
 }
 
 // verifier checks tokens of the issuer for some purpose.
-func (s *Strategy) verifier(what string, audience []string, any bool, types []string) *token.Verifier {
-	keys := []*token.Key{{Name: what + at, Algorithms: s.cfg.algorithms, Set: s.set, Issuer: []string{s.cfg.issuer}, Audience: audience, NoAudience: any, Types: types}}
+func (s *Strategy) verifier(what string, issuer, audience []string, any bool, types []string) *token.Verifier {
+	keys := []*token.Key{{Name: what + at, Algorithms: s.cfg.algorithms, Set: s.set, Issuer: issuer, Audience: audience, NoAudience: any, Types: types}}
 	return &token.Verifier{Keys: func() []*token.Key { return keys }, Now: s.env.Now, Leeway: s.cfg.leeway}
 }
 

@@ -1,6 +1,8 @@
 package oidc_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -16,6 +18,15 @@ import (
 
 	"cds/strategies/internal/idptest"
 )
+
+// signingKey is the key of all providers: making one takes long.
+var signingKey = sync.OnceValue(func() *idptest.Key {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return &idptest.Key{ID: "k1", Algorithm: "RS256", Private: k}
+})
 
 // Of the client that the provider knows.
 const clientID, clientSecret = "shop client", "s3cret/+:&"
@@ -56,9 +67,8 @@ type grant struct {
 }
 
 func newProvider(t testing.TB, now func() time.Time) *provider {
-	p := &provider{t: t, now: now, key: idptest.NewKey(t, "RS256"), codes: map[string]grant{}, refresh: map[string]grant{}, requests: map[string]int{}, status: map[string]int{},
+	p := &provider{t: t, now: now, key: signingKey(), codes: map[string]grant{}, refresh: map[string]grant{}, requests: map[string]int{}, status: map[string]int{},
 		claims: map[string]any{"sub": "u-1", "name": "Alice Ada", "email": "alice@example.com", "roles": []string{"admin"}, "sid": "sid-1"}, expiresIn: 3600}
-	p.key.ID = "k1"
 	p.srv = httptest.NewServer(http.HandlerFunc(p.serve))
 	p.URL = p.srv.URL
 	t.Cleanup(p.srv.Close)

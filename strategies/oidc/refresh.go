@@ -83,9 +83,9 @@ func (s *Strategy) work(ctx context.Context, id string) (*live, error) {
 		return nil, err
 	}
 	now := s.env.Now()
-	var pause time.Time
+	pause := s.sessions.pause(id)
 	refresh := ""
-	if rec.Refresh && rec.Renew != 0 && now.Unix() >= rec.Renew {
+	if rec.Refresh && rec.Renew != 0 && now.Unix() >= rec.Renew && !now.Before(pause) {
 		refresh, err = s.refresh(ctx, id, rec)
 		switch {
 		case errors.Is(err, errEnded):

@@ -119,6 +119,7 @@ type live struct {
 	expires        time.Time
 	until          time.Time // end of the access token, zero for none
 	work           time.Time // when something is to be done: tokens to refresh, use to note
+	pause          time.Time // no refresh before, after a failure
 }
 
 func (s *Strategy) alive(rec *record, pause time.Time) (*live, error) {
@@ -126,7 +127,7 @@ func (s *Strategy) alive(rec *record, pause time.Time) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &live{user: u, subject: s.subject(rec.Sub), group: s.group(rec.SID), checked: s.env.Now(), expires: s.expires(rec), work: s.touchAt(rec)}
+	l := &live{user: u, subject: s.subject(rec.Sub), group: s.group(rec.SID), checked: s.env.Now(), expires: s.expires(rec), work: s.touchAt(rec), pause: pause}
 	if rec.Refresh && rec.Renew != 0 {
 		renew := time.Unix(rec.Renew, 0)
 		if renew.Before(pause) {
@@ -171,7 +172,7 @@ func (s *Strategy) session(ctx context.Context, id string) (*live, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l, err = s.alive(rec, time.Time{}); err != nil {
+		if l, err = s.alive(rec, s.sessions.pause(id)); err != nil {
 			s.log().Warn("oidc: the user of a session can't be made any more, it counts as none", "reason", err.Error())
 			return nil, errEnded
 		}
@@ -219,8 +220,18 @@ func (c *sessions) get(id string) *live {
 	return l
 }
 
+// pause is how long the refresh of a session waits after a failure.
+func (c *sessions) pause(id string) time.Time {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if l := c.of[id]; l != nil {
+		return l.pause
+	}
+	return time.Time{}
+}
+
 func (c *sessions) put(id string, l *live) {
-	if c.ttl == 0 {
+	if c.ttl == 0 && l.pause.IsZero() {
 		return
 	}
 	c.mu.Lock()

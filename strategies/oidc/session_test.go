@@ -201,12 +201,13 @@ func TestRefresh_IssuerDown(t *testing.T) {
 	a.clock.add(61 * time.Minute)
 	for range 10 {
 		u.expect("u-1")
+		a.clock.add(2 * time.Second) // also where the session is read again
 	}
 	if n := a.p.count("/token"); n != 2 {
 		t.Errorf("%d requests for tokens", n)
 	}
 	a.p.set(func() { a.p.status["/token"] = 0 })
-	a.clock.add(31 * time.Second)
+	a.clock.add(11 * time.Second)
 	before := a.p.count("/token")
 	if u.expect("u-1"); a.p.count("/token") != before+1 {
 		t.Error("it is not tried again")

@@ -1,0 +1,4 @@
+package oidc
+
+// SafeReturn is safeReturn, for tests.
+var SafeReturn = safeReturn
