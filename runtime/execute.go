@@ -138,7 +138,10 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert, waits bool) (*Re
 				return nil, err
 			}
 		}
-		one := &cqn.Insert{Into: q.Into, Rows: []*Row{row}}
+		one := q
+		if len(q.Rows) > 1 || row != q.Rows[0] {
+			one = &cqn.Insert{Into: q.Into, Rows: []*Row{row}}
+		}
 		n := int64(1)
 		if waits && !hasBlob(row) {
 			err = r.state.unit.writeLater(ctx, e, one, r.state.guard, r.User, row)

@@ -241,8 +241,14 @@ func (r *Row) Set(name string, v Value) {
 			return
 		}
 	}
+	if r.fields == nil {
+		r.fields = make([]Field, 0, firstFields)
+	}
 	r.fields = append(r.fields, Field{name, v})
 }
+
+// firstFields is the room of a row that gets its first field: few rows have fewer, and growing from one costs more.
+const firstFields = 4
 
 // Delete removes a field.
 func (r *Row) Delete(name string) {

@@ -28,7 +28,7 @@ func (d *deep) below(el *csn.Element, row *cds.Row, pos int, fn func() error) er
 
 // flat returns the fields of a payload that are columns; keys are left out on request.
 func flat(e *csn.Entity, row *cds.Row, noKeys bool) *cds.Row {
-	var fs []cqn.Field
+	fs := make([]cqn.Field, 0, len(row.Fields()))
 	for _, f := range row.Fields() {
 		if el := element(e, f.Name); el != nil && stored(e, el) && !(noKeys && el.Key) {
 			f.Value = column(f.Value)
