@@ -192,9 +192,8 @@ func (l *largeRead) fetch(ctx context.Context, row *Row, el *csn.Element, size i
 		}
 	}
 	s.size, s.off = size, off
-	if l.keep {
-		l.unit.keep(s)
-	}
+	s.handed = !l.keep
+	l.unit.keep(s)
 	return cqn.OfBlob(s), nil
 }
 
@@ -299,7 +298,7 @@ func (rd *reader) oneNumber(p *sqlgen.Plan) (n int64, ok bool, err error) {
 	return n, found == 1, rows.Close()
 }
 
-// keep closes a spool when the unit of work ends.
+// keep closes a spool when the unit of work ends; one that is handed over only if the work has failed.
 func (t *unit) keep(s *Spool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -36,6 +37,7 @@ type Spool struct {
 	size, off, n int64    // of all data; of what is here
 	held         int64    // room reserved
 	named        bool     // the file still has its name
+	handed       bool     // to who asked, if nothing goes wrong
 	close        sync.Once
 }
 
@@ -56,7 +58,13 @@ func (s *Spool) Section(off, n int64) (io.Reader, error) {
 	if s.file == nil || off < s.off || n < 0 || off+n > s.off+s.n {
 		return nil, fmt.Errorf("bytes %d to %d are not among those that were asked for", off, off+n)
 	}
-	return io.NewSectionReader(s.file, off-s.off, n), nil
+	return &part{io.NewSectionReader(s.file, off-s.off, n), s}, nil
+}
+
+// A part keeps the whole in use while it is read.
+type part struct {
+	*io.SectionReader
+	of *Spool
 }
 
 // Close implements io.Closer. Reading ends with it.
@@ -81,6 +89,7 @@ func (a *App) spool() (*Spool, error) {
 		return nil, noRoom(err)
 	}
 	s := &Spool{app: a, file: f}
+	runtime.SetFinalizer(s, (*Spool).Close) // of an answer that came to nothing, nobody calls it
 	s.named = os.Remove(f.Name()) != nil // where an open file can't be removed, Close does it
 	return s, nil
 }

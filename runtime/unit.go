@@ -138,7 +138,9 @@ func (t *unit) finish(ok bool) error {
 	defer t.mu.Unlock()
 	t.ended = true
 	for _, s := range t.spools {
-		defer func() { _ = s.Close() }() // after the commit; nothing is lost with it
+		if !s.handed || !ok {
+			defer func() { _ = s.Close() }() // after the commit; nothing is lost with it
+		}
 	}
 	tx := t.tx
 	if tx == nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -142,6 +143,17 @@ func (o Options) variable(name string) string {
 	return ""
 }
 
+// usableDir refuses a folder for media data that is not there: that would show with the first large upload only.
+func usableDir(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return &config.Error{Code: "config-bad-value", Place: "server.media.dir", Message: strconv.Quote(dir) + " is not a folder", Hint: "make it, or leave the key out for the system's folder for temporary files"}
+	}
+	return nil
+}
+
 func (o Options) files() fs.FS {
 	if o.FS != nil {
 		return o.FS
@@ -168,6 +180,9 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	}
 	s.Log = slog.New(careful{s.Log.Handler()})
 	if s.limits, err = config.ServerOf(cfg); err != nil {
+		return nil, err
+	}
+	if err := usableDir(s.limits.SpoolDir); err != nil {
 		return nil, err
 	}
 	s.Notes = slices.Clone(cfg.Warnings)

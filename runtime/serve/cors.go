@@ -10,7 +10,7 @@ import (
 // corsHeaders are the request headers that the protocols need, corsExposed the answer's that clients need to see.
 const (
 	corsMethods = "GET,HEAD,PUT,PATCH,POST,DELETE"
-	corsExposed = "ETag,Location,Link,OData-Version,OData-EntityId,Preference-Applied,Retry-After,sap-messages,X-Correlation-Id,X-Total-Count"
+	corsExposed = "Accept-Ranges,Content-Disposition,Content-Range,ETag,Location,Link,OData-Version,OData-EntityId,Preference-Applied,Retry-After,sap-messages,X-Correlation-Id,X-Total-Count"
 )
 
 var corsHeaders = []string{"accept", "accept-language", "authorization", "content-type", "if-match", "if-none-match", "odata-maxversion", "odata-version", "prefer",
