@@ -109,6 +109,9 @@ func TestBindings_FollowedKind(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := mustLoad(t, Options{Dir: files(map[string]string{".cdsrc.json": tt.file}), Env: []string{"VCAP_SERVICES=" + tt.vcap}, Profiles: []string{tt.profile}, Defaults: def, Follow: follow})
+			if c.Sub("requires.auth.ias") != nil || c.Sub("requires.auth.xsuaa") != nil {
+				t.Errorf("presets of other kinds: %v", c.Sub("requires.auth").Keys())
+			}
 			if c.Str("requires.auth.kind") != tt.kind || c.Str("requires.auth.credentials.clientid") != tt.client || len(c.Warnings) != tt.warnings {
 				t.Errorf("kind %q, client %q, warnings %q", c.Str("requires.auth.kind"), c.Str("requires.auth.credentials.clientid"), c.Warnings)
 			}

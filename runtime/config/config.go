@@ -252,6 +252,9 @@ func expandKinds(s Section) Section {
 			continue
 		}
 		kind := text(m["kind"])
+		if kind == "" {
+			continue
+		}
 		preset := kinds.Sub(kind + "-" + name)
 		if preset == nil {
 			preset = kinds.Sub(kind)

@@ -258,7 +258,7 @@ func (s *Strategy) Explain(ctx context.Context, credentials string) (lines []str
 		return append([]string{fmt.Sprintf("the issuer %.100q is not below %s, so XSUAA decides", iss, strings.Join(s.domains, ", "))}, lines...), u, err
 	}
 	lines = []string{
-		fmt.Sprintf("kind ias: client %q, issuers below %s", s.clientID, strings.Join(s.domains, ", ")),
+		fmt.Sprintf("client %q, issuers below %s", s.clientID, strings.Join(s.domains, ", ")),
 		fmt.Sprintf("issuer %.100q, signed with %q by the key %q, audiences %q", iss, t.Header.Alg, t.Header.Kid, t.Claims.Strings("aud")),
 	}
 	u, _, err = s.verify(ctx, t)

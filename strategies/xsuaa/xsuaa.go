@@ -214,7 +214,7 @@ func (s *Strategy) Explain(ctx context.Context, credentials string) (lines []str
 	}
 	zid, _ := t.Claims.Str("zid")
 	lines = []string{
-		fmt.Sprintf("kind xsuaa: application %q, client %q", s.appName, s.clientID),
+		fmt.Sprintf("application %q, client %q", s.appName, s.clientID),
 		fmt.Sprintf("signed with %q by the key %q of %s", t.Header.Alg, t.Header.Kid, s.keysURL(zid)),
 		fmt.Sprintf("audiences: %q", audiences(t.Claims)),
 	}
