@@ -199,7 +199,8 @@ func TestConfiguration(t *testing.T) {
 		"register system":  {section(config.Section{"local": map[string]any{"registerRoles": []any{"system-user"}}}), "requires.auth.local.registerRoles: "},
 		"cheap hashes":     {section(config.Section{"local": map[string]any{"passwords": map[string]any{"memory": 64}}}), "requires.auth.local.passwords: "},
 		"no length":        {section(config.Section{"local": map[string]any{"passwords": map[string]any{"length": 0}}}), "requires.auth.local.passwords.length: "},
-		"tokens elsewhere": {section(config.Section{"token": map[string]any{"from": "query"}}), "token.from"},
+		"cookies":          {section(config.Section{"token": map[string]any{"from": "cookie:token"}}), "requires.auth.token.from: "},
+		"tokens elsewhere": {section(config.Section{"token": map[string]any{"from": "query"}}), "requires.auth.token.from: "},
 	} {
 		_, err := New(tt.cfg)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), secret) {

@@ -54,8 +54,11 @@ func New(cfg config.Section) (auth.Strategy, error) {
 	if s.cfg, err = read(cfg); err != nil {
 		return nil, err
 	}
-	if s.extract, err = token.NewExtractor(s.cfg.from); err != nil {
-		return nil, err
+	if s.extract, err = token.NewExtractor(s.cfg.from); err == nil && s.extract.Cookies() {
+		err = errors.New("the kind local takes tokens from headers only: browsers send cookies of their own accord, for pages of others too")
+	}
+	if err != nil {
+		return nil, &auth.ConfigError{Key: "requires.auth.token.from", Message: err.Error(), Example: `["bearer"]`}
 	}
 	return s, nil
 }

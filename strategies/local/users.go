@@ -8,6 +8,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -142,6 +143,14 @@ func Sign(cfg config.Section, u *auth.StoredUser, claims map[string]any, now tim
 	settings, err := read(cfg)
 	if err != nil {
 		return "", err
+	}
+	// A token of the second in which all logins were ended is one of before: that it is not has to be seen.
+	if least := u.Valid.Truncate(time.Second).Add(time.Second); !u.Valid.IsZero() && now.Before(least) && claims["iat"] == nil {
+		claims = maps.Clone(claims)
+		if claims == nil {
+			claims = map[string]any{}
+		}
+		claims["iat"] = least.Unix()
 	}
 	s := &Strategy{cfg: settings}
 	return s.sign(u, "", claims, now, ttl)
