@@ -32,7 +32,7 @@ type User struct {
 	Kind   Kind
 	// Features are the feature toggles of the user; ["*"] means all.
 	Features []string
-	// Info is what the strategy knows besides, nil for nothing: the verified claims of a token as map[string]any.
+	// Info is what the strategy knows besides, nil for nothing: the verified claims of a token as map[string]any. Requests share it: it must not be changed.
 	Info any
 	// Token is the token that the request came with, for calls to other services in the user's name; "" for none.
 	Token Secret

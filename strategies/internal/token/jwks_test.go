@@ -387,6 +387,36 @@ func TestLifetime(t *testing.T) {
 	}
 }
 
+// A flood while the issuer hangs: nobody waits for it longer than patience allows.
+func TestSetFloodWhileHanging(t *testing.T) {
+	idp, c := idptest.New(t), newClock()
+	s := setOf(t, idp, c)
+	expect(t, s, "key-1", "")
+	s.r.wait = 1
+	idp.Set(idptest.Hang)
+	for i := range 100 {
+		expect(t, s, fmt.Sprint("random-", i), "token-unknown-key")
+		expect(t, s, "key-1", "")
+	}
+	if n := idp.Fetches(); n > 2 {
+		t.Fatalf("%d fetches", n)
+	}
+}
+
+func TestDiscover(t *testing.T) {
+	idp := idptest.NewTLS(t)
+	m, err := Discover(t.Context(), idp.Client, idp.URL)
+	if err != nil || m.TokenEndpoint != idp.URL+"/token" {
+		t.Fatal(m, err)
+	}
+	if _, err := Discover(t.Context(), idp.Client, idp.URL+"/other"); err == nil {
+		t.Error("another issuer")
+	}
+	if _, err := Discover(t.Context(), http.DefaultClient, idp.URL); err == nil {
+		t.Error("a certificate that nobody knows")
+	}
+}
+
 func TestDiscovery(t *testing.T) {
 	idp := idptest.New(t)
 	for _, c := range []struct {

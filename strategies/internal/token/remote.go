@@ -94,8 +94,8 @@ func (r *remote[T]) get(ctx context.Context) (T, error) {
 	}
 }
 
-// again fetches the document though it is fresh, unless the last such fetch was less than the pause ago. It waits for the fetch, and reports
-// whether there was one.
+// again fetches the document though it is fresh, unless the last such fetch was less than the pause ago. It waits for the fetch, not longer than
+// patience allows, and reports whether it came.
 func (r *remote[T]) again(ctx context.Context) bool {
 	r.mu.Lock()
 	now := r.now()
@@ -109,9 +109,13 @@ func (r *remote[T]) again(ctx context.Context) bool {
 		flight = r.fly()
 	}
 	r.mu.Unlock()
+	timer := time.NewTimer(r.wait)
+	defer timer.Stop()
 	select {
 	case <-flight:
 		return true
+	case <-timer.C:
+		return false
 	case <-ctx.Done():
 		return false
 	}
