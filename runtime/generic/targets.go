@@ -9,6 +9,7 @@ import (
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	cds "cds/runtime"
+	"cds/runtime/authz"
 )
 
 // targets checks references marked with @assert.target, in nested rows too: the target must exist and be readable. A hidden row counts as a missing
@@ -75,6 +76,10 @@ func setByParent(over *csn.Element, a *csn.Assoc) bool {
 // reference checks that the target of an association is there for the user.
 func (t *targetChecker) reference(ctx context.Context, el *csn.Element, row *cds.Row, at *place) error {
 	a := el.Assoc()
+	row, err := t.wholeKey(ctx, a, row, at)
+	if err != nil {
+		return err
+	}
 	var where cqn.Expr
 	key := el.Owner.Name + "/" + el.Name
 	for i, fk := range a.FK {
@@ -87,7 +92,6 @@ func (t *targetChecker) reference(ctx context.Context, el *csn.Element, row *cds
 	}
 	found, known := t.known[key]
 	if !known {
-		var err error
 		if found, err = t.there(ctx, a.Target, where); err != nil {
 			return err
 		}
@@ -100,6 +104,33 @@ func (t *targetChecker) reference(ctx context.Context, el *csn.Element, row *cds
 		t.r.Error(400, "ASSERT_TARGET", sub(at.String(), a.FK[0].Name), "Target with this key doesn't exist.")
 	}
 	return nil
+}
+
+// wholeKey completes the foreign key of a changed row of which the payload has a part: the others are as they are stored.
+func (t *targetChecker) wholeKey(ctx context.Context, a *csn.Assoc, row *cds.Row, at *place) (*cds.Row, error) {
+	given := 0
+	for _, fk := range a.FK {
+		if row.Has(fk.Name) {
+			given++
+		}
+	}
+	if given == 0 || given == len(a.FK) || at != nil || t.r.Event != authz.Update {
+		return row, nil
+	}
+	q := t.r.Subject()
+	for _, fk := range a.FK {
+		q.Columns = append(q.Columns, cqn.Column{X: cqn.NewRef(fk.Name)})
+	}
+	stored, err := t.r.Locate(ctx, q)
+	if err != nil || len(stored) != 1 {
+		return row, err // what is not there is told by the handlers that come
+	}
+	for _, fk := range a.FK {
+		if v, ok := row.Get(fk.Name); ok {
+			stored[0].Set(fk.Name, v)
+		}
+	}
+	return stored[0], nil
 }
 
 // there asks for a row under the request's rights: without any right to the entity there is none.

@@ -9,7 +9,7 @@ import (
 
 const targeted = `
 context db {
-entity Orders { key ID : Integer; maker : Association to Makers @assert.target; items : Composition of many Items on items.up = $self; head : Composition of one Heads; }
+entity Orders { key ID : Integer; pair : Association to Pairs @assert.target; maker : Association to Makers @assert.target; items : Composition of many Items on items.up = $self; head : Composition of one Heads; }
 entity Items { key up : Association to Orders @assert.target; key pos : Integer; maker : Association to Makers @assert.target; closed : Association to Closed @assert.target;
   subs : Composition of many Subs on subs.up = $self; }
 entity Subs { key up : Association to Items; key n : Integer; maker : Association to Makers @assert.target; pair : Association to Pairs @assert.target; }
@@ -28,7 +28,7 @@ service Cat {
 const targetedData = `INSERT INTO db_Makers (ID, hidden) VALUES (1, NULL), (2, TRUE);
 INSERT INTO db_Closed (ID) VALUES (1);
 INSERT INTO db_Pairs (a, b) VALUES (1, 'x');
-INSERT INTO db_Orders (ID) VALUES (1);
+INSERT INTO db_Orders (ID, pair_a, pair_b) VALUES (1, 1, 'x');
 INSERT INTO db_Items (up_ID, pos) VALUES (1, 1);`
 
 // TestDeepTargets: @assert.target holds in nested rows as at the root, and a hidden or forbidden target is refused with the words for a missing one.
@@ -67,5 +67,16 @@ func TestDeepTargets(t *testing.T) {
 				t.Errorf("update: got  %s\nwant %s", got, tt.want)
 			}
 		})
+	}
+	for _, tt := range []struct {
+		data *cds.Row
+		want string
+	}{
+		{row("pair_b", "y"), no + "pair_a"}, {row("pair_b", "x"), "ok"}, {row("pair_a", 2), no + "pair_a"}, {row("pair_a", nil), "ok"}, {row("pair_b", "y"), "ok"},
+	} {
+		_, err := a.do(req{event: authz.Update, path: "Cat.Orders(1)", user: user("u"), data: tt.data})
+		if got := faults(err); got != tt.want {
+			t.Errorf("part of a key %v: got %s, want %s", tt.data, got, tt.want)
+		}
 	}
 }
