@@ -47,7 +47,6 @@ type fault struct {
 	status int
 	msg    string
 	wait   time.Duration // Retry-After
-	cause  error
 }
 
 func (f *fault) Error() string { return f.msg }

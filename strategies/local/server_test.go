@@ -232,9 +232,8 @@ func TestRecorded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			admin := obj{}
 			boot := a.HTTP().With("Authorization", strings.Repeat("bootstrap", 5)).POST("/auth/setup", nil).Status(200)
-			admin = body(t, boot)
+			admin := body(t, boot)
 			ran := 0
 			for _, c := range cases {
 				if c.Server != server || !strings.HasPrefix(c.Path, "/auth/") && (c.N < 41 || c.N > 48 || c.Path != "/notes") {
