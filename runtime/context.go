@@ -71,6 +71,9 @@ func UserFrom(ctx context.Context) *User {
 	return anonymous
 }
 
+// Anonymous returns the user of requests without credentials, for calls as nobody in particular: a.NewContext(ctx, cds.Anonymous(), "").
+func Anonymous() *User { return anonymous }
+
 // LocaleFrom returns the locale of the request that ctx belongs to, "" outside requests and for the default language.
 func LocaleFrom(ctx context.Context) string {
 	if s := scopeOf(ctx); s != nil {
