@@ -14,9 +14,9 @@ import (
 
 // controls are the numbers of the members.
 var controls = [...]struct {
-	name string
-	n    int64
-}{{"Inapplicable", 0}, {"ReadOnly", 1}, {"Optional", 3}, {"Mandatory", 7}}
+	name, text string
+	n          int64
+}{{"Inapplicable", "0", 0}, {"ReadOnly", "1", 1}, {"Optional", "3", 3}, {"Mandatory", "7", 7}}
 
 const fieldControl = "Common.FieldControl"
 
@@ -24,7 +24,7 @@ const fieldControl = "Common.FieldControl"
 func control(text string) (n int64, ok bool) {
 	name := text[strings.LastIndexAny(text, "/.")+1:]
 	for _, c := range controls {
-		if name == c.name || text == cqn.Int(c.n).Format() {
+		if name == c.name || text == c.text {
 			return c.n, true
 		}
 	}
@@ -33,7 +33,11 @@ func control(text string) (n int64, ok bool) {
 
 // controlled reports whether the constant field control of an element is one of some members.
 func controlled(el *csn.Element, numbers ...int64) bool {
-	n, ok := control(anno(el, fieldControl).Str())
+	text := anno(el, fieldControl).Str()
+	if text == "" { // as it is with most: each write asks for each of its elements
+		return false
+	}
+	n, ok := control(text)
 	for _, want := range numbers {
 		if ok && n == want {
 			return true
