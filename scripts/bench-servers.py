@@ -46,6 +46,7 @@ cfg["servers"].append(dict(ours, name="ours-full", env=dict(ours["env"], cds_req
 # The template has the same indexes, with the place for nulls that our queries ask for: what the deployment makes of indexes.cds.
 prepare = base["prepare"].replace("tpl_${SCALE}", "tpl_${SCALE}_ours")
 cfg["servers"].append(dict(ours, name="ours-pg", reference=limit["name"], prepare=prepare, pidfile=base["pidfile"],
-                           env={"NODE_ENV": "production", "CDS_REQUIRES_DB_KIND": "postgres", "DATABASE_URL": "postgres://bench@127.0.0.1:15499/bench",
+                           env={"NODE_ENV": "production", "cds_requires_db_pool_max": "8", # as many connections as the reference has
+                                "CDS_REQUIRES_DB_KIND": "postgres", "DATABASE_URL": "postgres://bench@127.0.0.1:15499/bench",
                                 "CDS_REQUIRES_DB_CREDENTIALS_URL": "postgres://bench@127.0.0.1:15499/bench"}))
 json.dump(cfg, open(os.path.join(work, "servers.json"), "w"), indent=1)
