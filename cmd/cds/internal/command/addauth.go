@@ -32,6 +32,7 @@ func authFacets() []facet {
 		{name: "oidc", short: "tokens and logins of an OpenID Connect provider, in production", prepare: prepareOIDC,
 			next: "register the application at the provider with the redirect address BASE/auth/callback, and keep its secret in .env: CDS_REQUIRES_AUTH_OIDC_CLIENTSECRET"},
 		{name: "apikey", short: "a key for machines, in production; it is told once", prepare: prepareAPIKey, next: "give the key its roles in requires.auth.apikey.keys"},
+		localFacet(),
 	}
 }
 

@@ -166,7 +166,11 @@ func claimText(name string, v any, now time.Time) string {
 
 // inWords is a distance from now: in 42 minutes, 3 days ago.
 func inWords(d time.Duration) string {
+	d = d.Round(time.Second)
 	abs := max(d, -d)
+	if d == 0 {
+		return "now"
+	}
 	text := ""
 	for _, u := range []struct {
 		unit time.Duration
