@@ -1,10 +1,8 @@
 package jwt_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -16,10 +14,8 @@ import (
 	"cds/parser"
 	"cds/parser/csn"
 	"cds/runtime/auth"
+	"cds/runtime/cdstest"
 	"cds/runtime/config"
-	"cds/runtime/db/sqlite"
-	"cds/runtime/serve"
-	"cds/strategies"
 	"cds/strategies/internal/idptest"
 )
 
@@ -36,34 +32,21 @@ service Shop {
 
 const serverSecret = "0123456789abcdef0123456789abcdef"
 
-type server struct {
-	*serve.Server
-	log *bytes.Buffer
-}
+type server struct{ *cdstest.App }
 
 func build(t *testing.T, section config.Section) *server {
 	t.Helper()
-	app := serve.New(func() (*csn.Model, error) {
-		res := parser.CompileString("shop.cds", model)
-		if res.Model == nil {
-			return nil, res.Diags
-		}
-		return res.Model, nil
-	})
-	app.Databases(sqlite.New())
-	app.Strategies(strategies.Builtin())
-	app.Data(fstest.MapFS{"db/data/db-Orders.csv": {Data: []byte("ID,user_id,country\n1,42,DE\n2,42,FR\n3,44,DE\n4,0,AT\n5,,DE\n")}})
-	s := &server{log: &bytes.Buffer{}}
-	var err error
-	s.Server, err = app.Build(t.Context(), serve.Options{
-		FS: fstest.MapFS{}, Env: []string{}, Profiles: []string{"development"}, InMemory: true, Log: slog.New(slog.NewTextHandler(s.log, nil)),
+	return &server{cdstest.New(t, cdstest.Config{
+		Model: func() (*csn.Model, error) {
+			res := parser.CompileString("shop.cds", model)
+			if res.Model == nil {
+				return nil, res.Diags
+			}
+			return res.Model, nil
+		},
+		FS:        fstest.MapFS{"db/data/db-Orders.csv": {Data: []byte("ID,user_id,country\n1,42,DE\n2,42,FR\n3,44,DE\n4,0,AT\n5,,DE\n")}},
 		Overrides: config.Section{"requires": map[string]any{"auth": map[string]any(section)}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
+	})}
 }
 
 func (s *server) get(path, authorization string) *httptest.ResponseRecorder {
@@ -72,7 +55,7 @@ func (s *server) get(path, authorization string) *httptest.ResponseRecorder {
 		r.Header.Set("Authorization", authorization)
 	}
 	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, r)
+	s.Server.Handler().ServeHTTP(w, r)
 	return w
 }
 
@@ -156,14 +139,14 @@ func TestRefusalOverHTTP(t *testing.T) {
 		"too long":        {"Bearer " + strings.Repeat("a", 17<<10), "token-too-long"},
 		"the issuer down": {"Bearer " + down, "token-keys-unavailable"},
 	} {
-		s.log.Reset()
+		s.ClearLog()
 		for _, path := range []string{"/odata/v4/shop/Public", "/odata/v4/shop/Mine", "/odata/v4/shop/$metadata"} {
 			w := s.get(path, c.header)
 			if w.Code != 401 || w.Header().Get("WWW-Authenticate") != `Bearer error="invalid_token"` || w.Body.String() != "Unauthorized" {
 				t.Errorf("%s, %s: %d %q %q", name, path, w.Code, w.Header().Get("WWW-Authenticate"), w.Body)
 			}
 		}
-		log := s.log.String()
+		log := s.Log()
 		if !strings.Contains(log, c.cause) {
 			t.Errorf("%s: the log does not name %s: %s", name, c.cause, log)
 		}

@@ -389,14 +389,13 @@ func scalar(v any) (string, bool) {
 		return fmt.Sprint(v), true
 	case json.Number:
 		s := v.String()
-		if !strings.ContainsAny(s, ".eE") {
-			if s == "-0" {
-				s = "0"
+		if strings.ContainsAny(s, ".eE") {
+			if f, _, err := big.ParseFloat(s, 10, 200, big.ToNearestEven); err == nil && f.IsInt() && f.MantExp(nil) < 128 {
+				s = f.Text('f', 0)
 			}
-			return s, true
 		}
-		if f, _, err := big.ParseFloat(s, 10, 200, big.ToNearestEven); err == nil && f.IsInt() && f.MantExp(nil) < 128 {
-			return f.Text('f', 0), true
+		if s == "-0" {
+			s = "0"
 		}
 		return s, true
 	}
