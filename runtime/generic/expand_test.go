@@ -22,7 +22,7 @@ service T {
 
 const treeData = `INSERT INTO db_Nodes (a, b, name, parent_a, parent_b, at) VALUES
  (1, 'x', 'root', NULL, NULL, '2024-01-01T00:00:00Z'), (1, 'y', 'one', 1, 'x', NULL), (2, 'x', 'two', 1, 'x', NULL), (2, 'y', 'deep', 2, 'x', NULL);
-INSERT INTO db_Nodes_leaves (up__a, up__b, pos, text, hidden) VALUES (1, 'y', 1, 'l1', NULL), (1, 'y', 2, 'secret', 1), (2, 'y', 1, 'l3', NULL), (1, 'x', 1, 'top', 1);`
+INSERT INTO db_Nodes_leaves (up__a, up__b, pos, text, hidden) VALUES (1, 'y', 1, 'l1', NULL), (1, 'y', 2, 'secret', TRUE), (2, 'y', 1, 'l3', NULL), (1, 'x', 1, 'top', TRUE);`
 
 func col(path string, sub *cqn.Select) cqn.Column {
 	return cqn.Column{X: cqn.NewRef(path), Expand: sub}

@@ -50,7 +50,7 @@ service Val {
   @cds.query.limit.max: 4 entity MaxOnly as projection on db.Many;
 }`
 
-const thingsData = `INSERT INTO db_Makers (ID, name, hidden) VALUES (1, 'One', NULL), (2, 'Two', 1);
+const thingsData = `INSERT INTO db_Makers (ID, name, hidden) VALUES (1, 'One', NULL), (2, 'Two', TRUE);
 INSERT INTO db_Makers_texts (ID, locale, name) VALUES (1, 'de', 'Eins');
 INSERT INTO db_Versioned (ID, text, modifiedAt) VALUES (1, 'one', '2024-01-01T00:00:00.000Z');
 INSERT INTO db_Many (ID) VALUES (1), (2), (3), (4), (5), (6), (7);`
@@ -155,8 +155,13 @@ func TestPayloadRules(t *testing.T) {
 		res, err := a.do(req{event: authz.Create, path: "Val.Things", user: bob, data: tt.data})
 		var e *cds.Error
 		errors.As(err, &e)
-		if got := brief(e); got != tt.want {
-			t.Errorf("%s: %s (%v), want %s", tt.name, got, err, tt.want)
+		if onPostgres && tt.name == "nul" { // which its texts can't have
+			tt.want = "ASSERT_DATA_TYPE "
+		}
+		if got := brief(e); got != tt.want || e != nil {
+			if got != tt.want {
+				t.Errorf("%s: %s (%v), want %s", tt.name, got, err, tt.want)
+			}
 			continue
 		}
 		for _, want := range strings.Fields(tt.show) {
