@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,7 +53,7 @@ func TestOIDC(t *testing.T) {
 		run  func(t *testing.T)
 	}{
 		{"sign in", l.signIn}, {"who may do what", l.rights}, {"another site", l.otherSite}, {"refresh", l.refresh}, {"sign out", l.signOut},
-		{"the issuer signs out", l.backchannel}, {"an error page", l.failure},
+		{"the issuer signs out", l.backchannel}, {"an error page", l.failure}, {"a machine", l.machine},
 	} {
 		t.Log(step.name)
 		step.run(t)
@@ -127,16 +130,12 @@ func (l *login) rights(t *testing.T) {
 // stock is how many copies of a book are left.
 func (l *login) stock(t *testing.T) string {
 	t.Helper()
-	res, err := http.Get(l.shop.URL + "/odata/v4/catalog/Books(201)?$select=stock")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.shop.URL+"/odata/v4/catalog/Books(201)?$select=stock", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(res.Body); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
+	_, text := call(t, req)
+	return text
 }
 
 // otherSite lets a page elsewhere order a book with the cookie of whoever looks at it. Other ports of a host are the same site: browsers send the cookie.
@@ -229,6 +228,48 @@ func (l *login) failure(t *testing.T) {
 	}
 }
 
+// machine calls with a token of its own: a JWT access token (RFC 9068), which the cross-site check does not concern.
+func (l *login) machine(t *testing.T) {
+	form := url.Values{"grant_type": {"client_credentials"}, "resource": {"https://shop.example/api"}, "scope": {"admin"}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, l.idp.URL+"/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth("robot", url.QueryEscape("a secret of the robot"))
+	var answer struct {
+		Token string `json:"access_token"`
+	}
+	if status, text := call(t, req); json.Unmarshal([]byte(text), &answer) != nil || strings.Count(answer.Token, ".") != 2 {
+		t.Fatalf("%d %s", status, text)
+	}
+	for token, want := range map[string]int{answer.Token: 200, answer.Token[:len(answer.Token)-3] + "AAA": 401} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.shop.URL+"/odata/v4/admin/stockLevel()", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Origin", "https://elsewhere.example")
+		if status, text := call(t, req); status != want {
+			t.Errorf("%d %s, want %d", status, text, want)
+		}
+	}
+}
+
+func call(t *testing.T, req *http.Request) (int, string) {
+	t.Helper()
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
 // A shop is the bookshop with a login.
 type shop struct {
 	URL    string
@@ -262,7 +303,7 @@ func (s *shop) start(t *testing.T, issuer string) {
 	server, err := app.Build(t.Context(), serve.Options{Dir: ".", Env: []string{}, InMemory: true, Log: slog.New(slog.NewTextHandler(s.log, nil)),
 		Now: func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) },
 		Overrides: config.Section{"requires": map[string]any{"auth": map[string]any{"kind": "oidc", "oidc": map[string]any{
-			"issuer": issuer, "insecureLoopback": true, "clientId": "bookshop", "clientSecret": "a secret with spaces & signs: +/%", "baseUrl": s.URL, "login": "page",
+			"issuer": issuer, "insecureLoopback": true, "audience": "bookshop-api", "clientId": "bookshop", "clientSecret": "a secret with spaces & signs: +/%", "baseUrl": s.URL, "login": "page",
 			"title": "Bookshop", "scopes": "openid offline_access profile bookshop", "claimsFrom": []any{"id", "userinfo"}, "params": map[string]any{"prompt": "consent"},
 			"session": map[string]any{"idle": "2h"},
 		}}}}})
