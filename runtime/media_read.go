@@ -187,6 +187,11 @@ func (l *largeRead) fetch(ctx context.Context, row *Row, el *csn.Element, size i
 		}
 	}
 	if !done {
+		if done, err = l.allPieces(ctx, s, q, el, off, n); err != nil {
+			return cqn.Null, err
+		}
+	}
+	if !done {
 		if err := l.inPieces(ctx, s, q, el, off, n); err != nil {
 			return cqn.Null, err
 		}
@@ -218,6 +223,70 @@ func (l *largeRead) inPieces(ctx context.Context, s *Spool, q *cqn.Select, el *c
 		off, n = off+want, n-want
 	}
 	return nil
+}
+
+// allPieces reads n bytes from off on by one query; false if the database is better asked for one piece after the other.
+func (l *largeRead) allPieces(ctx context.Context, s *Spool, q *cqn.Select, el *csn.Element, off, n int64) (bool, error) {
+	t := l.unit
+	if t.app.DB.Dialect().Tables().Pieces == "" {
+		return false, nil
+	}
+	all := *q
+	all.Columns = []cqn.Column{{X: &cqn.Call{Name: "cds.pieces", Args: []cqn.Expr{cqn.NewRef(el.Name), &cqn.Lit{Value: cqn.Int(off + 1)}, &cqn.Lit{Value: cqn.Int(off + n)},
+		&cqn.Lit{Value: cqn.Int(mediaPiece)}}}, As: el.Name}}
+	buf := bufferPool.Get().(*buffers)
+	defer buf.release()
+	p, err := t.app.plan(&all, l.guard, buf)
+	if err != nil {
+		return false, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.identify(ctx, l.user); err != nil {
+		return false, err
+	}
+	tx, err := t.begin(false)
+	if err != nil {
+		return false, err
+	}
+	rd := t.reader(ctx, tx, l.user, buf)
+	rows, err := rd.queryAs(p.Plan, p.SQL)
+	if err != nil {
+		return false, err
+	}
+	for {
+		ok, err := rows.Next()
+		if err == nil && ok {
+			err = s.piece(rows, n)
+		}
+		if err != nil {
+			_ = rows.Close() // the first error says more
+			return false, err
+		}
+		if !ok {
+			break
+		}
+	}
+	if err := rows.Close(); err != nil {
+		return false, err
+	}
+	if s.n != n {
+		return false, errChanged
+	}
+	return true, nil
+}
+
+// piece takes the next piece of n bytes: what is behind them is not wanted.
+func (s *Spool) piece(rows db.Rows, n int64) error {
+	b := rows.Bytes(1)
+	if s.n == 0 {
+		s.off = rows.Int(0)
+	}
+	if rows.Int(0) != s.off+s.n || s.n >= n {
+		return errChanged
+	}
+	_, err := s.Write(b[:min(int64(len(b)), n-s.n)])
+	return err
 }
 
 // fromPlace reads n bytes from off on from where the database keeps the value; false if it is not to be had that way.

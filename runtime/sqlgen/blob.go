@@ -18,6 +18,11 @@ import (
 //
 //	cds.place(element)              see Plan.Place
 //
+// Asking for one piece after the other unpacks a value that is kept packed from its beginning each time. Where the database can do better (Tables.Pieces), it
+// is asked for all of them at once:
+//
+//	cds.pieces(element, from, to, n)
+//
 // All of them read their element like any other query: under the guard, and not at all if the user may not read it.
 
 // placeOf returns the element whose place a query asks for, nil for other queries.
@@ -84,6 +89,43 @@ func (c *compiler) placePlan(q *cqn.Select, ref *cqn.Ref) (*Plan, error) {
 
 func notPlaced(e *csn.Entity, el *csn.Element) error {
 	return fmt.Errorf("%w: element %s of %s is not kept in a place of its own", ErrNotUpdatable, el.Name, e.Name)
+}
+
+// piecesOf returns the call of a query for all pieces of a value, nil for other queries.
+func piecesOf(q *cqn.Select) *cqn.Call {
+	if len(q.Columns) != 1 {
+		return nil
+	}
+	call, ok := q.Columns[0].X.(*cqn.Call)
+	if !ok || call.Name != "cds.pieces" || len(call.Args) != 4 {
+		return nil
+	}
+	return call
+}
+
+// piecesPlan compiles a query for all pieces of a value of one row: an ordinary query for the value with another one around it.
+func (c *compiler) piecesPlan(q *cqn.Select, call *cqn.Call) (*Plan, error) {
+	if c.t.Pieces == "" {
+		return nil, fmt.Errorf("%w: pieces are asked for one by one", ErrNotUpdatable)
+	}
+	one := *q
+	one.One = false
+	one.Columns = []cqn.Column{{X: &cqn.Call{Name: "cds.unpacked", Args: call.Args[:1]}, As: q.Columns[0].As}}
+	p, err := c.selectPlan(&one)
+	if err != nil {
+		return nil, err
+	}
+	parts := []string{p.SQL}
+	for _, x := range call.Args[1:] {
+		param, ok := x.(*cqn.Param)
+		if !ok {
+			return nil, &Error{Code: "INVALID_QUERY", Message: "pieces are asked for by numbers", Status: 400}
+		}
+		p.Binds = append(p.Binds, Bind{Param: *param, Type: typeInt})
+		parts = append(parts, string(c.d.Param(nil, len(p.Binds), typeInt)))
+	}
+	p.SQL = fill(c.t.Pieces, parts)
+	return p, nil
 }
 
 // rowID returns the name of the number by which the database keeps the rows behind e, "" if there is none.

@@ -39,6 +39,16 @@ func TestPlaces(t *testing.T) {
 			t.Errorf("%v: %v", c.X, err)
 		}
 	}
+	all := one(largeOf("cds.pieces", "cover", lit(1), lit(100), lit(10)))
+	if plan, err := sqlgen.Compile(all, m, g, postgres.Dialect()); err != nil || strings.Index(plan.SQL, "stock > ") > strings.Index(plan.SQL, ") AS s(x)") || len(plan.Binds) != 5 {
+		t.Errorf("all pieces: %+v %v", plan, err)
+	}
+	if _, err := sqlgen.Compile(all, m, &guard{hidden: map[string]bool{"my.Cat.Books.cover": true}}, postgres.Dialect()); kindOf(err) != "forbidden" {
+		t.Errorf("all pieces of a hidden element: %v", err)
+	}
+	if _, err := sqlgen.Compile(all, m, g, p.Dialect()); !errors.Is(err, sqlgen.ErrNotUpdatable) {
+		t.Errorf("all pieces on SQLite: %v", err)
+	}
 	plan, err := sqlgen.Compile(one(largeOf("cds.place", "cover")), m, g, p.Dialect())
 	if err != nil || plan.Place.Table != "my_Books" || plan.Place.Column != "cover" || !strings.HasPrefix(plan.SQL, "SELECT t2.rowid FROM my_Books AS t2 WHERE t2.ID IN (SELECT t1.ID ") {
 		t.Errorf("%+v %v", plan, err)

@@ -27,6 +27,9 @@ func (c *compiler) plan(q cqn.Query) (*Plan, error) {
 			return c.placePlan(q, ref)
 		}
 		c.localized = q.Localized
+		if call := piecesOf(q); call != nil {
+			return c.piecesPlan(q, call)
+		}
 		return c.selectPlan(q)
 	case *cqn.SetOp:
 		return c.setPlan(q)

@@ -204,6 +204,9 @@ type Tables struct {
 	// RowID are names of the number by which the database keeps a row and opens single values of it; a column of the same name hides one. None where
 	// there is no such number.
 	RowID []string
+	// Pieces is the template of a query for all pieces of a value, in their order: ?1 is a query for the value, ?2 and ?3 are the first and the last byte, counted from
+	// 1, ?4 is the size of a piece. Its rows have the first byte and the piece. "" where pieces are better asked for one by one.
+	Pieces string
 	// MaxName is the most bytes of a name that the database keeps; 0 for any number.
 	MaxName int
 }

@@ -35,7 +35,9 @@ func Dialect() sqlgen.Dialect {
 		LockUpdate: "FOR UPDATE OF ?1",
 		Bytes:      `'\x?1'::bytea`,
 		LikePlain:  " ESCAPE ''",
-		MaxName:    63,
+		// The value is unpacked once, by the subquery, whose row stays while the function makes the numbers that depend on it.
+		Pieces:  "SELECT g.i, substring(s.x FROM g.i FOR ?4) FROM (?1 OFFSET 0) AS s(x) CROSS JOIN LATERAL generate_series(?2, least(?3, octet_length(s.x)), ?4) AS g(i)",
+		MaxName: 63,
 	}}
 }
 
@@ -192,6 +194,7 @@ func functions() map[string]string {
 		"cds.add_datetime":   "date_trunc('second', ?1 + (?2) * interval '1 second')",
 		"cds.add_timestamp":  "(?1 + (?2) * interval '1 second')",
 		"cds.size":           "octet_length(?1)",
+		"cds.unpacked":       "(?1 || ''::bytea)",
 		"cds.piece":          "substring(?1 FROM CAST(?2 AS integer) FOR CAST(?3 AS integer))",
 		"round":              "round(CAST(?1 AS numeric))", // half away from zero also for binary numbers
 		// SQL
