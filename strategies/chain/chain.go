@@ -187,11 +187,15 @@ func (c *Chain) Authenticate(ctx context.Context, r *http.Request) (*auth.User, 
 
 // Decide implements auth.Group.
 func (c *Chain) Decide(ctx context.Context, r *http.Request) (*auth.User, auth.Strategy, error) {
+	foreign, fits := false, false
 	for i := range c.members {
 		m := &c.members[i]
-		if !m.when.holds(r) {
+		holds, other := m.when.holds(r)
+		foreign = foreign || other
+		if !holds {
 			continue
 		}
+		fits = fits || m.when.issuers != nil
 		u, err := m.Authenticate(ctx, r)
 		switch {
 		case err != nil:
@@ -202,8 +206,14 @@ func (c *Chain) Decide(ctx context.Context, r *http.Request) (*auth.User, auth.S
 			return u, m.Strategy, nil
 		}
 	}
+	if foreign && !fits { // members are chosen by issuers, and nobody is for this one
+		return nil, nil, errForeign
+	}
 	return auth.Anonymous, nil, nil
 }
+
+// errForeign is a token that no member has a say in.
+var errForeign = fmt.Errorf("%w: a bearer token of an issuer that no member of the chain is for", auth.ErrCredentials)
 
 // Challenge lists the challenges of the members (RFC 9110 section 11.6.1 allows several).
 func (c *Chain) Challenge() string {

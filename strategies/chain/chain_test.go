@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -87,6 +89,12 @@ func request(path string, headers ...string) *http.Request {
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	return r
+}
+
+// unsigned is a token with claims and without a signature that counts.
+func unsigned(claims string) string {
+	b := base64.RawURLEncoding.EncodeToString
+	return b([]byte(`{"alg":"HS256"}`)) + "." + b([]byte(claims)) + "." + b([]byte("nothing"))
 }
 
 func keySection(key string) map[string]any {
@@ -173,17 +181,49 @@ func TestWhen(t *testing.T) {
 		{map[string]any{"header": "x-machine"}, request("/"), false},
 		{map[string]any{"cookie": "sid"}, request("/", "Cookie", "a=b; sid=1"), true},
 		{map[string]any{"cookie": "sid"}, request("/", "Cookie", "xsid=1"), false},
+		{map[string]any{"issuer": "https://a.example"}, request("/", "Authorization", "bearer "+unsigned(`{"iss":"https://a.example"}`)), true},
+		{map[string]any{"issuer": []any{"x", "https://a.example"}}, request("/", "Authorization", "Bearer "+unsigned(`{"iss":"https://a.example"}`)), true},
+		{map[string]any{"issuer": "https://a.example"}, request("/", "Authorization", "Bearer "+unsigned(`{"iss":"https://a.example/"}`)), false},
+		{map[string]any{"issuer": "https://a.example"}, request("/", "Authorization", "Bearer "+unsigned(`{"iss":["https://a.example"]}`)), false},
+		{map[string]any{"issuer": "https://a.example"}, request("/", "Authorization", "Bearer "+unsigned(`{"ISS":"https://a.example"}`)), false},
+		{map[string]any{"issuer": "https://a.example"}, request("/", "Authorization", "Bearer x"), false},
+		{map[string]any{"issuer": "https://a.example"}, request("/", "Authorization", "Basic "+unsigned(`{"iss":"https://a.example"}`)), false},
+		{map[string]any{"issuer": "https://a.example"}, request("/"), false},
 		{map[string]any{"path": "/m", "header": "x-machine"}, request("/m", "X-Machine", "1"), true},
 		{map[string]any{"path": "/m", "header": "x-machine"}, request("/n", "X-Machine", "1"), false},
 	} {
 		a := &stub{header: "A"}
 		c := load(t, table(map[string]*stub{"a": a}), map[string]any{"kind": "a", "when": tt.when})
-		if _, err := c.Authenticate(t.Context(), tt.r); err != nil {
+		if _, err := c.Authenticate(t.Context(), tt.r); err != nil && !strings.Contains(err.Error(), "no member of the chain") {
 			t.Fatal(err)
 		}
 		if got := a.asked == 1; got != tt.want {
 			t.Errorf("%v with %s %v: asked %v", tt.when, tt.r.URL, tt.r.Header, got)
 		}
+	}
+}
+
+// A token that no member is for is wrong, even where each is for an issuer of its own; a request without a token is not.
+func TestForeignIssuer(t *testing.T) {
+	a, b := &stub{header: "A"}, &stub{header: "B"}
+	of := func(iss string) map[string]any { return map[string]any{"issuer": iss} }
+	c := load(t, table(map[string]*stub{"a": a, "b": b}), map[string]any{"kind": "a", "when": of("https://a.example")}, map[string]any{"kind": "b", "when": of("https://b.example")})
+	for header, refused := range map[string]bool{
+		"": false, "Basic Ym9iOg==": false, "Bearer": true, "Bearer x": true, "Bearer " + unsigned(`{"iss":"https://c.example"}`): true, "Bearer " + unsigned(`{}`): true,
+		"Bearer " + unsigned(`{"iss":"https://b.example"}`): false,
+	} {
+		r := request("/")
+		if header != "" {
+			r.Header.Set("Authorization", header)
+		}
+		u, by, err := c.Decide(t.Context(), r)
+		if refused && (!errors.Is(err, auth.ErrCredentials) || u != nil || by != nil) || !refused && (err != nil || u != auth.Anonymous) {
+			t.Errorf("%q: %v, %v", header, u, err)
+		}
+	}
+	last := load(t, table(map[string]*stub{"a": a, "b": b}), map[string]any{"kind": "a", "when": of("https://a.example")}, map[string]any{"kind": "b"})
+	if u, err := last.Authenticate(t.Context(), request("/", "Authorization", "Bearer x", "B", "y")); err != nil || u.ID != "y" {
+		t.Errorf("a member without a condition: %v, %v", u, err)
 	}
 }
 
@@ -309,4 +349,33 @@ func TestServerSide(t *testing.T) {
 	if err := c.Setup(t.Context(), env); err == nil || !strings.HasPrefix(err.Error(), "requires.auth.strategies[1].jwt.audience: ") {
 		t.Errorf("%v", err)
 	}
+}
+
+// FuzzConfiguration reads anything as a section: it is understood or refused, and the chain that comes of it stumbles over no request.
+func FuzzConfiguration(f *testing.F) {
+	f.Add(`{"strategies":[{"kind":"apikey","when":{"path":"/m"},"apikey":{"keys":{"a":{"hash":"sha256:00"}}}}]}`)
+	f.Add(`{"strategies":["p"],"p":{"kind":"basic","users":{"bob":{"password":"x","roles":{"a":1}},"*":true}}}`)
+	f.Add(`{"strategies":[{"kind":"mocked","users":[{"name":"x","attr":{"a":[1]}}],"tenants":[{"name":"t"}],"when":{"issuer":["i"]}}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var cfg config.Section
+		dec := json.NewDecoder(strings.NewReader(text))
+		dec.UseNumber()
+		if dec.Decode(&cfg) != nil {
+			t.Skip()
+		}
+		s, err := chain.New(table(nil), nil)(cfg)
+		if err != nil {
+			var ce *auth.ConfigError
+			if !errors.As(err, &ce) || !strings.HasPrefix(ce.Key, "requires.auth") {
+				t.Fatalf("%v: no place", err)
+			}
+			return
+		}
+		for _, r := range []*http.Request{request("/m"), request("/m", "Authorization", "Basic Ym9iOng="), request("/m", "X-API-Key", "a.b")} {
+			u, err := s.Authenticate(t.Context(), r)
+			if err == nil && (u == nil || u.Kind == auth.KindPrivileged) || err != nil && u != nil {
+				t.Fatalf("%v, %v", u, err)
+			}
+		}
+	})
 }

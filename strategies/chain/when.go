@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 
 	"cds/runtime/auth"
+	"cds/strategies/internal/token"
 )
 
 // A when is the conditions under which a member is asked; all that are given must hold. They choose who looks at credentials, and protect nothing.
@@ -15,16 +17,17 @@ type when struct {
 	schemes []string // of Authorization
 	headers []string // one of them is there, in canonical form
 	cookies []string // one of them is there
+	issuers []string // the bearer token says that it is of one of them, which the member has to verify
 }
 
-// readWhen reads { path, scheme, header, cookie }, each a text or a list of texts.
+// readWhen reads { path, scheme, header, cookie, issuer }, each a text or a list of texts.
 func readWhen(raw any) (w when, err error) {
 	if raw == nil {
 		return w, nil
 	}
 	m, ok := raw.(map[string]any)
 	if !ok {
-		return w, fmt.Errorf("an object with path, scheme, header or cookie is expected")
+		return w, fmt.Errorf("an object with path, scheme, header, cookie or issuer is expected")
 	}
 	for name, v := range m {
 		values, err := texts(v)
@@ -47,8 +50,10 @@ func readWhen(raw any) (w when, err error) {
 			}
 		case "cookie":
 			w.cookies = values
+		case "issuer":
+			w.issuers = values
 		default:
-			return w, &auth.ConfigError{Key: "when." + name, Message: "unknown condition; known are cookie, header, path and scheme"}
+			return w, &auth.ConfigError{Key: "when." + name, Message: "unknown condition; known are cookie, header, issuer, path and scheme"}
 		}
 	}
 	return w, nil
@@ -74,9 +79,21 @@ func texts(v any) ([]string, error) {
 	return out, nil
 }
 
-// holds reports whether a member with these conditions is asked about a request.
-func (w *when) holds(r *http.Request) bool {
-	return w.path(r) && w.scheme(r) && w.header(r) && w.cookie(r)
+// holds reports whether a member with these conditions is asked about a request. foreign says that it would be, were the request's bearer token not of
+// another issuer, or of none that can be read.
+func (w *when) holds(r *http.Request) (holds, foreign bool) {
+	if !w.path(r) || !w.scheme(r) || !w.header(r) || !w.cookie(r) {
+		return false, false
+	}
+	if w.issuers == nil {
+		return true, false
+	}
+	raw, ok := bearer(r)
+	if !ok {
+		return false, false
+	}
+	holds = w.issuer(raw)
+	return holds, !holds
 }
 
 // path compares as services are found by their paths: case counts, and nothing is unescaped.
@@ -130,4 +147,24 @@ func (w *when) cookie(r *http.Request) bool {
 		}
 	}
 	return false
+}
+
+// bearer returns the bearer token of a request.
+func bearer(r *http.Request) (string, bool) {
+	values := r.Header["Authorization"]
+	if len(values) == 0 {
+		return "", false
+	}
+	scheme, raw, _ := strings.Cut(strings.TrimSpace(values[0]), " ")
+	return strings.TrimSpace(raw), strings.EqualFold(scheme, "bearer")
+}
+
+// issuer looks at a claim that nobody has verified yet: it only chooses who does.
+func (w *when) issuer(raw string) bool {
+	t, err := token.Parse(raw)
+	if err != nil {
+		return false
+	}
+	iss, ok := t.Claims.Str("iss")
+	return ok && slices.Contains(w.issuers, iss)
 }
