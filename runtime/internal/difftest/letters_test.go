@@ -157,6 +157,9 @@ func (g *grammar) apply(e *entity, depth int) string {
 			if as := g.toOne(e); len(as) > 0 && g.IntN(5) == 0 {
 				by = pick(g.Rand, as...).name
 			}
+			if g.IntN(4) == 0 {
+				by = pick(g.Rand, "rollup($all,"+g.textual(e, "")+")", "rollup("+g.textual(e, "")+","+g.numeric(e, "")+")", "rollup("+g.numeric(e, "")+","+by+"),"+g.textual(e, ""))
+			}
 			inner := pick(g.Rand, ","+g.aggregate(e), "", ",filter("+g.truth(e, "", 1)+")/"+g.aggregate(e), ",topcount(1,"+g.numeric(e, "")+")")
 			return strings.Join(append(steps, "groupby(("+by+")"+inner+")"), "/") + pick(g.Rand, "", "", "/filter("+g.truth(e, "", 1)+")")
 		}
@@ -203,6 +206,11 @@ func (g *grammar) options(e *entity, depth int, one bool) []string {
 		add(5, "$count", func() string { return "true" })
 		return out
 	}
+	if depth < 2 && !one && g.IntN(8) == 0 { // for each parent
+		out = append(out, "$apply="+pick(g.Rand, g.aggregate(e), "groupby(("+g.textual(e, "")+"),"+g.aggregate(e)+")", "filter("+g.truth(e, "", 1)+")/"+g.aggregate(e), g.apply(e, 0)))
+		add(5, "$count", func() string { return "true" })
+		return out
+	}
 	add(3, "$filter", func() string { return g.truth(e, "", 2) })
 	if !one {
 		add(4, "$orderby", func() string { return g.number(e, "", 2) + pick(g.Rand, "", " desc") + "," + g.textual(e, "") })
@@ -238,6 +246,18 @@ func (g *grammar) options(e *entity, depth int, one bool) []string {
 	}
 	if items != nil {
 		out = append(out, "$expand="+strings.Join(items, ","))
+	}
+	return out
+}
+
+// shape makes up the options of a write: what is to be seen of the row.
+func (g *grammar) shape(e *entity) string {
+	out := ""
+	for _, o := range g.options(e, 1, true) {
+		switch name, value, _ := strings.Cut(o, "="); name {
+		case "$select", "$expand", "$compute":
+			out += string("?&"[min(len(out), 1)]) + name + "=" + url.QueryEscape(value)
+		}
 	}
 	return out
 }

@@ -90,6 +90,9 @@ func (g *grammar) write() letter {
 		}
 		l.url = c.path.url()
 	}
+	if g.IntN(3) == 0 {
+		l.url += g.shape(e)
+	}
 	l.body = text(body)
 	return l
 }
