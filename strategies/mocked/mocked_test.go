@@ -202,7 +202,8 @@ func TestJavaForm(t *testing.T) {
 		}
 		return u
 	}
-	if u := get("viewer", "pw"); !u.Is("Viewer") || u.Is("shop.Viewer") || u.Tenant != "t1" || u.Attr("country")[0] != "DE" || u.Attr("email") != nil || u.Features[0] != "isbn" {
+	if u := get("viewer", "pw"); !u.Is("Viewer") || u.Is("shop.Viewer") || u.Tenant != "t1" || u.Attr("country")[0] != "DE" || u.Attr("email") != nil || u.Features[0] != "isbn" ||
+		u.Info.(map[string]any)["email"] != "v@example.com" {
 		t.Errorf("viewer: %+v", u)
 	}
 	if u := get("sys", ""); u.Kind != auth.KindSystem || !u.Is("system-user") || u.Is("internal-user") {

@@ -47,7 +47,7 @@ func (m *Maker) User(name string, section map[string]any) (*auth.User, error) {
 	}
 	if d.privileged {
 		u := auth.NewDummy(d.user.ID)
-		u.Tenant, u.Locale, u.Attrs, u.Features = d.user.Tenant, d.user.Locale, d.user.Attrs, d.user.Features
+		u.Tenant, u.Locale, u.Attrs, u.Features, u.Info = d.user.Tenant, d.user.Locale, d.user.Attrs, d.user.Features, d.user.Info
 		return u, nil
 	}
 	switch { // pseudo-roles make a technical user
@@ -103,7 +103,9 @@ func (d *draft) set(key string, v any) (err error) {
 	case "policies":
 		d.policies = v != nil
 	case "additional": // what users are called besides, which no condition can name
-		if _, ok := asMap(v); !ok && v != nil {
+		if m, ok := asMap(v); ok {
+			u.Info = m
+		} else if v != nil {
 			err = fmt.Errorf("an object is expected, not %s", kind(v))
 		}
 	case "jwt", "tokenInfo": // what CAP's older mocked users have: tokens are not read here, so these give no rights
