@@ -96,7 +96,11 @@ func material(k *token.Key) string {
 		if len(kids) > 10 {
 			kids = append(kids[:10:10], "…")
 		}
-		return fmt.Sprintf(" (%s, %s; kids %s)", k.Set.Name(), strings.Join(k.Algorithms, " "), strings.Join(kids, " "))
+		ids := "no keys known"
+		if len(kids) > 0 {
+			ids = "kids " + strings.Join(kids, " ")
+		}
+		return fmt.Sprintf(" (%s, %s; %s)", k.Set.Name(), strings.Join(k.Algorithms, " "), ids)
 	case k.Secret != nil:
 		return fmt.Sprintf(" (secret, %s, kid %s)", strings.Join(k.Algorithms, " "), k.Kid)
 	}

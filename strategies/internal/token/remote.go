@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -46,7 +47,7 @@ type remote[T any] struct {
 	flight   chan struct{}
 }
 
-var errUnavailable = errors.New("not available")
+var errEnded = errors.New("it ended as it came")
 
 func (r *remote[T]) start() {
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -69,7 +70,10 @@ func (r *remote[T]) get(ctx context.Context) (T, error) {
 		if waiting || try > 1 {
 			defer r.mu.Unlock()
 			var none T
-			return none, errors.Join(errUnavailable, r.err)
+			if r.err == nil { // the clock jumped
+				return none, errEnded
+			}
+			return none, r.err
 		}
 		flight := r.fly()
 		doc := r.doc
@@ -89,7 +93,7 @@ func (r *remote[T]) get(ctx context.Context) (T, error) {
 			return doc, nil
 		case <-ctx.Done():
 			var none T
-			return none, errors.Join(errUnavailable, ctx.Err())
+			return none, fmt.Errorf("the request ended while it was fetched: %w", ctx.Err())
 		}
 	}
 }
