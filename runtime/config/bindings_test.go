@@ -126,6 +126,18 @@ func TestBindings_TrueIsTheKindOfThatName(t *testing.T) {
 	}
 }
 
+func TestLongKinds(t *testing.T) {
+	for kind, want := range map[string]string{"xsuaa-auth": "xsuaa", "jwt-auth": "jwt", "corp-auth": "corp-auth", "-auth": "-auth", "xsuaa": "xsuaa"} {
+		c := mustLoad(t, Options{Dir: files(map[string]string{".cdsrc.json": `{"requires":{"auth":"` + kind + `","x":"` + kind + `","kinds":{"xsuaa":{"vcap":{"label":"xsuaa","plan":"broker"}}}}}`}), Env: []string{"VCAP_SERVICES=" + vcapTwo}})
+		if got := c.Str("requires.auth.kind"); got != want || c.Str("requires.x.kind") != kind {
+			t.Errorf("%s: %s", kind, got)
+		}
+		if bound := c.Str("requires.auth.credentials.clientid") == "broker"; bound != (want == "xsuaa") {
+			t.Errorf("%s: bound %v", kind, bound)
+		}
+	}
+}
+
 // mounts is a file system by absolute path.
 func mounts(m map[string]string) func(string) fs.FS {
 	all := fstest.MapFS{}

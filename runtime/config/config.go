@@ -255,6 +255,10 @@ func expandKinds(s Section) Section {
 		if kind == "" {
 			continue
 		}
+		if short, ok := strings.CutSuffix(kind, "-auth"); ok && name == "auth" && longKind(short) {
+			kind = short
+			m = Merge(m, Section{"kind": kind})
+		}
 		preset := kinds.Sub(kind + "-" + name)
 		if preset == nil {
 			preset = kinds.Sub(kind)
@@ -262,6 +266,15 @@ func expandKinds(s Section) Section {
 		requires[name] = map[string]any(Merge(preset, m))
 	}
 	return s
+}
+
+// longKind reports whether CAP knows a kind of authentication by a longer name too, such as xsuaa-auth.
+func longKind(kind string) bool {
+	switch kind {
+	case "basic", "dummy", "ias", "jwt", "mocked", "xsuaa":
+		return true
+	}
+	return false
 }
 
 func readFiles(dir fs.FS) ([]Source, error) {
