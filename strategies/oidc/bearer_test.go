@@ -64,7 +64,7 @@ func TestBearer(t *testing.T) {
 	if len(s.(auth.Routes).Routes()) > 0 || s.(auth.Varier).Vary() != nil {
 		t.Error("pages without a login")
 	}
-	if lines, u, err := s.(auth.Explainer).Explain(t.Context(), good); err != nil || u.ID != "u-1" || !strings.Contains(strings.Join(lines, "\n"), "accepted") {
+	if lines, u, err := s.(auth.Explainer).Explain(t.Context(), good); err != nil || u.ID != "u-1" || !strings.Contains(strings.Join(lines, "\n"), "audience api") {
 		t.Errorf("%q %v", lines, err)
 	}
 	if lines, _, err := s.(auth.Explainer).Explain(t.Context(), good+"x"); err == nil || !strings.Contains(strings.Join(lines, "\n"), "refused") {
