@@ -474,6 +474,9 @@ func TestRegister(t *testing.T) {
 	register("*", "world", 400)
 	register("a\nb", "world", 400)
 	register("", "world", 400)
+	register("M\u00fcller", "world", 200)
+	register("Mu\u0308ller", "world", 400)
+	register("zero\u200bwidth", "world", 400)
 	register("short", "four", 400)
 	register("long", strings.Repeat("p", 80), 200)
 	register("longer", strings.Repeat("p", 1025), 400)
@@ -648,3 +651,32 @@ func (down) AddUser(context.Context, *auth.StoredUser) (string, error)      { re
 func (down) SetUser(context.Context, *auth.StoredUser) error                { return errDown }
 func (down) RemoveUser(context.Context, string) error                       { return errDown }
 func (down) Users(context.Context, string, int) ([]*auth.StoredUser, error) { return nil, errDown }
+
+// A token that is known costs no signature and no database.
+func BenchmarkKnownToken(b *testing.B) {
+	st, err := New(section(nil))
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := st.(*Strategy)
+	now := time.Now()
+	store := authstore.Memory(time.Now)
+	env := &auth.Env{Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler), Sessions: store, Users: store}
+	if err := s.Setup(b.Context(), env); err != nil {
+		b.Fatal(err)
+	}
+	u := &auth.StoredUser{Name: "alice"}
+	if u.ID, err = store.AddUser(b.Context(), u); err != nil {
+		b.Fatal(err)
+	}
+	tok, err := s.sign(u, "", nil, now, time.Hour)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := bearer(tok)
+	for b.Loop() {
+		if _, err := s.Authenticate(b.Context(), r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

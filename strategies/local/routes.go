@@ -16,6 +16,8 @@ import (
 	"cds/runtime/auth"
 	"cds/strategies/internal/backoff"
 	"cds/strategies/internal/password"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Routes returns the endpoints: login, refresh, logout, password, register and setup, by default below /auth. They take and give JSON; who may not ask for
@@ -321,6 +323,9 @@ func (s *Strategy) postRegister(c *call) (any, error) {
 	}
 	if in[0] == Admin {
 		return nil, fail(http.StatusConflict, "the user name is taken")
+	}
+	if !norm.NFC.IsNormalString(in[0]) { // it would look like another name
+		return nil, fail(http.StatusBadRequest, "the user name is not in the normal form of Unicode (NFC)")
 	}
 	if err := s.cfg.rule(in[0], in[1]); err != nil {
 		return nil, fail(http.StatusBadRequest, "password: %v", err)

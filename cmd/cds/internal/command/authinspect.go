@@ -243,32 +243,43 @@ func (e *env) explainToken(ctx context.Context, f *authFlags, raw string) error 
 		return err
 	}
 	defer done()
-	if s, ok := strategy.(auth.Setter); ok {
-		if err := s.Setup(ctx, env); err != nil {
-			return authError(err)
-		}
+	if err := setUp(ctx, strategy, env); err != nil {
+		return authError(err)
 	}
 	lines, u, err := x.Explain(ctx, raw)
 	fmt.Fprintln(e.out, "kind", kind)
+	judged := false
 	for _, l := range lines {
-		if !strings.HasPrefix(l, "header: ") && !strings.HasPrefix(l, "claims: ") { // which were shown in full
+		text := strings.TrimSpace(l)
+		if !strings.HasPrefix(text, "header: ") && !strings.HasPrefix(text, "claims: ") { // which were shown in full
 			fmt.Fprintln(e.out, " ", visible(l))
 		}
-	}
-	last := ""
-	for _, l := range lines {
-		if strings.HasPrefix(l, "accepted: ") || strings.HasPrefix(l, "refused: ") {
-			last = l
-		}
+		judged = judged || strings.HasPrefix(text, "accepted: ") || strings.HasPrefix(text, "refused: ")
 	}
 	switch {
-	case err != nil && last == "":
+	case judged:
+	case err != nil:
 		fmt.Fprintln(e.out, "  refused:", visible(err.Error()))
-	case err == nil && last == "" && u != nil:
+	case u != nil:
 		fmt.Fprintf(e.out, "  accepted: user %q, roles %s\n", u.ID, strings.Join(u.Roles(), ", "))
 	}
 	if err != nil {
 		return silent{errRefused}
+	}
+	return nil
+}
+
+// setUp lends a strategy what it needs, and the members of a group.
+func setUp(ctx context.Context, strategy auth.Strategy, env *auth.Env) error {
+	if s, ok := strategy.(auth.Setter); ok {
+		return s.Setup(ctx, env)
+	}
+	if g, ok := strategy.(auth.Group); ok {
+		for _, m := range g.Members() {
+			if err := setUp(ctx, m, env); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
