@@ -3,6 +3,7 @@ package generic
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 
 	"cds/parser/cqn"
@@ -55,4 +56,4 @@ func sameMedia(a, b cqn.Value) bool {
 	}
 }
 
-func atEnd(err error) bool { return err == io.EOF || err == io.ErrUnexpectedEOF }
+func atEnd(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
