@@ -11,6 +11,9 @@ import (
 // MaxCached is how long a verified token is known without being verified again.
 const MaxCached = time.Minute
 
+// maxBytes bounds the length of all tokens that a cache knows; what users are made of takes a few times as much.
+const maxBytes = 16 << 20
+
 // A Cache knows verified tokens by their SHA-256, so that the signature of a token is not checked with each of its requests. It holds a bounded
 // number and never beyond a token's end. It is safe for concurrent use.
 type Cache struct {
@@ -19,6 +22,7 @@ type Cache struct {
 	ttl  time.Duration
 
 	mu      sync.RWMutex
+	bytes   int // of the tokens in young
 	cleared uint64
 	young   map[[sha256.Size]byte]entry
 	old     map[[sha256.Size]byte]entry // the generation before; dropped whole when young is full
@@ -84,10 +88,11 @@ func (c *Cache) PutUntil(raw string, u *auth.User, exp, again time.Time, cleared
 	if c.cleared != cleared {
 		return
 	}
-	if len(c.young) >= c.half {
-		c.old, c.young = c.young, make(map[[sha256.Size]byte]entry, c.half)
+	if len(c.young) >= c.half || c.bytes+len(raw) > maxBytes/2 {
+		c.old, c.young, c.bytes = c.young, make(map[[sha256.Size]byte]entry, len(c.young)), 0
 	}
 	c.young[key] = e
+	c.bytes += len(raw)
 }
 
 // Clear forgets everything: after keys were taken away.
@@ -95,7 +100,7 @@ func (c *Cache) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cleared++
-	c.old, c.young = nil, map[[sha256.Size]byte]entry{}
+	c.old, c.young, c.bytes = nil, map[[sha256.Size]byte]entry{}, 0
 }
 
 func hash(raw string) [sha256.Size]byte {

@@ -2,6 +2,7 @@ package token
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,5 +60,13 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	if _, ok := k.Get("99999"); !ok {
 		t.Error("the last token is not known")
+	}
+	k = NewCache(100_000, newClock().now)
+	long := strings.Repeat("a", MaxLength-10)
+	for i := range 3000 {
+		k.Put(fmt.Sprint(long, i), u, time.Time{})
+	}
+	if n := len(k.young) + len(k.old); n > maxBytes/(MaxLength-10) {
+		t.Fatalf("%d long tokens are kept", n)
 	}
 }
