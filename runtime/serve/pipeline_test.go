@@ -182,6 +182,9 @@ func TestOneMessage(t *testing.T) {
 		{"ann", "POST", "Orders(1)/items", `{"ID":8,"qty":3}`, 409, 0},
 		{"ann", "POST", "$batch", `{"requests":[{"id":"1","method":"POST","url":"Orders","atomicityGroup":"g","headers":{"content-type":"application/json"},"body":{"ID":20,"title":"g"}},
 			{"id":"2","method":"POST","url":"Orders","atomicityGroup":"g","headers":{"content-type":"application/json"},"body":{"ID":2,"title":"again"}}]}`, 200, 0},
+		{"ann", "POST", "Orders", `{"ID":30,"title":"zero","items":[{"ID":30,"qty":0}]}`, 201, 1},
+		{"bob", "GET", "Orders(30)?$expand=items($filter=1 div qty gt 1)", "", 404, 1},
+		{"bob", "GET", "Orders(31)?$expand=items($filter=1 div qty gt 1)", "", 404, 1},
 		{"ann", "GET", "Orders?$count=true&$orderby=ID&$select=ID", "", 200, 0},
 	} {
 		ask := func(h http.Handler) (int, string) {

@@ -142,6 +142,16 @@ func TestQueryAll_passedOver(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	read, err := p.Read(ctx, db.Session{}) // what fails and is not asked for is no failure of a read
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := read.(db.Pipeliner).QueryAll(ctx, nil, []db.Stmt{list[1], stmt("SELECT 1 / (i - 1) FROM generate_series(1, 2) AS n(i)")}, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := read.Commit(); err != nil {
+		t.Error(err)
+	}
 	tx := write(t, p)
 	if _, _, err := tx.(db.Pipeliner).QueryAll(ctx, nil, list, true); err != nil {
 		t.Fatal(err)

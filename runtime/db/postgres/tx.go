@@ -258,7 +258,7 @@ func (t *tx) Commit() error {
 		return errDone
 	}
 	_ = t.rows.Close()
-	_ = t.passOver() // a failure shows in the state of the transaction
+	passed := t.passOver() // a failure shows in the state of the transaction
 	if err := t.ctx.Err(); err != nil && !t.pipe.ended {
 		_ = t.Rollback()
 		return fmt.Errorf("%w: %w", db.ErrCanceled, err)
@@ -268,6 +268,8 @@ func (t *tx) Commit() error {
 	case t.pipe.ended:
 		err = t.pipe.err
 	case status == 'I' && (t.begin != "" || t.one): // nothing was sent, or nothing that has to be ended
+	case status == 'E' && !t.write && passed != nil: // of rows that nobody wanted, and nothing else is lost
+		return t.Rollback()
 	case status == 'E':
 		_ = t.Rollback()
 		return errors.New("the transaction cannot be committed: one of its statements failed")
