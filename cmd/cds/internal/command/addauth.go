@@ -203,30 +203,22 @@ func projectName(dir string) string {
 	return filepath.Base(abs)
 }
 
-func prepareOIDC(_ *env, f facet, dir string, profiles []string) (facet, error) {
+func prepareOIDC(_ *env, f facet, _ string, profiles []string) (facet, error) {
 	profiles = orProfile(profiles, config.Production)
 	own := map[string]any{}
 	section := map[string]any{"kind": "oidc", "oidc": own}
+	if f.provider != "" {
+		section["provider"] = f.provider
+	}
 	for k, v := range f.settings {
 		if slices.Contains([]string{"issuer", "clientId", "audience", "baseUrl"}, k) {
 			own[k] = v
+		} else {
+			section[k] = v
 		}
 	}
-	if f.provider != "" {
-		ask := config.Section{"provider": f.provider}
-		for k, v := range f.settings {
-			ask[k] = v
-		}
-		full, err := jwt.Expand(ask)
-		if err != nil {
-			return f, usageError{fmt.Errorf("%w; give it with --set", err)}
-		}
-		if issuers := full.Strings("jwt.issuer"); len(issuers) > 0 && own["issuer"] == nil {
-			own["issuer"] = issuers[0]
-		}
-		if claims := full.Sub("claims"); claims != nil {
-			section["claims"] = map[string]any(claims)
-		}
+	if _, err := jwt.Expand(config.Merge(nil, section)); err != nil && isUnknownProvider(err) {
+		return f, usageError{err}
 	}
 	f.variables = map[string]string{"CDS_REQUIRES_AUTH_OIDC_SESSION_KEY": randomText(32)}
 	f.section, f.finish = authSection(section, profiles), finishAuth("oidc", profiles)
