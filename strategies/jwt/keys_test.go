@@ -295,3 +295,43 @@ func TestFilesAtStart(t *testing.T) {
 		}
 	}
 }
+
+// Secrets may stand in a key set of a file, where their algorithm is listed.
+func TestSecretsInFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.WriteFile(name, []byte(`{"keys":[{"kty":"oct","kid":"a","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, listed := range []bool{true, false} {
+		c := newClock()
+		key := map[string]any{"jwksFile": name, "issuer": "https://me", "audience": "app"}
+		if listed {
+			key["algorithms"] = []any{"HS256"}
+		}
+		s := set(t, config.Section{"jwt": key}, c, nil)
+		tok := idptest.SignSecret(t, []byte(secret), `{"alg":"HS256","kid":"a"}`, `{"iss":"https://me","aud":"app","sub":"x","exp":4102444800}`)
+		if listed {
+			accepted(t, s, tok)
+		} else {
+			refused(t, s, tok, "token-algorithm")
+		}
+	}
+}
+
+// A token of auth.Sign passes, with the id of its key.
+func TestSignedByUs(t *testing.T) {
+	c := newClock()
+	k := idptest.NewKey(t, "EdDSA")
+	s := set(t, config.Section{"jwt": map[string]any{"issuer": "https://me", "audience": "app", "keys": []any{map[string]any{"publicKey": publicPEM(t, k), "kid": "ours"}}}}, c, nil)
+	for kid, code := range map[string]string{"ours": "", "": "", "theirs": "token-unknown-key"} {
+		tok, err := auth.Sign(auth.SigningKey{Kid: kid, Private: k.Private}, map[string]any{"iss": "https://me", "aud": "app", "sub": "x"}, c.now(), time.Hour)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case code == "":
+			accepted(t, s, tok)
+		default:
+			refused(t, s, tok, code)
+		}
+	}
+}
