@@ -54,7 +54,7 @@ With --exec, the command behind -- runs with the credentials of all bound servic
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVarP(&f.to, "to", "2", "", "service instance, and maybe a key of it: instance[:key]; the usual key is instance-key")
+	fl.StringVarP(&f.to, "to", "2", "", "service instance, and maybe a key of it: instance[:key]; the usual key is instance-key. Several are separated by commas")
 	fl.StringVarP(&f.on, "on", "o", binding.CloudFoundry, "platform: cf or k8s")
 	fl.StringVarP(&f.profile, "for", "4", config.Hybrid, "profile that the binding is for")
 	fl.StringVarP(&f.kind, "kind", "k", "", "kind of the service, such as xsuaa; by default the instance tells")
@@ -79,25 +79,41 @@ func (e *env) runBind(ctx context.Context, f *bindFlags, service string) error {
 			return err
 		}
 	}
-	entry := map[string]any{}
-	label := ""
-	if f.to != "" {
-		instance, key, _ := strings.Cut(f.to, ":")
-		found, err := binding.Find(ctx, f.on, instance, key)
+	targets := strings.Split(f.to, ",")
+	if len(targets) > 1 && (service != "" || f.kind != "" || cred != nil) {
+		return usageError{errors.New("several instances are bound to the services that they tell themselves: leave the service, --kind and --credentials out")}
+	}
+	for _, to := range targets {
+		what, err := e.bindOne(ctx, f, service, to, cred)
 		if err != nil {
 			return err
+		}
+		fmt.Fprintf(e.err, "%s, in profile %s of %s\n", what, f.profile, privateFile)
+	}
+	fmt.Fprintf(e.err, "\n  next: cds watch --profile %s\n", f.profile)
+	return nil
+}
+
+// bindOne remembers where one service is, or its credentials, and says what it did.
+func (e *env) bindOne(ctx context.Context, f *bindFlags, service, to string, cred config.Section) (string, error) {
+	entry := map[string]any{"binding": map[string]any{"type": "credentials", "resolved": true}}
+	what, label := "the given credentials", ""
+	if to != "" {
+		instance, key, _ := strings.Cut(to, ":")
+		found, err := binding.Find(ctx, f.on, instance, key)
+		if err != nil {
+			return "", err
 		}
 		if cred != nil {
 			found.Pointer["credentials"] = cred
 		}
-		entry["binding"], label = found.Pointer, found.Label
+		entry["binding"], label, what = found.Pointer, found.Label, describePointer(found.Pointer)
 	} else {
-		entry["binding"] = map[string]any{"type": "credentials", "resolved": true}
 		entry["credentials"] = cred
 	}
 	service, kind, err := whatFor(service, f.kind, label)
 	if err != nil {
-		return err
+		return "", err
 	}
 	vcap := map[string]any{"name": service}
 	if label == "user-provided" {
@@ -106,19 +122,9 @@ func (e *env) runBind(ctx context.Context, f *bindFlags, service string) error {
 	entry["vcap"] = vcap
 	if kind != "" {
 		entry["kind"] = kind
-	}
-	if err := setPrivate(f.dir, []string{"requires", "[" + f.profile + "]", service}, entry); err != nil {
-		return err
-	}
-	what := "the given credentials"
-	if p, ok := entry["binding"].(map[string]any); ok && f.to != "" {
-		what = describePointer(p)
-	}
-	if kind != "" {
 		what += " with kind " + kind
 	}
-	fmt.Fprintf(e.err, "%s is bound to %s, in profile %s of %s\n\n  next: cds watch --profile %s\n", service, what, f.profile, privateFile, f.profile)
-	return nil
+	return service + " is bound to " + what, setPrivate(f.dir, []string{"requires", "[" + f.profile + "]", service}, entry)
 }
 
 // kindsOfLabels are the required services and kinds by the label of an offering.
