@@ -184,13 +184,16 @@ func (s *section) wantsLogin(r *settings.Reader) bool {
 	return false
 }
 
+// pathChars may be in the path of the pages, which is part of the names of cookies.
+const pathChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./"
+
 func (s *section) readLogin(r *settings.Reader) {
 	s.path = strings.TrimSuffix(r.Text("path"), "/")
 	if s.path == "" {
 		s.path = "/auth"
 	}
-	if !strings.HasPrefix(s.path, "/") || strings.ContainsAny(s.path, "{}?#\\% ") || strings.Contains(s.path, "//") || strings.Contains(s.path, "/.") {
-		r.Fail("path", "such as /auth", "%q is no absolute path", s.path)
+	if !strings.HasPrefix(s.path, "/") || strings.ContainsFunc(s.path, func(r rune) bool { return !strings.ContainsRune(pathChars, r) }) || strings.Contains(s.path, "//") || strings.Contains(s.path, "/.") {
+		r.Fail("path", "such as /auth", "%q is no absolute path of letters, digits and - _ .", s.path)
 	}
 	s.redirectURI = r.Text("redirectUri")
 	base := r.Text("baseUrl")

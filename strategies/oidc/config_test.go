@@ -111,7 +111,7 @@ func TestLogin_Production(t *testing.T) {
 		t.Errorf("%q", u.trail)
 	}
 	u.c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	for i, want := range []string{"__Host-cds-login=", "", "__Host-cds-session="} {
+	for i, want := range []string{"__Host-cds-login-account=", "", "__Host-cds-session-account="} {
 		next := "/account/start"
 		if i > 0 {
 			next = u.trail[len(u.trail)-1]

@@ -116,7 +116,7 @@ func (s *Strategy) serveStart(w http.ResponseWriter, r *http.Request) {
 	if browser == "" { // one cookie serves logins in several tabs
 		browser = newSecret()
 	}
-	a := attempt{Browser: digest("b:", browser), Nonce: newSecret(), Verifier: oauth2.GenerateVerifier(), Return: s.returnTo(r)}
+	a := attempt{Browser: s.digest("b:", browser), Nonce: newSecret(), Verifier: oauth2.GenerateVerifier(), Return: s.returnTo(r)}
 	if err := s.putAttempt(r.Context(), state, &a); err != nil {
 		s.unavailable(w, r, err)
 		return
@@ -134,7 +134,7 @@ func (s *Strategy) putAttempt(ctx context.Context, state string, a *attempt) err
 	if err != nil {
 		return err
 	}
-	id := digest("l:", state)
+	id := s.digest("l:", state)
 	return s.env.Sessions.PutSession(ctx, &auth.Session{ID: id, Data: s.seal.seal(id, b), Expires: s.env.Now().Add(loginTime)})
 }
 
@@ -145,7 +145,7 @@ func (s *Strategy) takeAttempt(r *http.Request, state string) (*attempt, error) 
 	if !isSecret(state) || browser == "" {
 		return nil, errors.New("no login was begun in this browser, or its cookie is gone")
 	}
-	id := digest("l:", state)
+	id := s.digest("l:", state)
 	// The record is looked at before it is taken, so that who merely knows a state cannot use it up.
 	stored, err := s.env.Sessions.Session(r.Context(), id)
 	if err != nil {
@@ -159,7 +159,7 @@ func (s *Strategy) takeAttempt(r *http.Request, state string) (*attempt, error) 
 	switch {
 	case err != nil:
 		return nil, err
-	case subtle.ConstantTimeCompare([]byte(a.Browser), []byte(digest("b:", browser))) != 1:
+	case subtle.ConstantTimeCompare([]byte(a.Browser), []byte(s.digest("b:", browser))) != 1:
 		return nil, errors.New("the login was begun in another browser")
 	}
 	if _, err := s.env.Sessions.TakeSession(r.Context(), id); err != nil {
@@ -249,12 +249,12 @@ func (s *Strategy) begin(w http.ResponseWriter, r *http.Request, a *attempt, t *
 		return
 	}
 	value := newSecret()
-	if err := s.store(r.Context(), sessionID(value), rec, t.RefreshToken); err != nil {
+	if err := s.store(r.Context(), s.sessionID(value), rec, t.RefreshToken); err != nil {
 		s.unavailable(w, r, err)
 		return
 	}
 	if old := readCookie(r, s.cookies.session); old != "" {
-		s.end(r.Context(), sessionID(old))
+		s.end(r.Context(), s.sessionID(old))
 	}
 	s.log().Info("signed in", "user", u.ID)
 	s.cookies.set(w, s.cookies.session, value, 0)

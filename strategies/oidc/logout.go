@@ -21,7 +21,7 @@ func (s *Strategy) current(r *http.Request) (*live, bool) {
 	if value == "" {
 		return nil, false
 	}
-	l, err := s.session(r.Context(), sessionID(value))
+	l, err := s.session(r.Context(), s.sessionID(value))
 	return l, err == nil
 }
 
@@ -46,7 +46,7 @@ func (s *Strategy) serveLogout(w http.ResponseWriter, r *http.Request) {
 	}
 	to := s.cfg.path + "/logged-out"
 	if value := readCookie(r, s.cookies.session); value != "" {
-		id := sessionID(value)
+		id := s.sessionID(value)
 		rec, err := s.read(r.Context(), id)
 		if err != nil && !errors.Is(err, errEnded) {
 			s.unavailable(w, r, err)
@@ -226,7 +226,7 @@ func (s *Strategy) once(r *http.Request, c token.Claims) error {
 	if jti == "" || len(jti) > 1000 {
 		return errors.New("the logout token has no id (jti)")
 	}
-	id := digest("j:", s.cfg.issuer, jti)
+	id := s.digest("j:", jti)
 	switch _, err := s.env.Sessions.Session(r.Context(), id); {
 	case err == nil:
 		return errors.New("the logout token came before (jti)")

@@ -111,7 +111,7 @@ func (s *Strategy) setupLogin(env *auth.Env) error {
 		}
 	}
 	s.starts = newLimiter(env.Now)
-	s.cookies = namesFor(plain, s.cfg.base.Port())
+	s.cookies = namesFor(plain, s.cfg.base.Port(), s.cfg.path)
 	s.pages, err = newPages(s.cfg)
 	return err
 }

@@ -131,7 +131,7 @@ func (s *Strategy) replace(ctx context.Context, id string, rec *record, refresh 
 }
 
 func (s *Strategy) putRefresh(ctx context.Context, id string, rec *record, refresh string) error {
-	rid := refreshID(id)
+	rid := s.refreshID(id)
 	return s.env.Sessions.PutSession(ctx, &auth.Session{ID: rid, Subject: s.subject(rec.Sub), Group: s.group(rec.SID), Data: s.seal.seal(rid, []byte(refresh)),
 		Expires: time.Unix(rec.Begun, 0).Add(s.cfg.absolute)})
 }
@@ -139,7 +139,7 @@ func (s *Strategy) putRefresh(ctx context.Context, id string, rec *record, refre
 // end removes a session.
 func (s *Strategy) end(ctx context.Context, id string) {
 	s.sessions.drop(id)
-	for _, id := range []string{id, refreshID(id)} {
+	for _, id := range []string{id, s.refreshID(id)} {
 		if _, err := s.env.Sessions.TakeSession(ctx, id); err != nil && !errors.Is(err, auth.ErrNotFound) {
 			s.log().Error("oidc: a session can't be removed", "err", err)
 		}
@@ -153,7 +153,7 @@ var errElsewhere = errors.New("refreshed elsewhere")
 // issuers that hand out each only once take a second use for theft. Errors: errEnded if the issuer does not want the session any more,
 // errElsewhere, or what kept it from answering.
 func (s *Strategy) refresh(ctx context.Context, id string, rec *record) (string, error) {
-	rid := refreshID(id)
+	rid := s.refreshID(id)
 	taken, err := s.env.Sessions.TakeSession(ctx, rid)
 	if errors.Is(err, auth.ErrNotFound) {
 		return "", errElsewhere

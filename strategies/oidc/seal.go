@@ -70,9 +70,10 @@ func isSecret(s string) bool {
 	return err == nil && len(b) == 32
 }
 
-// digest is what is stored of a secret, or of a name of unknown length: with the store at hand the value cannot be found out.
-func digest(kind string, parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+// digest is what is stored of a secret, or of a name of unknown length: with the store at hand the value cannot be found out. Issuer and client are part of it,
+// so that of several strategies side by side none takes what was begun at another one.
+func (s *Strategy) digest(kind, value string) string {
+	sum := sha256.Sum256([]byte(s.cfg.issuer + "\x00" + s.cfg.clientID + "\x00" + value))
 	return "oidc:" + kind + hex.EncodeToString(sum[:])
 }
 
@@ -83,18 +84,22 @@ type cookieNames struct {
 }
 
 // namesFor returns the names. The prefix __Host- makes browsers refuse such a cookie unless it came by https from this very host. Over plain http, which is
-// for development on the own machine, there is none; and since cookies don't tell ports apart, the names do.
-func namesFor(plain bool, port string) cookieNames {
-	if !plain {
-		return cookieNames{"__Host-cds-session", "__Host-cds-login", true}
+// for development on the own machine, there is none; and since cookies don't tell ports apart, the names do. Another path of the pages makes other names.
+func namesFor(plain bool, port, path string) cookieNames {
+	prefix, suffix := "__Host-", ""
+	if path != "/auth" {
+		suffix = strings.ReplaceAll(path, "/", "-")
 	}
-	if port != "" {
-		port = "-" + port
+	if plain {
+		prefix = ""
+		if port != "" {
+			suffix += "-" + port
+		}
 	}
-	return cookieNames{"cds-session" + port, "cds-login" + port, false}
+	return cookieNames{prefix + "cds-session" + suffix, prefix + "cds-login" + suffix, !plain}
 }
 
-// read returns the value of a cookie; "" where it is not there, comes twice, or was not made by us.
+// readCookie returns the value of a cookie; "" where it is not there, comes twice, or was not made by us.
 func readCookie(r *http.Request, name string) string {
 	list := r.CookiesNamed(name)
 	if len(list) != 1 || !isSecret(list[0].Value) {

@@ -43,19 +43,19 @@ func (s *Strategy) expires(rec *record) time.Time {
 }
 
 // subject and group find the sessions that the issuer wants to end.
-func (s *Strategy) subject(sub string) string { return digest("u:", s.cfg.issuer, sub) }
+func (s *Strategy) subject(sub string) string { return s.digest("u:", sub) }
 func (s *Strategy) group(sid string) string {
 	if sid == "" {
 		return ""
 	}
-	return digest("g:", s.cfg.issuer, sid)
+	return s.digest("g:", sid)
 }
 
-func sessionID(value string) string { return digest("s:", value) }
+func (s *Strategy) sessionID(value string) string { return s.digest("s:", value) }
 
 // refreshID is the id of the record with the refresh token of a session: a record of its own, since of all instances of the server the one that takes it
 // may use it.
-func refreshID(id string) string { return digest("r:", id) }
+func (s *Strategy) refreshID(id string) string { return s.digest("r:", id) }
 
 // pack makes the stored form of a record. Tokens that do not fit are left out: logout is less smooth then, or calls in the user's name fail.
 func (s *Strategy) pack(id string, rec *record) (*auth.Session, error) {
@@ -150,7 +150,7 @@ func (s *Strategy) bySession(ctx context.Context, r *http.Request) (*auth.User, 
 	if value == "" {
 		return auth.Anonymous, nil
 	}
-	l, err := s.session(ctx, sessionID(value))
+	l, err := s.session(ctx, s.sessionID(value))
 	switch {
 	case errors.Is(err, errEnded):
 		return auth.Anonymous, nil

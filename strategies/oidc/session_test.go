@@ -28,8 +28,8 @@ func session(settings map[string]any) func(sec map[string]any) {
 }
 
 // stored returns the id of the record of a session.
-func stored(value string) string {
-	sum := sha256.Sum256([]byte(value))
+func (a *app) stored(value string) string {
+	sum := sha256.Sum256([]byte(a.p.URL + "\x00" + clientID + "\x00" + value))
 	return "oidc:s:" + hex.EncodeToString(sum[:])
 }
 
@@ -61,11 +61,11 @@ func TestSession_Stored(t *testing.T) {
 	u.login()
 	v.login()
 	ctx := t.Context()
-	su, err := a.strat.env.Sessions.Session(ctx, stored(u.cookie("session")))
+	su, err := a.strat.env.Sessions.Session(ctx, a.stored(u.cookie("session")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sv, err := a.strat.env.Sessions.Session(ctx, stored(v.cookie("session")))
+	sv, err := a.strat.env.Sessions.Session(ctx, a.stored(v.cookie("session")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestRefresh_Logout(t *testing.T) {
 	<-done
 	u.setCookie("session", value)
 	u.expect("")
-	if _, err := a.strat.env.Sessions.Session(t.Context(), stored(value)); !errors.Is(err, auth.ErrNotFound) {
+	if _, err := a.strat.env.Sessions.Session(t.Context(), a.stored(value)); !errors.Is(err, auth.ErrNotFound) {
 		t.Errorf("the session is back: %v", err)
 	}
 }
