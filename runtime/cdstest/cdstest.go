@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -236,10 +237,16 @@ func (a *App) UserNamed(name string) *cds.User {
 }
 
 func (a *App) password(name string) string {
+	a.t.Helper()
 	users, _ := a.Server.Config.Get("requires.auth.users")
 	all, _ := users.(map[string]any)
-	user, _ := all[name].(map[string]any)
-	pw, _ := user["password"].(string)
+	pw, _ := all[name].(string) // the short form
+	if user, ok := all[name].(map[string]any); ok {
+		pw, _ = user["password"].(string)
+	}
+	if strings.HasPrefix(pw, "$argon2") || strings.HasPrefix(pw, "$2") && len(pw) == 60 {
+		a.t.Fatalf("cdstest: the password of %q is kept as a hash, which nobody can log in with: give the test a user of that name in Config.Users", name)
+	}
 	return pw
 }
 
