@@ -2,6 +2,8 @@ package serve_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -48,6 +50,39 @@ func TestBindings_KindFollows(t *testing.T) {
 	var start *serve.StartError
 	if _, _, err := buildAuth(t, `{}`, []string{}, "production"); !errors.As(err, &start) || start.Code != "auth-kind-missing" {
 		t.Errorf("nothing bound: %v", err)
+	}
+}
+
+// Kubernetes mounts secrets as links into a hidden folder that is exchanged as a whole.
+func TestBindings_MountedSecret(t *testing.T) {
+	root := t.TempDir()
+	data := filepath.Join(root, "uaa", "..2026_11_21", "nested")
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	link := func(to, from string) {
+		if err := os.Symlink(to, filepath.Join(root, "uaa", from)); err != nil {
+			t.Skip("there are no symbolic links here")
+		}
+	}
+	link("..2026_11_21", "..data")
+	for name, text := range map[string]string{"type": "xsuaa", "clientid": "mounted", "clientsecret": "s"} {
+		if err := os.WriteFile(filepath.Join(root, "uaa", "..2026_11_21", name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		link("..data/"+name, name)
+	}
+	sec, _, _ := buildAuth(t, `{}`, []string{"SERVICE_BINDING_ROOT=" + root}, "production")
+	if sec.Str("kind") != "xsuaa" || sec.Str("credentials.clientid") != "mounted" || len(sec.Sub("credentials")) != 2 {
+		t.Errorf("kind %q, credentials %v", sec.Str("kind"), sec.Sub("credentials").Keys())
+	}
+	file := filepath.Join(root, "vcap.json")
+	if err := os.WriteFile(file, []byte(`{"identity":[{"name":"i","credentials":{"clientid":"from file"}}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sec, _, _ = buildAuth(t, `{}`, []string{"VCAP_SERVICES_FILE_PATH=" + file}, "production")
+	if sec.Str("kind") != "ias" || sec.Str("credentials.clientid") != "from file" {
+		t.Errorf("kind %q, credentials %v", sec.Str("kind"), sec.Sub("credentials").Keys())
 	}
 }
 
