@@ -138,6 +138,20 @@ func TestLongKinds(t *testing.T) {
 	}
 }
 
+func TestKinds_Chained(t *testing.T) {
+	c := mustLoad(t, Options{Dir: files(map[string]string{".cdsrc.json": `{"requires":{
+		"db":"shop-db","x":"a","kinds":{
+			"shop-db":{"kind":"sql","credentials":{"schema":"shop"},"pool":{"max":1}},
+			"sql":{"[production]":{"kind":"postgres"},"[development]":{"kind":"sqlite"},"pool":{"max":2,"min":3}},
+			"postgres":{"credentials":{"schema":"public","host":"h"}},
+			"a":{"kind":"b","one":1},"b":{"kind":"a","two":2}}}}`}), Profiles: []string{Production}})
+	got := []string{c.Str("requires.db.kind"), c.Str("requires.db.credentials.schema"), c.Str("requires.db.credentials.host"), c.Str("requires.db.pool.max"), c.Str("requires.db.pool.min"),
+		c.Str("requires.x.one"), c.Str("requires.x.two")}
+	if d := cmp.Diff([]string{"postgres", "shop", "h", "1", "3", "1", "2"}, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
 // mounts is a file system by absolute path.
 func mounts(m map[string]string) func(string) fs.FS {
 	all := fstest.MapFS{}

@@ -239,7 +239,8 @@ func longForm(s Section) Section {
 	return s
 }
 
-// expandKinds lays every requires.x over the preset of its kind in requires.kinds.
+// expandKinds lays every requires.x over the preset of its kind in requires.kinds. A preset may name a kind itself, whose preset is weaker; the last kind
+// is the one that counts.
 func expandKinds(s Section) Section {
 	requires := s.Sub("requires")
 	kinds := requires.Sub("kinds")
@@ -259,14 +260,26 @@ func expandKinds(s Section) Section {
 			kind = short
 			m = Merge(m, Section{"kind": kind})
 		}
-		preset := kinds.Sub(kind + "-" + name)
-		if preset == nil {
-			preset = kinds.Sub(kind)
+		for range maxKinds {
+			preset := kinds.Sub(kind + "-" + name)
+			if preset == nil {
+				preset = kinds.Sub(kind)
+			}
+			m = Merge(preset, m)
+			next := preset.Str("kind")
+			if next == "" || next == kind {
+				break
+			}
+			kind = next
+			m["kind"] = kind
 		}
-		requires[name] = map[string]any(Merge(preset, m))
+		requires[name] = map[string]any(m)
 	}
 	return s
 }
+
+// maxKinds bounds how many presets refer to each other.
+const maxKinds = 10
 
 // longKind reports whether CAP knows a kind of authentication by a longer name too, such as xsuaa-auth.
 func longKind(kind string) bool {

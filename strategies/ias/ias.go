@@ -60,7 +60,7 @@ func New(cfg config.Section) (auth.Strategy, error) {
 	s := &Strategy{clientID: c.Text("clientid"), ca: r.Text("ca"), cert: sap.ReadCertRule(r), now: time.Now, log: slog.New(slog.DiscardHandler), client: sap.DefaultClient()}
 	for _, d := range append(c.Texts("domains"), c.Texts("domain")...) {
 		d = strings.ToLower(strings.TrimPrefix(d, "."))
-		if !sap.ValidHost(d) || !strings.Contains(d, ".") {
+		if !sap.ValidHost(d) || !strings.Contains(d, ".") && d != "localhost" && !strings.HasPrefix(d, "localhost:") {
 			c.Fail("domains", `such as ["accounts.ondemand.com"]`, "%.100q is not the name of a domain", d)
 			continue
 		}
@@ -196,7 +196,11 @@ func (s *Strategy) below(host string) bool {
 	}
 	host = strings.ToLower(host)
 	for _, d := range s.domains {
-		if sub, ok := strings.CutSuffix(host, "."+d); ok && sub != "" {
+		at := host
+		if d == "localhost" {
+			at, _, _ = strings.Cut(host, ":") // stand-ins are at any port
+		}
+		if sub, ok := strings.CutSuffix(at, "."+d); ok && sub != "" {
 			return true
 		}
 	}

@@ -226,6 +226,19 @@ func TestBesideXSUAA(t *testing.T) {
 	}
 }
 
+func TestLocalhost(t *testing.T) {
+	l := saptest.New(t)
+	const local = "https://tenant.localhost:8443"
+	cfg := config.Merge(section(), config.Section{"credentials": claims{"domains": []any{"localhost"}}})
+	s := strategy(t, l, cfg).(auth.Explainer)
+	for iss, want := range map[string]bool{local: true, "https://tenant.localhost": true, "https://tenant.localhost.evil.test": false, "https://localhost:8443": false, "https://tenant.localhost:8443/x": false} {
+		_, _, err := s.Explain(t.Context(), l.Key(t, local).Sign(t, with(claims{"iss": iss}), now))
+		if refused := err != nil && strings.Contains(err.Error(), "token-issuer"); refused == want {
+			t.Errorf("%s: %v", iss, err)
+		}
+	}
+}
+
 func TestConfiguration(t *testing.T) {
 	for _, tt := range []struct {
 		cfg  config.Section
