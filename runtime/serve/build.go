@@ -100,7 +100,7 @@ func Defaults() config.Section {
 func LoadConfig(opt Options) (*config.Config, error) {
 	o := config.Options{Dir: opt.files(), Env: opt.environ(), Profiles: opt.Profiles, Defaults: Defaults(), Mount: os.DirFS, Follow: followedKinds()}
 	c, err := config.Load(o)
-	if err == nil && weakenDefaults(c, o.Defaults.Sub("requires")) {
+	if err == nil && weakenDefaults(c, &o) {
 		c, err = config.Load(o)
 	}
 	if err != nil {
@@ -113,15 +113,16 @@ func LoadConfig(opt Options) (*config.Config, error) {
 }
 
 // weakenDefaults takes away defaults that would be in the way of what is configured, and reports whether there were some: the default users where they are not
-// wanted, and the default kind where a list of strategies says who is asked.
-func weakenDefaults(c *config.Config, defaults config.Section) bool {
-	changed := false
+// wanted; the default kind, and that of a bound service, where a list of strategies says who is asked.
+func weakenDefaults(c *config.Config, o *config.Options) bool {
+	changed, defaults := false, o.Defaults.Sub("requires")
 	if !c.Bool("requires.auth.defaultUsers", true) {
 		delete(defaults.Sub("kinds"), "mocked")
 		changed = true
 	}
 	if _, list := c.Get("requires.auth.strategies"); list {
 		delete(defaults, "[development]")
+		o.Follow = nil
 		changed = true
 	}
 	return changed

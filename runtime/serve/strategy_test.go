@@ -185,6 +185,27 @@ func TestStrategy_KindOverList(t *testing.T) {
 	}
 }
 
+// In a chain the credentials of a bound service are those of its members; the list, not the service, says who is asked.
+func TestStrategy_ChainWithBoundService(t *testing.T) {
+	const vcap = `VCAP_SERVICES={"xsuaa":[{"name":"uaa","label":"xsuaa","credentials":{"clientid":"c","clientsecret":"x","url":"https://127.0.0.1:1","uaadomain":"127.0.0.1:1","xsappname":"shop"}}]}`
+	for rc, want := range map[string]string{
+		`{"requires":{"auth":{"vcap":{"label":"xsuaa"},"strategies":[{"kind":"basic","users":{"bob":{"password":"pw"}}},{"kind":"xsuaa"}]}}}`: "chain",
+		`{"requires":{"auth":{"kind":"chain","vcap":{"label":"xsuaa"},"strategies":[{"kind":"xsuaa"}]}}}`:                                     "chain",
+		`{}`: "xsuaa",
+	} {
+		s, err := newApp(t).Build(t.Context(), serve.Options{FS: fstest.MapFS{".cdsrc.json": {Data: []byte(rc)}}, Env: []string{vcap}, Profiles: []string{"production"},
+			Log: slog.New(slog.DiscardHandler), InMemory: true})
+		if err != nil {
+			t.Errorf("%s: %v", rc, err)
+			continue
+		}
+		if s.Kind != want {
+			t.Errorf("%s: kind %s", rc, s.Kind)
+		}
+		s.Close()
+	}
+}
+
 func TestStrategy_DefaultUsersOff(t *testing.T) {
 	s, err := startRC(t, newApp(t), `{"requires":{"auth":{"defaultUsers":false,"users":{"alice":{"password":"pw"},"eve":{"roles":["admin"]}}}}}`)
 	if err != nil {
