@@ -112,6 +112,7 @@ func TestRowsOfToken(t *testing.T) {
 // What a client gets for a bad token: 401 with a challenge, on public paths too, and not a word about the cause; the log has it.
 func TestRefusalOverHTTP(t *testing.T) {
 	idp := idptest.New(t)
+	idp.Set(idptest.Drop)
 	s := build(t, config.Section{"kind": "jwt", "jwt": map[string]any{
 		"secret": serverSecret, "issuer": "me", "audience": "shop", "insecureLoopback": true, "keys": []any{map[string]any{"jwksUrl": idp.JWKS(), "issuer": idp.URL}},
 	}})
@@ -126,7 +127,6 @@ func TestRefusalOverHTTP(t *testing.T) {
 		}
 		return tok
 	}
-	idp.Set(idptest.Drop)
 	down := idp.Token(t, map[string]any{"aud": "shop", "sub": "x"}, time.Now())
 	for name, c := range map[string]struct{ header, cause string }{
 		"garbage":         {"Bearer garbage", "token-malformed"},

@@ -309,6 +309,7 @@ func (s *settingsOf) check(env *auth.Env) error {
 		}
 		env.Log.Warn("requires.auth.optional: requests with bad tokens are anonymous; production refuses this")
 	}
+	s.warnOfMixture(env)
 	for _, k := range s.keys {
 		if k.secret == "" || len(k.secret) >= minSecret {
 			continue
@@ -319,4 +320,20 @@ func (s *settingsOf) check(env *auth.Env) error {
 		env.Log.Warn(k.name+": the secret is too short; production refuses this", "bytes", len(k.secret), "least", minSecret)
 	}
 	return nil
+}
+
+// warnOfMixture tells of a secret beside another key where both may have come from different sources: a secret for development stays in force when the
+// profile production adds a key set. In a list of keys it is meant.
+func (s *settingsOf) warnOfMixture(env *auth.Env) {
+	var names []string
+	secret := false
+	for _, k := range s.keys {
+		if name, ok := strings.CutPrefix(k.name, s.common.name+"."); ok && !strings.HasPrefix(name, "keys[") {
+			names = append(names, name)
+			secret = secret || k.secret != "" || k.secretFile != ""
+		}
+	}
+	if env.Production && secret && len(names) > 1 {
+		env.Log.Warn("requires.auth.jwt: tokens of all these keys are accepted; null takes one away that is meant for development", "keys", strings.Join(names, ", "))
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +15,24 @@ import (
 	"cds/runtime/config"
 	"cds/strategies/internal/idptest"
 )
+
+// A logBuffer is written to by what goes on in the background too.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
 
 func sectionOf(t testing.TB, text string) config.Section {
 	t.Helper()
@@ -137,7 +156,7 @@ func TestProduction(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var log bytes.Buffer
+			var log logBuffer
 			env := &auth.Env{Now: time.Now, Log: slog.New(slog.NewTextHandler(&log, nil)), Production: production, Files: os.DirFS(t.TempDir())}
 			want := ""
 			if production {
@@ -149,6 +168,30 @@ func TestProduction(t *testing.T) {
 			if warned := strings.Contains(log.String(), "production refuses this"); warned != (!production && c.want != "") {
 				t.Errorf("%s, production %v: log %q", c.name, production, log.String())
 			}
+		}
+	}
+}
+
+// A secret for development stays in force when the profile production adds a key set, unless it is taken away.
+func TestMixture(t *testing.T) {
+	for cfg, want := range map[string]bool{
+		`{"jwt":{"secret":"` + secret + `","jwksFile":"keys.json","issuer":"i","audience":"a"}}`:              true,
+		`{"jwt":{"secret":null,"jwksFile":"keys.json","issuer":"i","audience":"a"}}`:                          false,
+		`{"jwt":{"secret":"` + secret + `","issuer":"i","audience":"a"}}`:                                     false,
+		`{"jwt":{"issuer":"i","audience":"a","keys":[{"secret":"` + secret + `"},{"jwksFile":"keys.json"}]}}`: false,
+		`{"jwt":{"secret":"` + secret + `","issuer":"i","audience":"a","keys":[{"jwksFile":"keys.json"}]}}`:   false,
+	} {
+		st, err := New(sectionOf(t, cfg))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log logBuffer
+		env := &auth.Env{Now: time.Now, Log: slog.New(slog.NewTextHandler(&log, nil)), Production: true, Files: os.DirFS(t.TempDir())}
+		if err := st.(*Strategy).Setup(t.Context(), env); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "are accepted"); got != want {
+			t.Errorf("%s: log %q", cfg, log.String())
 		}
 	}
 }
