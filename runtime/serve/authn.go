@@ -236,7 +236,7 @@ const cleanEvery = 10 * time.Minute
 
 // strategyEnv is what strategies are lent.
 func (s *Server) strategyEnv(ctx context.Context, production bool) (*auth.Env, error) {
-	env := &auth.Env{Now: s.CDS.Options.Now, Log: s.Log, Production: production, HTTP: outgoingClient(), Files: s.opt.files(), Client: s.client, Trusted: s.fromProxy}
+	env := &auth.Env{Now: s.CDS.Options.Now, Log: s.CDS.Logger("auth"), Production: production, HTTP: outgoingClient(), Files: s.opt.files(), Client: s.client, Trusted: s.fromProxy}
 	if e := authstore.Taken(s.Model); e != nil {
 		s.Notes = append(s.Notes, "entity "+e.Name+" has the table that users and sessions of logins are kept in: they are kept in memory instead, until the server ends")
 	} else if s.pool != nil {

@@ -159,6 +159,8 @@ func TestAttack_IDToken(t *testing.T) {
 		{name: "no ID token", answer: func(_ *provider, m map[string]any) { delete(m, "id_token") }, reason: "no ID token"},
 		{name: "an ID token that is none", answer: func(_ *provider, m map[string]any) { m["id_token"] = "x.y.z" }, reason: "token-malformed"},
 		{name: "a list of ID tokens", answer: func(_ *provider, m map[string]any) { m["id_token"] = []any{m["id_token"]} }, reason: "no ID token"},
+		{name: "a token that is bound to a key", answer: func(_ *provider, m map[string]any) { m["token_type"] = "DPoP" }, reason: "of the type"},
+		{name: "claims without end", claims: func(_ *provider, c map[string]any) { c["x"] = strings.Repeat("x", 10_000) }, answer: func(_ *provider, m map[string]any) { m["access_token"] = strings.Repeat("y", 100_000) }, reason: "at_hash"},
 		{name: "another key", answer: func(p *provider, m map[string]any) {
 			m["id_token"] = foreign.Sign(p.t, map[string]any{"iss": p.URL, "aud": clientID, "sub": "u-1", "nonce": p.last.Get("nonce")}, p.now())
 		}, reason: "token-signature"},
@@ -183,6 +185,34 @@ func TestAttack_IDToken(t *testing.T) {
 			u := a.browser()
 			u.refusedPage(u.visit(u.begin()), tt.reason)
 		})
+	}
+}
+
+// Who asks for a login that is not old looks at what came.
+func TestLogin_MaxAge(t *testing.T) {
+	a := newApp(t, func(sec map[string]any) { sec["params"] = map[string]any{"max_age": 300} })
+	for _, tt := range []struct {
+		at any
+		in bool
+	}{{nil, false}, {a.clock.now().Unix() - 400, false}, {"x", false}, {a.clock.now().Unix() - 350, true}, {a.clock.now().Unix(), true}} {
+		a.p.set(func() { a.p.claims = merge(a.p.claims, map[string]any{"auth_time": tt.at}) })
+		u := a.browser()
+		if u.visit("/auth/start"); (u.cookie("session") != "") != tt.in || a.p.last.Get("max_age") != "300" {
+			t.Errorf("auth_time %v: in %v", tt.at, !tt.in)
+		}
+	}
+}
+
+// Tokens that are too large to be kept are not kept; the login goes on.
+func TestLogin_LargeTokens(t *testing.T) {
+	a := newApp(t, nil)
+	a.p.onToken = func(m map[string]any) {
+		m["access_token"] = strings.Repeat("y", 70_000)
+		m["id_token"] = a.p.sign(map[string]any{"iss": a.p.URL, "aud": clientID, "sub": "u-1", "nonce": a.p.last.Get("nonce")})
+	}
+	u := a.browser()
+	if r := u.visit(who); r.StatusCode != 200 || !strings.Contains(r.body, `"u-1 "`) {
+		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -171,6 +172,9 @@ func (s *section) readParams(r *settings.Reader) {
 			r.Fail(k, "", "the parameter %s is part of the protocol", k)
 		}
 		s.params.Set(k, r.Text(k))
+		if _, err := strconv.ParseUint(r.Text(k), 10, 31); k == "max_age" && err != nil {
+			r.Fail(k, "", "a number of seconds is expected")
+		}
 	}
 }
 

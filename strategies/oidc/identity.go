@@ -13,8 +13,11 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/oauth2"
 
 	"cds/strategies/internal/token"
 )
@@ -79,6 +82,36 @@ func (s *Strategy) checkIssued(c token.Claims, most time.Duration) error {
 		return errors.New("the token was issued in the future (iat)")
 	case most > 0 && now.Sub(at) > most+s.cfg.leeway:
 		return errors.New("the token is too old (iat)")
+	}
+	return nil
+}
+
+// checkAge checks that the person logged in not longer ago than max_age, where the configuration asks the issuer for that (OpenID Connect Core 3.1.2.1).
+func (s *Strategy) checkAge(c token.Claims) error {
+	most := s.cfg.params.Get("max_age")
+	if most == "" {
+		return nil
+	}
+	seconds, err := strconv.ParseUint(most, 10, 31)
+	if err != nil {
+		return errors.New("max_age is no number of seconds")
+	}
+	at, has, err := c.Time("auth_time")
+	switch {
+	case err != nil:
+		return err
+	case !has:
+		return errors.New("the ID token does not say when the user logged in (auth_time), though max_age was asked for")
+	case s.env.Now().Sub(at) > time.Duration(seconds)*time.Second+s.cfg.leeway:
+		return errors.New("the user logged in too long ago (auth_time)")
+	}
+	return nil
+}
+
+// checkType refuses access tokens that are more than a text to be sent along, such as those bound to a key: nothing here could use them.
+func checkType(t *oauth2.Token) error {
+	if !strings.EqualFold(t.Type(), "Bearer") {
+		return fmt.Errorf("the access token is of the type %.40q", t.Type())
 	}
 	return nil
 }

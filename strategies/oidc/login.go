@@ -249,6 +249,10 @@ func (s *Strategy) begin(w http.ResponseWriter, r *http.Request, a *attempt, t *
 		return
 	}
 	value := newSecret()
+	if _, err := s.pack("", rec); err != nil {
+		s.fail(w, r, http.StatusBadRequest, "", err)
+		return
+	}
 	if err := s.store(r.Context(), s.sessionID(value), rec, t.RefreshToken); err != nil {
 		s.unavailable(w, r, err)
 		return
@@ -256,7 +260,7 @@ func (s *Strategy) begin(w http.ResponseWriter, r *http.Request, a *attempt, t *
 	if old := readCookie(r, s.cookies.session); old != "" {
 		s.end(r.Context(), s.sessionID(old))
 	}
-	s.log().Info("signed in", "user", u.ID)
+	s.log().InfoContext(r.Context(), "signed in", "user", u.ID)
 	s.cookies.set(w, s.cookies.session, value, 0)
 	redirect(w, a.Return)
 }
@@ -276,6 +280,9 @@ func (s *Strategy) store(ctx context.Context, id string, rec *record, refresh st
 
 // newRecord verifies the tokens of a login.
 func (s *Strategy) newRecord(ctx context.Context, a *attempt, t *oauth2.Token) (*record, error) {
+	if err := checkType(t); err != nil {
+		return nil, err
+	}
 	raw, ok := t.Extra("id_token").(string)
 	if !ok || raw == "" {
 		return nil, errors.New("the token endpoint returned no ID token")
@@ -287,6 +294,9 @@ func (s *Strategy) newRecord(ctx context.Context, a *attempt, t *oauth2.Token) (
 	nonce, _ := c.Str("nonce")
 	if subtle.ConstantTimeCompare([]byte(nonce), []byte(a.Nonce)) != 1 {
 		return nil, errors.New("the ID token's nonce is not that of this login")
+	}
+	if err := s.checkAge(c); err != nil {
+		return nil, err
 	}
 	now := s.env.Now()
 	rec := &record{ID: raw, Access: t.AccessToken, Begun: now.Unix(), Seen: now.Unix()}
@@ -305,7 +315,7 @@ func (s *Strategy) refused(w http.ResponseWriter, r *http.Request, code string) 
 	if code == "access_denied" {
 		d.Text = "You cancelled, or you may not use this application."
 	}
-	s.log().Warn("oidc: the issuer refused a login", "code", printable(code))
+	s.log().WarnContext(r.Context(), "oidc: the issuer refused a login", "code", printable(code))
 	s.pages.show(w, r, http.StatusForbidden, d)
 }
 
@@ -314,14 +324,14 @@ func (s *Strategy) fail(w http.ResponseWriter, r *http.Request, status int, reas
 	if err != nil {
 		reason = err.Error()
 	}
-	s.log().Warn("oidc: login failed", "correlation", w.Header().Get("X-Correlation-Id"), "reason", reason)
+	s.log().WarnContext(r.Context(), "oidc: login failed", "reason", reason)
 	s.pages.show(w, r, status, page{Heading: "Sign-in did not work", Text: "It took too long, was begun elsewhere, or was finished already. Nothing has happened to your account.",
 		Link: s.cfg.path + "/login", Label: "Sign in again"})
 }
 
 // unavailable answers where the issuer or the store cannot be reached.
 func (s *Strategy) unavailable(w http.ResponseWriter, r *http.Request, err error) {
-	s.log().Error("oidc: login is not possible", "correlation", w.Header().Get("X-Correlation-Id"), "err", err)
+	s.log().ErrorContext(r.Context(), "oidc: login is not possible", "err", err)
 	w.Header().Set("Retry-After", "10")
 	s.pages.show(w, r, http.StatusServiceUnavailable, page{Heading: "Not available", Text: "Signing in is not possible at the moment. Please try again in a little while.",
 		Link: s.cfg.path + "/login", Label: "Try again"})

@@ -40,7 +40,7 @@ func (s *Strategy) serveLogoutPage(w http.ResponseWriter, r *http.Request) {
 // send the browser.
 func (s *Strategy) serveLogout(w http.ResponseWriter, r *http.Request) {
 	if err := s.cross.Check(r); err != nil {
-		s.log().Warn("oidc: logout refused", "reason", err.Error())
+		s.log().WarnContext(r.Context(), "oidc: logout refused", "reason", err.Error())
 		s.pages.show(w, r, http.StatusForbidden, page{Heading: "Not signed out", Text: "Another site wanted to sign you out.", Link: s.cfg.path + "/logout", Label: "Sign out"})
 		return
 	}
@@ -146,18 +146,18 @@ func (s *Strategy) serveBackchannel(w http.ResponseWriter, r *http.Request) {
 		subject, group, err = s.verifyLogout(r, raw)
 	}
 	if err != nil {
-		s.log().Warn("oidc: logout token refused", "reason", err.Error())
+		s.log().WarnContext(r.Context(), "oidc: logout token refused", "reason", err.Error())
 		writeJSON(w, http.StatusBadRequest, map[string]string{"error": "invalid_request"})
 		return
 	}
 	n, err := s.env.Sessions.EndSessions(r.Context(), subject, group)
 	s.sessions.dropAll(subject, group)
 	if err != nil {
-		s.log().Error("oidc: sessions can't be ended", "err", err)
+		s.log().ErrorContext(r.Context(), "oidc: sessions can't be ended", "err", err)
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "temporarily_unavailable"})
 		return
 	}
-	s.log().Info("oidc: the issuer has ended sessions", "records", n)
+	s.log().InfoContext(r.Context(), "oidc: the issuer has ended sessions", "records", n)
 	w.WriteHeader(http.StatusOK)
 }
 

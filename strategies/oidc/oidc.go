@@ -58,7 +58,15 @@ func New(cfg config.Section) (auth.Strategy, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Strategy{cfg: sec}
+	s := &Strategy{cfg: sec, cross: http.NewCrossOriginProtection()}
+	if sec.base != nil {
+		sec.origins = append(sec.origins, sec.base.String())
+	}
+	for _, o := range sec.origins {
+		if err := s.cross.AddTrustedOrigin(o); err != nil {
+			return nil, &auth.ConfigError{Key: at + ".session.origins", Message: err.Error()}
+		}
+	}
 	if s.extract, err = token.NewExtractor(cfg.Strings("token.from")); err != nil {
 		return nil, &auth.ConfigError{Key: "requires.auth.token.from", Message: err.Error(), Example: `["bearer"]`}
 	}
@@ -104,12 +112,6 @@ func (s *Strategy) setupLogin(env *auth.Env) error {
 		env.Log.Info("oidc: " + at + ".session.key is not set: sessions end with this process")
 	}
 	s.sessions = newSessions(s.cfg.cache, env.Now)
-	s.cross = http.NewCrossOriginProtection()
-	for _, o := range append([]string{s.cfg.base.String()}, s.cfg.origins...) {
-		if err := s.cross.AddTrustedOrigin(o); err != nil {
-			return &auth.ConfigError{Key: at + ".session.origins", Message: err.Error()}
-		}
-	}
 	s.starts = newLimiter(env.Now)
 	s.cookies = namesFor(plain, s.cfg.base.Port(), s.cfg.path)
 	s.pages, err = newPages(s.cfg)
@@ -150,7 +152,7 @@ func (s *Strategy) Authenticate(ctx context.Context, r *http.Request) (*auth.Use
 	if s.env == nil {
 		return nil, errNotReady
 	}
-	raw, ok, err := s.extract.Token(r)
+	raw, ok, err := s.extract.SameOrigin(r, s.cross)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,8 @@ const (
 	tendTimeout  = 20 * time.Second
 	refreshAhead = time.Minute      // before the access token ends, or a fifth of its life where that is less
 	refreshPause = 30 * time.Second // after a failure of the issuer
+	missingPause = 2 * time.Second  // while another instance refreshes
+	missingLimit = time.Minute      // after which the refresh token is lost
 )
 
 // flights are pieces of work of which one for each session is under way at most.
@@ -83,19 +85,15 @@ func (s *Strategy) work(ctx context.Context, id string) (*live, error) {
 		return nil, err
 	}
 	now := s.env.Now()
-	pause := s.sessions.pause(id)
+	before := live{renew: rec.Renew}
+	if l := s.sessions.known(id); l != nil && l.renew == rec.Renew {
+		before = *l
+	}
 	refresh := ""
-	if rec.Refresh && rec.Renew != 0 && now.Unix() >= rec.Renew && !now.Before(pause) {
-		refresh, err = s.refresh(ctx, id, rec)
-		switch {
-		case errors.Is(err, errEnded):
+	if rec.Refresh && rec.Renew != 0 && now.Unix() >= rec.Renew && !now.Before(before.pause) {
+		if refresh, err = s.refresh(ctx, id, rec); s.failed(ctx, err, &before) {
 			s.end(ctx, id)
 			return nil, errEnded
-		case errors.Is(err, errElsewhere):
-			pause = now.Add(2 * time.Second) // another instance is at it
-		case err != nil:
-			s.log().Warn("oidc: the tokens of a session can't be refreshed", "err", err)
-			pause = now.Add(refreshPause)
 		}
 	}
 	if refresh != "" || !now.Before(s.touchAt(rec)) {
@@ -105,7 +103,7 @@ func (s *Strategy) work(ctx context.Context, id string) (*live, error) {
 			return nil, err
 		}
 	}
-	l, err := s.alive(rec, pause)
+	l, err := s.alive(rec, &before)
 	if err != nil {
 		s.log().Warn("oidc: the user of a session can't be made any more, it ends", "reason", err.Error())
 		s.end(ctx, id)
@@ -113,6 +111,31 @@ func (s *Strategy) work(ctx context.Context, id string) (*live, error) {
 	}
 	s.sessions.put(id, l)
 	return l, nil
+}
+
+// failed notes why tokens were not refreshed, and when it is tried again. It reports whether the session ends: the issuer does not want it any more, or the refresh
+// token is lost, since the instance of the server that took it has died; who has left the organization must not stay for that.
+func (s *Strategy) failed(ctx context.Context, err error, l *live) (ended bool) {
+	now := s.env.Now()
+	switch {
+	case err == nil:
+		l.pause, l.missing = time.Time{}, time.Time{}
+	case errors.Is(err, errEnded):
+		return true
+	case errors.Is(err, errElsewhere):
+		if l.missing.IsZero() {
+			l.missing = now
+		}
+		if now.Sub(l.missing) >= missingLimit {
+			s.log().WarnContext(ctx, "oidc: the refresh token of a session is lost, the session ends")
+			return true
+		}
+		l.pause = now.Add(missingPause)
+	default:
+		s.log().WarnContext(ctx, "oidc: the tokens of a session can't be refreshed", "err", err)
+		l.pause = now.Add(refreshPause)
+	}
+	return false
 }
 
 // replace stores a changed session, if it has not been ended meanwhile, and then its new refresh token.
@@ -172,7 +195,7 @@ func (s *Strategy) refresh(ctx context.Context, id string, rec *record) (string,
 			s.log().Info("oidc: the issuer has ended a session", "reason", refused.code)
 			return "", errEnded
 		}
-		if put := s.env.Sessions.PutSession(ctx, taken); put != nil {
+		if put := s.env.Sessions.PutSession(context.WithoutCancel(ctx), taken); put != nil {
 			err = errors.Join(err, put)
 		}
 		return "", err
@@ -219,6 +242,9 @@ func (s *Strategy) renewed(ctx context.Context, rec *record, t *oauth2.Token) er
 			return err
 		}
 		rec.Claims, rec.ID = claims, raw
+	}
+	if err := checkType(t); err != nil {
+		return err
 	}
 	rec.Access = t.AccessToken
 	s.lifetime(rec, t, now)

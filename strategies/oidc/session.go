@@ -120,18 +120,25 @@ type live struct {
 	until          time.Time // end of the access token, zero for none
 	work           time.Time // when something is to be done: tokens to refresh, use to note
 	pause          time.Time // no refresh before, after a failure
+	missing        time.Time // since when the refresh token is not there: zero if it is, or nobody has looked
+	renew          int64     // which refresh pause and missing are about: what its record says of Renew
 }
 
-func (s *Strategy) alive(rec *record, pause time.Time) (*live, error) {
+// alive makes the live session of a record. before is what was known of it; nil for nothing.
+func (s *Strategy) alive(rec *record, before *live) (*live, error) {
 	u, err := s.user(rec)
 	if err != nil {
 		return nil, err
 	}
-	l := &live{user: u, subject: s.subject(rec.Sub), group: s.group(rec.SID), checked: s.env.Now(), expires: s.expires(rec), work: s.touchAt(rec), pause: pause}
+	l := &live{user: u, subject: s.subject(rec.Sub), group: s.group(rec.SID), checked: s.env.Now(), expires: s.expires(rec), work: s.touchAt(rec)}
+	l.renew = rec.Renew
+	if before != nil && before.renew == rec.Renew {
+		l.pause, l.missing = before.pause, before.missing
+	}
 	if rec.Refresh && rec.Renew != 0 {
 		renew := time.Unix(rec.Renew, 0)
-		if renew.Before(pause) {
-			renew = pause
+		if renew.Before(l.pause) {
+			renew = l.pause
 		}
 		if renew.Before(l.work) {
 			l.work = renew
@@ -172,7 +179,7 @@ func (s *Strategy) session(ctx context.Context, id string) (*live, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l, err = s.alive(rec, s.sessions.pause(id)); err != nil {
+		if l, err = s.alive(rec, s.sessions.known(id)); err != nil {
 			s.log().Warn("oidc: the user of a session can't be made any more, it counts as none", "reason", err.Error())
 			return nil, errEnded
 		}
@@ -220,14 +227,11 @@ func (c *sessions) get(id string) *live {
 	return l
 }
 
-// pause is how long the refresh of a session waits after a failure.
-func (c *sessions) pause(id string) time.Time {
+// known is what was known of a session last, however old; nil for nothing.
+func (c *sessions) known(id string) *live {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if l := c.of[id]; l != nil {
-		return l.pause
-	}
-	return time.Time{}
+	return c.of[id]
 }
 
 func (c *sessions) put(id string, l *live) {

@@ -240,6 +240,27 @@ func TestRefresh_Ends(t *testing.T) {
 	}
 }
 
+// A refresh token that an instance took with it when it died: the session does not go on without it.
+func TestRefresh_Lost(t *testing.T) {
+	a := newApp(t, session(map[string]any{"idle": "3h"}))
+	u := a.browser()
+	u.login()
+	value := u.cookie("session")
+	id := strings.Replace(a.stored(a.stored(value)), "oidc:s:", "oidc:r:", 1)
+	if _, err := a.strat.env.Sessions.TakeSession(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	a.clock.add(time.Hour)
+	u.expect("u-1") // another instance may be at it
+	a.clock.add(30 * time.Second)
+	u.expect("u-1")
+	a.clock.add(31 * time.Second)
+	u.expect("")
+	if n := a.p.count("/token"); n != 1 {
+		t.Errorf("%d requests for tokens", n)
+	}
+}
+
 // A logout while tokens are refreshed is a logout.
 func TestRefresh_Logout(t *testing.T) {
 	a := newApp(t, session(map[string]any{"idle": "3h"}))
