@@ -45,6 +45,7 @@ type running struct {
 	guard    *backoff.Guard
 	newcomer *backoff.Table // registrations and setups by address
 	turns    *turns
+	cross    *http.CrossOriginProtection
 }
 
 // New makes the strategy from the section requires.auth: jwt, local and token. Errors are *config.Error or *auth.ConfigError and name the key to set.
@@ -80,7 +81,7 @@ func (s *Strategy) Setup(ctx context.Context, env *auth.Env) error {
 		}
 	}
 	r := &running{env: env, cache: token.NewCache(cached, env.Now), guard: backoff.NewGuard(env.Now), newcomer: backoff.New(env.Now),
-		turns: newTurns()}
+		turns: newTurns(), cross: http.NewCrossOriginProtection()}
 	r.cache.Limit(s.cfg.recheck)
 	r.newcomer.Free, r.newcomer.Max = 20, 10*time.Minute
 	r.verifier = token.Verifier{Keys: func() []*token.Key { return s.cfg.keys }, Now: env.Now, Leeway: s.cfg.leeway}
@@ -91,18 +92,20 @@ func (s *Strategy) Setup(ctx context.Context, env *auth.Env) error {
 	return nil
 }
 
-// Authenticate returns the user of the request's token; Anonymous if there is none.
+// Authenticate returns the user of the request's token, else of the browser's login; Anonymous if there is neither.
 func (s *Strategy) Authenticate(ctx context.Context, r *http.Request) (*auth.User, error) {
 	raw, ok, err := s.extract.Token(r)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !ok:
-		return auth.Anonymous, nil
 	}
 	run := s.run.Load()
-	if run == nil {
+	switch {
+	case !ok && (!s.cfg.pages || run == nil):
+		return auth.Anonymous, nil
+	case run == nil:
 		return nil, token.Refuse("token-not-ready", "the strategy has not been set up")
+	case !ok:
+		return s.byCookie(ctx, run, r)
 	}
 	if u, ok := run.cache.Get(raw); ok {
 		return u, nil
@@ -124,7 +127,11 @@ func (s *Strategy) Challenge() string { return "Bearer" }
 
 // Vary tells caches which headers decide about the answer, beside Authorization.
 func (s *Strategy) Vary() []string {
-	return slices.DeleteFunc(s.extract.Headers(), func(h string) bool { return h == "Authorization" })
+	out := slices.DeleteFunc(s.extract.Headers(), func(h string) bool { return h == "Authorization" })
+	if s.cfg.pages {
+		out = append(out, "Cookie")
+	}
+	return out
 }
 
 // A login is a verified token, with the user as the database has it now.

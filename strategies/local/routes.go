@@ -29,7 +29,48 @@ func (s *Strategy) Routes() map[string]http.Handler {
 	} {
 		out["POST "+s.cfg.path+"/"+name] = s.handler(name, fn)
 	}
+	if !s.cfg.pages {
+		return out
+	}
+	for name, p := range map[string]struct {
+		get, post func(*call, http.ResponseWriter)
+	}{"login": {s.getLogin, s.formLogin}, "logout": {s.getLogout, s.formLogout}} {
+		where := s.cfg.path + "/" + name
+		data, form := out["POST "+where], s.pageHandler(p.post)
+		out["GET "+where] = s.pageHandler(p.get)
+		out["POST "+where] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if isForm(r) {
+				form.ServeHTTP(w, r)
+			} else {
+				data.ServeHTTP(w, r)
+			}
+		})
+	}
 	return out
+}
+
+// pageHandler serves a page.
+func (s *Strategy) pageHandler(fn func(*call, http.ResponseWriter)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c := s.call(r); c != nil {
+			fn(c, w)
+			return
+		}
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+	})
+}
+
+// call returns what a request is handled with; nil before Setup.
+func (s *Strategy) call(r *http.Request) *call {
+	run := s.run.Load()
+	if run == nil {
+		return nil
+	}
+	c := &call{running: run, ctx: r.Context(), r: r, client: r.RemoteAddr}
+	if run.env.Client != nil {
+		c.client = run.env.Client(r)
+	}
+	return c
 }
 
 // maxBody bounds what is sent to the endpoints.
@@ -62,14 +103,10 @@ var success = map[string]string{"msg": "success"}
 
 func (s *Strategy) handler(name string, fn func(*call) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		run := s.run.Load()
-		if run == nil {
+		c := s.call(r)
+		if c == nil {
 			answer(w, http.StatusServiceUnavailable, map[string]string{"msg": "not ready"})
 			return
-		}
-		c := &call{running: run, ctx: r.Context(), r: r, client: r.RemoteAddr}
-		if run.env.Client != nil {
-			c.client = run.env.Client(r)
 		}
 		err := c.read(w, name)
 		var out any

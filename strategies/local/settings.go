@@ -2,6 +2,7 @@ package local
 
 import (
 	"fmt"
+	"html/template"
 	"strings"
 	"time"
 
@@ -28,6 +29,11 @@ type settingsOf struct {
 	register      bool
 	registerRoles []string
 	setupToken    string
+
+	pages  bool // for browsers, who have a cookie then
+	title  string
+	page   *template.Template
+	policy string
 
 	least  int // characters of a password
 	params password.Params
@@ -112,7 +118,7 @@ func names(r *settings.Reader, key, def string) (list []string, none bool) {
 }
 
 func (s *settingsOf) readLocal(l *settings.Reader) {
-	l.Known("path", "id", "register", "registerRoles", "setupToken", "expires", "loginExpires", "recheck", "passwords", "oldSecrets")
+	l.Known("path", "id", "register", "registerRoles", "setupToken", "expires", "loginExpires", "recheck", "passwords", "oldSecrets", "pages", "title")
 	s.path = strings.TrimSuffix(l.Text("path"), "/")
 	if !l.Has("path") {
 		s.path = "/auth"
@@ -126,6 +132,11 @@ func (s *settingsOf) readLocal(l *settings.Reader) {
 		s.byName = true
 	default:
 		l.Fail("id", `"id" or "name"`, "what is the id of a user?")
+	}
+	s.pages, s.title, s.policy = l.Bool("pages", false), l.Text("title"), pagePolicy()
+	var err error
+	if s.page, err = template.New("page").Parse(pageHTML); err != nil {
+		l.Fail("pages", "", "%v", err)
 	}
 	s.register = l.Bool("register", false)
 	s.registerRoles = l.Texts("registerRoles")
