@@ -192,8 +192,11 @@ func addConfig(dir string, section map[string]any) (name string, changed bool, e
 		add = map[string]any{"cds": section}
 	}
 	text, changed, err := mergeJSON(old, add)
+	if err != nil { // comments, perhaps
+		text, changed, err = mergeCommented(old, add)
+	}
 	if err != nil {
-		return name, false, &serve.StartError{Code: "add-config", Message: name + " cannot be changed: it is no plain JSON object",
+		return name, false, &serve.StartError{Code: "add-config", Message: name + " cannot be changed: it is no JSON object",
 			Hint: "add it by hand: " + string(mustJSON(section))}
 	}
 	if !changed {
@@ -278,12 +281,14 @@ type member struct {
 	value json.RawMessage
 }
 
+var errNoObject = errors.New("no object")
+
 // membersOf reads the members of an object in their order.
 func membersOf(text []byte) ([]member, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	t, err := dec.Token()
 	if err != nil || t != json.Delim('{') {
-		return nil, errors.New("no object")
+		return nil, errNoObject
 	}
 	var out []member
 	for dec.More() {
