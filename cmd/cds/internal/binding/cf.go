@@ -2,6 +2,7 @@ package binding
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -138,6 +139,9 @@ func findCF(ctx context.Context, instance, key string) (*Found, error) {
 		return nil, err
 	}
 	i, err := instanceOf(ctx, t, instance)
+	if noAPI(err) {
+		return findByCommands(ctx, t, instance, key)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -165,6 +169,9 @@ func fetchCF(ctx context.Context, p config.Pointer) (*config.Binding, error) {
 	}
 	t := &cfTarget{now.api, p.Data.Str("org"), p.Data.Str("space")}
 	i, err := instanceOf(ctx, t, instance)
+	if noAPI(err) && *t == *now {
+		return fetchByCommands(ctx, instance, p.Data.Str("key"))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -186,4 +193,68 @@ func fetchCF(ctx context.Context, p config.Pointer) (*config.Binding, error) {
 		return nil, &Error{"bind-not-found", fmt.Sprintf("the service %q has no credentials", instance), ""}
 	}
 	return &config.Binding{InstanceName: instance, Label: i.label, Plan: i.plan, Tags: i.tags, Credentials: answer}, nil
+}
+
+// noAPI reports whether the API could not be asked at all, as where cf curl is switched off.
+func noAPI(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == "bind-command"
+}
+
+// option refuses names that cf would take for options.
+func option(names ...string) error {
+	for _, n := range names {
+		if n == "" || strings.HasPrefix(n, "-") {
+			return &Error{"bind-name", fmt.Sprintf("%q is no name of a service or key", n), ""}
+		}
+	}
+	return nil
+}
+
+// findByCommands finds an instance in the targeted space by what cf service prints for people.
+func findByCommands(ctx context.Context, t *cfTarget, instance, key string) (*Found, error) {
+	if key == "" {
+		key = instance + "-key"
+	}
+	if err := option(instance, key); err != nil {
+		return nil, err
+	}
+	out, err := run(ctx, "cf", "service", instance)
+	if err != nil {
+		return nil, err
+	}
+	f := &Found{Pointer: map[string]any{"type": CloudFoundry, "apiEndpoint": t.api, "org": t.org, "space": t.space, "instance": instance, "key": key, "resolved": false}}
+	for _, line := range strings.Split(string(out), "\n") {
+		name, v, _ := strings.Cut(line, ":")
+		v = strings.TrimSpace(v)
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "offering", "service":
+			f.Label = v
+		case "plan":
+			f.Plan = v
+		}
+	}
+	if _, err := run(ctx, "cf", "service-key", instance, key); err != nil {
+		return nil, &Error{"bind-not-found", fmt.Sprintf("there is no service key %q", key), fmt.Sprintf("cf create-service-key %s %s", instance, key)}
+	}
+	return f, nil
+}
+
+// fetchByCommands fetches a key of an instance in the targeted space.
+func fetchByCommands(ctx context.Context, instance, key string) (*config.Binding, error) {
+	if err := option(instance, key); err != nil {
+		return nil, err
+	}
+	out, err := run(ctx, "cf", "service-key", instance, key)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := object(out, "cf service-key "+instance)
+	if err != nil {
+		return nil, err
+	}
+	if inner := answer.Sub("credentials"); inner != nil {
+		answer = inner
+	}
+	return &config.Binding{InstanceName: instance, Credentials: answer}, nil
 }
