@@ -51,7 +51,7 @@ func (a *App) Databases(drivers ...db.Driver) {
 	}
 }
 
-// Strategies adds authentication strategies by kind; requires.auth.kind chooses one.
+// Strategies adds authentication strategies by kind; requires.auth.kind chooses one. The kind chain, which asks several of them, is always there.
 func (a *App) Strategies(table map[string]NewStrategy) {
 	for kind, n := range table {
 		a.strategies[kind] = n
