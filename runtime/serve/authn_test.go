@@ -14,8 +14,11 @@ import (
 	"testing/fstest"
 	"time"
 
+	cdl "cds/parser"
+	"cds/parser/csn"
 	"cds/runtime/auth"
 	"cds/runtime/config"
+	"cds/runtime/db/sqlite"
 	"cds/runtime/serve"
 )
 
@@ -367,5 +370,26 @@ func TestStrategy_Prompt(t *testing.T) {
 	p.prompt = false
 	if r := get(t, h, "/odata/v4/staff/Books", ""); r.StatusCode != 401 || r.Header.Get("WWW-Authenticate") != "Probe" {
 		t.Errorf("%d %v", r.StatusCode, r.Header)
+	}
+}
+
+// A service at the root leaves room for the pages of the strategy, and has everything else.
+func TestStrategy_RoutesBesideRoot(t *testing.T) {
+	app := serve.New(func() (*csn.Model, error) {
+		res := cdl.CompileString("root.cds", "@path: '/' service Root { function auth() returns String; }")
+		return res.Model, res.Diags.Err()
+	})
+	app.Databases(sqlite.New())
+	p := &probe{user: auth.Anonymous, routes: map[string]http.Handler{"GET /auth/login": say("login")}}
+	app.Strategy("probe", func(config.Section) (auth.Strategy, error) { return p, nil })
+	s, err := app.Build(t.Context(), serve.Options{FS: fstest.MapFS{".cdsrc.json": {Data: []byte(`{"requires":{"auth":"probe"}}`)}}, Env: []string{}, InMemory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for path, want := range map[string]string{"/auth/login": "login", "/$metadata": "edmx", "/auth()": "no handler", "/auth/other": "error"} {
+		if r := get(t, s.Handler(), path, ""); !strings.Contains(body(t, r), want) {
+			t.Errorf("%s: %d", path, r.StatusCode)
+		}
 	}
 }
