@@ -138,6 +138,23 @@ func TestLongKinds(t *testing.T) {
 	}
 }
 
+func TestPrivateFile_OthersCanRead(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		mode fs.FileMode
+		want int
+	}{
+		{`{"requires":{"[hybrid]":{"auth":{"credentials":{"clientsecret":"s"}}}}}`, 0o644, 1},
+		{`{"requires":{"[hybrid]":{"auth":{"credentials":{"clientsecret":"s"}}}}}`, 0o600, 0},
+		{`{"requires":{"[hybrid]":{"auth":{"binding":{"instance":"i"}}}}}`, 0o644, 0},
+	} {
+		c := mustLoad(t, Options{Dir: fstest.MapFS{".cdsrc-private.json": {Data: []byte(tt.text), Mode: tt.mode}}})
+		if len(c.Warnings) != tt.want {
+			t.Errorf("%s %o: %q", tt.text, tt.mode, c.Warnings)
+		}
+	}
+}
+
 func TestKinds_Chained(t *testing.T) {
 	c := mustLoad(t, Options{Dir: files(map[string]string{".cdsrc.json": `{"requires":{
 		"db":"shop-db","x":"a","kinds":{

@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -94,6 +95,9 @@ func Load(opt Options) (*Config, error) {
 		return nil, err
 	}
 	c := &Config{}
+	if w := exposed(opt.Dir, files); w != "" {
+		c.Warnings = append(c.Warnings, w)
+	}
 	c.Profiles = profiles(opt, dotenv)
 	c.Sources = append(c.Sources, Source{"process.env", envData}, Source{".env", dotData})
 	var local Section
@@ -314,6 +318,33 @@ func readFiles(dir fs.FS) ([]Source, error) {
 		out = append(out, Source{name, s})
 	}
 	return out, nil
+}
+
+// exposed warns of credentials in the private file that other users of the machine can read. Where files have no such rights (Windows) there is nothing to say.
+func exposed(dir fs.FS, files []Source) string {
+	const name = ".cdsrc-private.json"
+	i := slices.IndexFunc(files, func(s Source) bool { return s.Name == name })
+	if i < 0 || runtime.GOOS == "windows" || !holdsCredentials(files[i].Data) {
+		return ""
+	}
+	if st, err := fs.Stat(dir, name); err != nil || st.Mode().Perm()&0o077 == 0 {
+		return ""
+	}
+	return name + " holds credentials, and others can read it: chmod 600 " + name
+}
+
+// holdsCredentials reports whether there is a section with the name anywhere. Decoded JSON has no cycles, and its depth is bounded.
+func holdsCredentials(v any) bool {
+	m, ok := asMap(v)
+	if !ok {
+		return false
+	}
+	for name, sub := range m {
+		if name == "credentials" || holdsCredentials(sub) {
+			return true
+		}
+	}
+	return false
 }
 
 func readJSON(dir fs.FS, name string) (map[string]any, error) {

@@ -28,6 +28,9 @@ import (
 // TestApprouter is a project in profile hybrid: bound to an XSUAA that cf knows, served by cds watch, behind an approuter that cds bind --exec starts and that logs the user in
 // by authorization code. scripts/approuter installs the approuter; without it, or node, the test is skipped.
 func TestApprouter(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute")
+	}
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)

@@ -37,6 +37,9 @@ var recordedUsers = map[string]claims{
 
 // TestRecorded replays the recorded cases about restrictions twice, against a server with mocked users and one with tokens for the same users: every answer is the same.
 func TestRecorded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute")
+	}
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
