@@ -158,6 +158,7 @@ func (r *router) authenticate(ctx context.Context, w http.ResponseWriter, req *h
 		return user
 	}
 	id := w.Header().Get("X-Correlation-Id")
+	s.counters.unauthenticated(errors.Is(err, auth.ErrCredentials) || errors.Is(err, auth.ErrForbidden))
 	switch {
 	case errors.Is(err, auth.ErrForbidden):
 		s.authLog.refused(ctx, id, err)

@@ -19,6 +19,8 @@ type counters struct {
 	byStatus [6]atomic.Int64 // by hundreds
 	micros   atomic.Int64    // spent on requests
 	bytes    atomic.Int64    // of answers
+
+	refused, faults atomic.Int64 // credentials that were wrong, and that could not be checked
 }
 
 // A counted is a writer that notes status and size.
@@ -60,6 +62,17 @@ func (c *counters) count(w http.ResponseWriter, serve func(w http.ResponseWriter
 	serve(cw)
 }
 
+// unauthenticated counts a request whose sender is not known; refused says that it is the sender's fault. c may be nil.
+func (c *counters) unauthenticated(refused bool) {
+	switch {
+	case c == nil:
+	case refused:
+		c.refused.Add(1)
+	default:
+		c.faults.Add(1)
+	}
+}
+
 // write writes the counters, one a line, as Prometheus reads them.
 func (c *counters) write(w io.Writer, ready bool) {
 	line := func(name, kind string, value any) { fmt.Fprintf(w, "# TYPE %s %s\n%s %v\n", name, kind, name, value) }
@@ -70,6 +83,8 @@ func (c *counters) write(w io.Writer, ready bool) {
 	line("cds_requests_in_flight", "gauge", c.inFlight.Load())
 	line("cds_request_seconds_total", "counter", float64(c.micros.Load())/1e6)
 	line("cds_response_bytes_total", "counter", c.bytes.Load())
+	line("cds_authentication_refused_total", "counter", c.refused.Load())
+	line("cds_authentication_faults_total", "counter", c.faults.Load())
 	up := 0
 	if ready {
 		up = 1

@@ -193,11 +193,12 @@ func TestMetrics(t *testing.T) {
 	own := "http://" + ln.Addr().String()
 	fetch(own + "/odata/v4/open/Books")
 	fetch(own + "/odata/v4/open/Nope")
+	fetch(strings.Replace(own, "//", "//anonymous:x@", 1) + "/odata/v4/open/Books") // nobody has this name
 	if code, _ := fetch(own + "/metrics"); code != 404 {
 		t.Errorf("metrics on the services' port: %d", code)
 	}
 	code, text := fetch("http://" + addr + "/metrics")
-	for _, want := range []string{`cds_requests_total{status="2xx"} 1`, `cds_requests_total{status="4xx"} 2`, "cds_requests_in_flight 0", "cds_ready 1", "go_goroutines "} {
+	for _, want := range []string{`cds_requests_total{status="2xx"} 1`, `cds_requests_total{status="4xx"} 3`, "cds_authentication_refused_total 1", "cds_authentication_faults_total 0", "cds_requests_in_flight 0", "cds_ready 1", "go_goroutines "} {
 		if code != 200 || !strings.Contains(text, want) {
 			t.Errorf("%d, lacks %s:\n%s", code, want, text)
 		}
