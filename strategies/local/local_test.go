@@ -652,6 +652,45 @@ func (down) SetUser(context.Context, *auth.StoredUser) error                { re
 func (down) RemoveUser(context.Context, string) error                       { return errDown }
 func (down) Users(context.Context, string, int) ([]*auth.StoredUser, error) { return nil, errDown }
 
+// Any body and any header: an answer, and nobody comes in.
+func FuzzEndpoints(f *testing.F) {
+	for _, s := range []string{`{"username":"alice","password":"x"}`, `{"refresh_token":"a.b"}`, `{"all":true}`, "", "[", "username=alice&password=x&to=/"} {
+		f.Add("login", "application/json", "Bearer x.y.z", "local=x", s)
+		f.Add("refresh", "application/x-www-form-urlencoded", "", "", s)
+		f.Add("logout", "application/json; charset=utf-8", "Basic x", "local=", s)
+		f.Add("password", "text/plain", "bearer", "", s)
+		f.Add("setup", "", "", "", s)
+	}
+	st, err := New(section(config.Section{"local": map[string]any{"pages": true, "register": false}}))
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := st.(*Strategy)
+	store := authstore.Memory(time.Now)
+	if err := s.Setup(f.Context(), &auth.Env{Now: time.Now, Log: slog.New(slog.DiscardHandler), Sessions: store, Users: store}); err != nil {
+		f.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	for pattern, h := range s.Routes() {
+		mux.Handle(pattern, h)
+	}
+	f.Fuzz(func(t *testing.T, name, ct, authorization, cookie, body string) {
+		r := httptest.NewRequest("POST", "/auth/", strings.NewReader(body))
+		r.URL.Path = "/auth/" + name
+		r.Header.Set("Content-Type", ct)
+		r.Header.Set("Authorization", authorization)
+		r.Header.Set("Cookie", cookie)
+		if u, err := s.Authenticate(t.Context(), r); err == nil && u.Identified() {
+			t.Errorf("user %s", u.ID)
+		}
+		rec := httptest.NewRecorder()
+		mux.ServeHTTP(rec, r)
+		if rec.Code >= 500 || rec.Code == 200 && (name == "login" || name == "refresh" || name == "password" || name == "setup") {
+			t.Errorf("%d %s", rec.Code, rec.Body)
+		}
+	})
+}
+
 // A token that is known costs no signature and no database.
 func BenchmarkKnownToken(b *testing.B) {
 	st, err := New(section(nil))

@@ -48,6 +48,7 @@ func (s *Strategy) show(w http.ResponseWriter, r *http.Request, status int, p pa
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", s.cfg.policy)
 	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "same-origin") // with no-referrer older browsers would send their form with Origin: null
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(b.Bytes()) // the client may be gone

@@ -169,20 +169,30 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func FuzzVerify(f *testing.F) {
+// Any text: it is read in bounded time, and one that is a hash has one form.
+func FuzzParse(f *testing.F) {
 	f.Add(None, "x")
 	f.Add("$2a$04$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234", "x")
 	f.Add("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQxMjM0NTY3OA$MDEyMzQ1Njc4OWFiY2RlZg", "x")
 	f.Fuzz(func(t *testing.T, hash, pw string) {
+		if isBcrypt(hash) {
+			_ = Valid(hash)
+			return
+		}
 		h, err := parse(hash)
-		if err == nil && format(h.Params, h.salt, h.key) != hash {
+		if (err == nil) != (Valid(hash) == nil) || err == nil && !Is(hash) {
+			t.Errorf("%q: %v, valid %v, is %v", hash, err, Valid(hash), Is(hash))
+		}
+		if err != nil {
+			return
+		}
+		if format(h.Params, h.salt, h.key) != hash {
 			t.Errorf("%q is another way to write a hash", hash)
 		}
-		if err == nil && uint64(h.Memory)*uint64(h.Time) > 1<<12 || isBcrypt(hash) {
-			return // not again and again
-		}
-		if ok, _ := Verify(hash, pw); ok && err != nil {
-			t.Errorf("%q fits what is no hash", pw)
+		if uint64(h.Memory)*uint64(h.Time) <= 1<<10 {
+			if ok, _ := Verify(hash, pw); ok {
+				t.Errorf("%q fits a hash that it was not made for", pw)
+			}
 		}
 	})
 }
