@@ -73,6 +73,24 @@ func TestStrategy_Misconfigured(t *testing.T) {
 	}
 }
 
+// Whatever stands in the place of a section, nobody comes in by it.
+func TestStrategy_NoSection(t *testing.T) {
+	for _, value := range []string{"false", "true", "5", "[]", `["mocked"]`, `{"kind":5}`, `{"kind":["mocked"]}`, `{"kind":{}}`, `{"kind":null}`, `{"kind":""}`, `{"kind":" mocked"}`, `{"kind":"Mocked"}`, `""`, `{"strategies":{}}`,
+		`{"strategies":null}`, `{"strategies":"mocked"}`, `{"impl":["x"],"kind":""}`} {
+		for _, profile := range []string{"development", "production"} {
+			s, err := startRC(t, newApp(t), `{"requires":{"auth":`+value+`}}`, profile)
+			var se *serve.StartError
+			switch {
+			case err == nil && profile == "development" && s.Kind == "mocked": // the default
+			case err == nil:
+				t.Errorf("%s in %s: it starts with kind %q", value, profile, s.Kind)
+			case !errors.As(err, &se) || se.Hint == "" || !strings.Contains(se.Message, "requires.auth"):
+				t.Errorf("%s in %s: %v", value, profile, err)
+			}
+		}
+	}
+}
+
 // What is allowed against advice is told at each start.
 func TestStrategy_AllowedInProduction(t *testing.T) {
 	var log bytes.Buffer
