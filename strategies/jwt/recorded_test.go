@@ -138,7 +138,7 @@ func compare(t *testing.T, mocked, tokens *serve.Server, line []byte) int {
 }
 
 func normal(w *httptest.ResponseRecorder) string {
-	return generated.ReplaceAllString(w.Body.String(), "…") + w.Header().Get("Content-Type") + w.Header().Get("Location")
+	return generated.ReplaceAllString(w.Body.String()+w.Header().Get("Content-Type")+w.Header().Get("Location"), "…")
 }
 
 func (r recordedRequest) send(t *testing.T, s *serve.Server, login func(*testing.T, *http.Request)) *httptest.ResponseRecorder {
