@@ -208,3 +208,76 @@ func script(t *testing.T, p db.Pool, list ...string) {
 }
 
 func entity(name string) *csn.Entity { return &csn.Entity{Def: csn.Def{Name: name}} }
+
+// A job removes what has expired, and makes no tables that nobody uses.
+func TestClean(t *testing.T) {
+	onBoth(t, func(t *testing.T, p db.Pool) {
+		c := authstoretest.NewClock()
+		s := store(t, p, c.Now)
+		if err := s.Clean(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := readSessions(t, p); err == nil {
+			t.Error("cleaning makes tables")
+		}
+		for i := range 1100 {
+			if err := s.PutSession(t.Context(), &auth.Session{ID: fmt.Sprint("x:", i), Expires: c.Now().Add(time.Second)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Pass(time.Minute)
+		if err := s.Clean(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := dbtest.Rows(t, p, db.Session{}, "SELECT count(*) FROM auth_sessions"); got[0] != "0" {
+			t.Errorf("%s are left", got[0])
+		}
+	})
+}
+
+// readSessions reads the table of sessions.
+func readSessions(t *testing.T, p db.Pool) error {
+	t.Helper()
+	tx, err := p.Read(t.Context(), db.Session{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	rows, err := tx.Query(t.Context(), db.Stmt{SQL: "SELECT count(*) FROM auth_sessions"})
+	if err != nil {
+		return err
+	}
+	_, err = rows.Next()
+	return errors.Join(err, rows.Close())
+}
+
+// Blocked has no users and takes none.
+func TestBlocked(t *testing.T) {
+	b := authstore.Blocked(entity("auth.Users"))
+	_, err1 := b.UserByName(t.Context(), "alice")
+	_, err2 := b.UserByID(t.Context(), "1")
+	_, err3 := b.AddUser(t.Context(), &auth.StoredUser{Name: "alice"})
+	_, err4 := b.Users(t.Context(), "", 1)
+	for i, err := range []error{err1, err2, err3, err4, b.SetUser(t.Context(), &auth.StoredUser{}), b.RemoveUser(t.Context(), "alice"), b.Prepare(t.Context())} {
+		var te *authstore.TableError
+		if !errors.As(err, &te) || !strings.Contains(err.Error(), "entity auth.Users") {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}
+
+// A database whose user may not make tables says what is to be done.
+func TestNoRight(t *testing.T) {
+	file := t.TempDir() + "/db.sqlite"
+	w := opened(t, sqlite.New(), db.Config{URL: file})
+	s := store(t, readOnly{w}, authstoretest.NewClock().Now)
+	var te *authstore.TableError
+	if err := s.Prepare(t.Context()); !errors.As(err, &te) || !strings.Contains(err.Error(), "cds auth setup") || !errors.Is(err, db.ErrReadOnly) {
+		t.Errorf("%v", err)
+	}
+}
+
+// readOnly is a database that takes no writes.
+type readOnly struct{ db.Pool }
+
+func (readOnly) Write(context.Context, db.Session) (db.Tx, error) { return nil, db.ErrReadOnly }
