@@ -28,6 +28,7 @@ const (
 // A Strategy accepts tokens of one XSUAA instance. It is safe for concurrent use after Setup.
 type Strategy struct {
 	clientID, appName, domain string
+	zone                      string // of the provider, "" if the credentials don't tell
 	ca                        string
 	extract                   *token.Extractor
 	cert                      sap.CertRule
@@ -61,6 +62,11 @@ func newStrategy(cfg config.Section, path string) (*Strategy, error) {
 	c := r.Section("credentials")
 	s := &Strategy{clientID: c.Text("clientid"), appName: c.Text("xsappname"), domain: c.Text("uaadomain"), ca: r.Text("ca"), cert: sap.ReadCertRule(r),
 		now: time.Now, log: slog.New(slog.DiscardHandler), client: sap.DefaultClient()}
+	for _, name := range []string{"identityzoneid", "zoneid", "tenantid"} {
+		if zid := cfg.Sub("credentials").Str(name); s.zone == "" && sap.ValidID(zid) {
+			s.zone = zid
+		}
+	}
 	var err error
 	if s.extract, err = token.NewExtractor(r.Section("token").Texts("from")); err != nil {
 		r.Fail("token.from", "", "%v", err)
@@ -97,8 +103,9 @@ func (s *Strategy) keysURL(zid string) string {
 	return "https://" + s.domain + "/token_keys?zid=" + url.QueryEscape(zid)
 }
 
-// Setup takes the client, the clock and what is known of proxies.
-func (s *Strategy) Setup(_ context.Context, env *auth.Env) error {
+// Setup takes the client, the clock and what is known of proxies. The provider's keys are fetched in the background: a service that is down does not stop the start, the log tells,
+// and tokens are refused until it is back.
+func (s *Strategy) Setup(ctx context.Context, env *auth.Env) error {
 	client, err := sap.Client(env, s.ca)
 	if err != nil {
 		return err
@@ -106,6 +113,12 @@ func (s *Strategy) Setup(_ context.Context, env *auth.Env) error {
 	s.zones.Close()
 	s.client, s.now, s.log, s.cert.Trusted = client, env.Now, env.Log, env.Trusted
 	s.open()
+	if s.zone == "" {
+		return nil
+	}
+	if set, err := s.zones.Get(s.zone); err == nil {
+		go func() { _ = set.Prefetch(ctx) }() // which logs its failures; a request tries again
+	}
 	return nil
 }
 

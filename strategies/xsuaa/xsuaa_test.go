@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -258,6 +259,28 @@ func TestKeys(t *testing.T) {
 	ahead(10 * time.Second)
 	if _, err := s.Authenticate(t.Context(), bearer(l.Key(t, "t9").Sign(t, saptest.XSUAA("t9", map[string]any{"exp": clock.Add(time.Hour).Unix()}), clock))); err != nil {
 		t.Errorf("the service is back: %v", err)
+	}
+}
+
+// The keys of the provider are there before the first request, and a service that is down does not stop the start.
+func TestPrefetch(t *testing.T) {
+	l := saptest.New(t)
+	good := l.Key(t, "t1").Sign(t, saptest.XSUAA("t1", nil), now)
+	cfg := config.Merge(section(l), config.Section{"credentials": claims{"identityzoneid": "t1"}})
+	s := strategy(t, l, cfg, nil)
+	for end := time.Now().Add(10 * time.Second); len(l.Requests("zid=t1")) == 0; {
+		if time.Now().After(end) {
+			t.Fatal("nothing is fetched")
+		}
+		runtime.Gosched()
+	}
+	if _, err := s.Authenticate(t.Context(), bearer(good)); err != nil || len(l.Requests("zid=t1")) != 1 {
+		t.Errorf("%v, %d fetches", err, len(l.Requests("zid=t1")))
+	}
+	l.Break(true)
+	s = strategy(t, l, cfg, nil)
+	if _, err := s.Authenticate(t.Context(), bearer(good)); !errors.Is(err, auth.ErrCredentials) {
+		t.Errorf("while the service is down: %v", err)
 	}
 }
 
