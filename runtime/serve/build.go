@@ -106,10 +106,30 @@ func LoadConfig(opt Options) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	usersByName(c.Sub("requires.auth"))
 	if opt.Overrides != nil {
 		c.Section = config.Merge(c.Section, opt.Overrides)
 	}
 	return c, nil
+}
+
+// usersByName turns the list of users that CAP for Java writes into the usual form, so that it can be refined like that. A list that is malformed stays, for
+// the strategy to complain of.
+func usersByName(auth config.Section) {
+	list, ok := auth["users"].([]any)
+	if !ok {
+		return
+	}
+	users := map[string]any{}
+	for _, it := range list {
+		u, _ := it.(map[string]any)
+		name := config.Section(u).Str("name")
+		if _, twice := users[name]; name == "" || twice {
+			return
+		}
+		users[name] = u
+	}
+	auth["users"] = users
 }
 
 // weakenDefaults takes away defaults that would be in the way of what is configured, and reports whether there were some: the default users where they are not

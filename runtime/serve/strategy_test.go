@@ -49,7 +49,8 @@ func TestStrategy_Misconfigured(t *testing.T) {
 		{"mocked within a chain", `{"requires":{"auth":{"strategies":[{"kind":"mocked"}]}}}`, true, "auth-unsafe-in-production", "requires.auth.strategies[0].kind", "allowInProduction"},
 		{"dummy within a chain, by name", `{"requires":{"auth":{"strategies":["all"],"all":{"kind":"dummy"}}}}`, true, "auth-unsafe-in-production", "requires.auth.all.kind", "allowInProduction"},
 		{"no password", `{"requires":{"auth":{"kind":"basic","users":{"bob":{}}}}}`, true, "auth-password-missing", `"bob"`, "requires.auth.users"},
-		{"no password, as a list", `{"requires":{"auth":{"kind":"basic","users":[{"name":"bob"}]}}}`, true, "auth-config", "requires.auth.users.bob.password: is missing", "argon2id"},
+		{"no password, as a list", `{"requires":{"auth":{"kind":"basic","users":[{"name":"bob"}]}}}`, true, "auth-password-missing", "requires.auth.users.bob.password: is missing", "cds auth hash"},
+		{"a list of others", `{"requires":{"auth":{"kind":"basic","users":[{"name":"bob"},{"name":"bob"}]}}}`, false, "auth-config", "requires.auth.users[1].name", "requires.auth"},
 		{"no password within a chain", `{"requires":{"auth":{"strategies":[{"kind":"basic","users":{"bob":{}}}]}}}`, true, "auth-password-missing", `"bob"`, "requires.auth.strategies[0].users"},
 		{"no members", `{"requires":{"auth":"chain"}}`, false, "auth-config", "requires.auth.strategies: is missing", `"strategies": [ { "kind": "apikey"`},
 		{"unknown member", `{"requires":{"auth":{"strategies":[{"kind":"apikeys"}]}}}`, false, "auth-kind-unknown", "requires.auth.strategies[0].kind", "did you mean apikey?"},
@@ -221,6 +222,25 @@ func TestStrategy_ChainWithBoundService(t *testing.T) {
 			t.Errorf("%s: kind %s", rc, s.Kind)
 		}
 		s.Close()
+	}
+}
+
+// The list of CAP for Java is the same as the usual form, without the pre-defined users.
+func TestStrategy_UserList(t *testing.T) {
+	s, err := newApp(t).Build(t.Context(), serve.Options{FS: rc(`{"requires":{"auth":{"users":[{"name":"eve","roles":["admin"]},{"name":"zoe"}]}}}`), Env: []string{},
+		Log: slog.New(slog.DiscardHandler), Overrides: config.Section{"requires": map[string]any{"auth": map[string]any{"users": map[string]any{"ann": map[string]any{"roles": "admin"}}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for name, want := range map[string]int{"eve": 200, "ann": 200, "zoe": 403, "alice": 401, "anybody": 401} {
+		if r := get(t, s.Handler(), "/odata/v4/staff/Books", name); r.StatusCode != want {
+			t.Errorf("%s: %d, want %d", name, r.StatusCode, want)
+		}
+	}
+	var banner bytes.Buffer
+	if s.Banner(&banner, ""); !strings.Contains(banner.String(), "eve [admin]") {
+		t.Error(banner.String())
 	}
 }
 
