@@ -335,3 +335,51 @@ func TestSignedByUs(t *testing.T) {
 		}
 	}
 }
+
+// Keys are read again, sets fetched and tokens verified, all at once.
+func TestReloadConcurrently(t *testing.T) {
+	c, idp, dir := newClock(), idptest.New(t), t.TempDir()
+	name := filepath.Join(dir, "keys.json")
+	stable, moving := `{"kid":"stable","secret":"`+secret+`"}`, `{"kid":"moving","secret":"another secret, as long as that one"}`
+	write := func(text string) {
+		if err := os.WriteFile(name+".new", []byte(text), 0o600); err != nil {
+			t.Error(err)
+		}
+		if err := os.Rename(name+".new", name); err != nil {
+			t.Error(err)
+		}
+	}
+	write("[" + stable + "]")
+	s := set(t, config.Section{"jwt": map[string]any{"issuer": "https://me", "audience": "app", "keysFile": name, "insecureLoopback": true, "keys": []any{
+		map[string]any{"jwksUrl": idp.JWKS(), "issuer": idp.URL},
+	}}}, c, idp.Client)
+	far := c.now().Add(24 * time.Hour).Unix()
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for n := range 100 {
+				claims := map[string]any{"iss": "https://me", "aud": "app", "sub": "x", "exp": far, "n": i*1000 + n}
+				if _, err := s.Authenticate(t.Context(), bearer(idptest.HS256(t, secret, claims))); err != nil {
+					t.Error(err)
+				}
+				if _, err := s.Authenticate(t.Context(), bearer(idp.Token(t, map[string]any{"aud": "app", "sub": "x", "exp": far, "n": n}, c.now()))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for n := range 100 {
+		c.add(time.Duration(n) * time.Second)
+		switch n % 4 {
+		case 0:
+			write("[" + stable + "," + moving + "]")
+		case 1:
+			write("[" + moving + "," + stable + "]")
+		case 2:
+			write("[" + stable)
+		default:
+			write("[" + stable + "]")
+		}
+	}
+	wg.Wait()
+}

@@ -30,6 +30,9 @@ var safer = map[string]string{
 	"rest-go 48": "is_admin of another type than a boolean: rest-go crashes; here the token is refused",
 }
 
+// recordedAt is when the cases were recorded: some tokens have ended since.
+func recordedAt() *clock { return &clock{t: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)} }
+
 func readSeeds(t *testing.T, name string, each func(line []byte)) {
 	t.Helper()
 	f, err := os.Open(seeds + name)
@@ -68,7 +71,7 @@ func decision(t *testing.T, s *Strategy, header string) (string, *auth.User) {
 
 // Every request to Cube that was recorded, with the preset cube.
 func TestCube(t *testing.T) {
-	c := &clock{t: time.Now()}
+	c := recordedAt()
 	s := set(t, config.Section{"provider": "cube", "jwt": map[string]any{"secret": "cube-test-secret"}}, c, nil)
 	count := map[string]int{}
 	readSeeds(t, "cube-cases.jsonl", func(line []byte) {
@@ -159,7 +162,7 @@ func checkContext(t *testing.T, id, header string, u *auth.User) {
 // Cube with a key set, audience, issuer and a namespace for claims. The tokens were signed with a key that is not known any more: they are signed
 // again, header and claims as they were.
 func TestCubeKeySet(t *testing.T) {
-	c, idp := &clock{t: time.Now()}, idptest.New(t)
+	c, idp := recordedAt(), idptest.New(t)
 	key := idp.Rotate(t, "RS256")
 	key.ID = "k1"
 	s := set(t, config.Section{
@@ -225,7 +228,7 @@ func TestCubeKeySet(t *testing.T) {
 
 // Space Cloud's tokens. What was recorded is their name and the decision; the tokens are made here.
 func TestSpaceCloud(t *testing.T) {
-	c, idp := &clock{t: time.Now()}, idptest.New(t)
+	c, idp := recordedAt(), idptest.New(t)
 	const first, second = "first secret", "second secret"
 	rsa := idptest.NewKey(t, "RS256")
 	s := set(t, config.Section{
@@ -317,7 +320,7 @@ func TestSpaceCloud(t *testing.T) {
 
 // rest-go's tokens. Its door takes a bad token for none; the strategy refuses it, and with both the request is answered 401.
 func TestRestGo(t *testing.T) {
-	c := &clock{t: time.Now()}
+	c := recordedAt()
 	s := set(t, config.Section{"provider": "rest-go", "jwt": map[string]any{"secret": "restgo-test-secret"}}, c, nil)
 	n := 0
 	readSeeds(t, "restgo-cases.jsonl", func(line []byte) {
