@@ -119,10 +119,7 @@ func Load(opt Options) (*Config, error) {
 	if err := c.checkProfiles(opt.Profiles); err != nil {
 		return nil, err
 	}
-	active := c.Profiles
-	if !c.Is(Production) && !c.Is(Development) {
-		active = append([]string{Development}, active...) // as in CAP: hybrid and test refine development
-	}
+	active := c.active()
 	var merged Section
 	for _, s := range slices.Backward(c.Sources) {
 		merged = Merge(merged, longForm(s.Data.resolve(active)))
@@ -137,6 +134,41 @@ func Load(opt Options) (*Config, error) {
 	}
 	c.bind(bound)
 	return c, nil
+}
+
+// active are the profiles whose sections count, the weakest first.
+func (c *Config) active() []string {
+	if c.Is(Production) || c.Is(Development) {
+		return c.Profiles
+	}
+	return append([]string{Development}, c.Profiles...) // as in CAP: hybrid and test refine development
+}
+
+// SourceOf tells which source the value at a path comes from, that of the strongest that has it; "" for none.
+func (c *Config) SourceOf(path string) string {
+	active := c.active()
+	from := func(path string) string {
+		for _, s := range c.Sources {
+			if _, ok := longForm(s.Data.resolve(active)).Get(path); ok {
+				return s.Name
+			}
+		}
+		return ""
+	}
+	if name := from(path); name != "" {
+		return name
+	}
+	part := strings.SplitN(path, ".", 3)
+	if len(part) < 3 || part[0] != "requires" {
+		return ""
+	}
+	kind := c.Str("requires." + part[1] + ".kind")
+	for _, preset := range []string{kind + "-" + part[1], kind} {
+		if name := from("requires.kinds." + preset + "." + part[2]); name != "" {
+			return name + ", kind " + kind
+		}
+	}
+	return ""
 }
 
 // Is reports whether a profile is active.

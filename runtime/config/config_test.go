@@ -160,3 +160,26 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestSourceOf(t *testing.T) {
+	c, err := Load(Options{
+		Dir: fstest.MapFS{
+			".cdsrc.json":  {Data: []byte(`{"requires":{"auth":{"kind":"mocked","users":{"bob":{"roles":["x"]}}},"[production]":{"auth":"basic"}},"a":{"b":1,"c":2}}`)},
+			"package.json": {Data: []byte(`{"cds":{"a":{"b":3}}}`)},
+			".env":         {Data: []byte("CDS_REQUIRES_AUTH_STRICT=false\n")},
+		},
+		Env:      []string{"cds_a_d=4", `VCAP_SERVICES={"x":[{"name":"svc","credentials":{"url":"u"}}]}`},
+		Defaults: Section{"requires": map[string]any{"svc": map[string]any{"kind": "s"}, "kinds": map[string]any{"mocked": map[string]any{"users": map[string]any{"alice": true}}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"requires.auth.kind": ".cdsrc.json", "requires.auth.users.bob.roles": ".cdsrc.json", "requires.auth.users.alice": "defaults, kind mocked", "requires.auth.strict": ".env",
+		"a.b": "package.json#cds", "a.c": ".cdsrc.json", "a.d": "process.env", "requires.svc.credentials.url": "bindings", "requires.auth.nothing": "", "nothing": "",
+	} {
+		if got := c.SourceOf(path); got != want {
+			t.Errorf("%s is from %q, want %q", path, got, want)
+		}
+	}
+}
