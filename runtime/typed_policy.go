@@ -18,7 +18,7 @@ type PolicyTable struct {
 // fits; On ending in "@requires" must hold in addition. A row without Grant grants nothing.
 type PolicyRow struct {
 	On      string // service, entity, operation or element
-	Grant   string // events, separated by commas
+	Grant   string // events, separated by commas; after "deny", those that are taken away from whom the row fits
 	To      string // roles, separated by commas
 	Where   string // condition; "" for none
 	Closed  string // why nobody may do anything
@@ -74,7 +74,11 @@ func PolicyTableOf(p *authz.Policy, service string) PolicyTable {
 		if !concerns(strings.TrimSuffix(r.On, "@requires"), service) {
 			continue
 		}
-		t.Rows = append(t.Rows, PolicyRow{r.On, strings.Join(r.Grant, ", "), strings.Join(r.To, ", "), r.Where, r.Closed, strings.Join(r.Follows, ", ")})
+		grant := strings.Join(r.Grant, ", ")
+		if r.Deny {
+			grant = "deny " + grant
+		}
+		t.Rows = append(t.Rows, PolicyRow{r.On, grant, strings.Join(r.To, ", "), r.Where, r.Closed, strings.Join(r.Follows, ", ")})
 	}
 	return t
 }

@@ -35,14 +35,14 @@ func entry(sev diag.Severity, title, explain, wrong, right string) diag.Entry {
 func Messages() diag.Catalogue {
 	return diag.Catalogue{
 		codeRestrictForm: entry(diag.Error, "@restrict is not a list of privileges",
-			"@restrict takes a list of structures with grant, to and where. Any other form would leave the resource open elsewhere.",
+			"@restrict takes a list of structures with grant or deny, to, where, if and message. Any other form would leave the resource open elsewhere.",
 			"service S { @restrict: { grant: 'READ', to: 'Viewer' } entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }", "service S { @restrict: [{ grant: 'READ', to: 'Viewer' }] entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }"),
 		codeRequiresForm: entry(diag.Error, "@requires is neither a role nor a list of roles",
 			"@requires takes the name of a role, or a list of which one is needed.", "service S { @requires entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }", "service S { @requires: 'admin' entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }"),
 		codeMisspelt: entry(diag.Error, "Misspelt restriction",
 			"Annotations may have any name, so a misspelt one restricts nothing.", "service S { @require: 'admin' entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }", "service S { @requires: 'admin' entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }"),
 		codeProperty: entry(diag.Error, "Unknown property in a privilege",
-			"A privilege has grant, to and where. A misspelt where would grant all rows.",
+			"A privilege has grant or deny, to, where, if and message. A misspelt where would grant all rows.",
 			"service S { @restrict: [{ grant: 'READ', were: 'owner = $user' }] entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }", "service S { @restrict: [{ grant: 'READ', where: 'owner = $user' }] entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }"),
 		codeGrant: entry(diag.Error, "Unknown event in a grant",
 			"A grant names READ, CREATE, UPDATE, DELETE, UPSERT, WRITE, * or operations, in exact spelling; on an operation only * and its own name.",

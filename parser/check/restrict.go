@@ -233,7 +233,7 @@ func (c *checker) privilege(r *resource, a *cqn.AnnoField, v *cqn.AnnoValue) {
 		}
 		seen[f.Name] = true
 		switch f.Name {
-		case "grant":
+		case "grant", "deny":
 			c.grant(r, f)
 		case "to":
 			if roles, ok := c.texts(r, f.Value, "to"); ok {
@@ -247,9 +247,10 @@ func (c *checker) privilege(r *resource, a *cqn.AnnoField, v *cqn.AnnoValue) {
 		case "where":
 			c.where(r, a, f)
 		case "_where": // a compiler's parsed form beside `where`
+		case "if", "message": // names of conditions and a text, which the policy compiler checks
 		default:
-			d := c.fault(r, f.Span, codeProperty, "A privilege has no property %s, expected grant, to or where", f.Name)
-			if near := nearest(f.Name, "grant", "to", "where"); near != "" {
+			d := c.fault(r, f.Span, codeProperty, "A privilege has no property %s, expected grant, deny, to, where, if or message", f.Name)
+			if near := nearest(f.Name, "grant", "deny", "to", "where", "if", "message"); near != "" {
 				d.Hint = fmt.Sprintf("Did you mean %s?", near)
 			}
 		}
@@ -260,7 +261,7 @@ func (c *checker) privilege(r *resource, a *cqn.AnnoField, v *cqn.AnnoValue) {
 func (c *checker) grant(r *resource, f *cqn.AnnoField) {
 	words, ok := c.texts(r, f.Value, "grant")
 	if !ok {
-		c.fault(r, f.Span, codeGrant, "grant must be an event or a list of events, each as a text")
+		c.fault(r, f.Span, codeGrant, "%s must be an event or a list of events, each as a text", f.Name)
 		return
 	}
 	known := slices.Clone(r.ops)

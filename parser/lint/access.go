@@ -90,7 +90,7 @@ func (l *linter) wideWrites(a csn.Annotations, at token.Span, name string) {
 		return
 	}
 	for _, p := range v.Items {
-		if p == nil || p.Kind != cqn.AnnoStruct || p.Field("to") != nil || p.Field("where") != nil {
+		if p == nil || p.Kind != cqn.AnnoStruct || p.Field("to") != nil || p.Field("where") != nil || p.Field("if") != nil {
 			continue
 		}
 		if ev := writes(p.Field("grant")); ev != "" {

@@ -68,7 +68,8 @@ const (
 // A Decision is the answer to an Access. Its zero value denies.
 type Decision struct {
 	Verdict Verdict
-	// Code and Message are for the client: code of a 405 (ENTITY_IS_READ_ONLY …) or text of a 403.
+	// Code and Message are for the client: code of a 405 (ENTITY_IS_READ_ONLY …) or text of a 403. An AllowIf may have a Message too, the
+	// model's text for a 403 where the rows or new values fulfil no condition.
 	Code, Message string
 	// Rules says which privileges matched, or which refused, for explain, logs and audit.
 	Rules []string

@@ -19,6 +19,7 @@ type builder struct {
 	guard   *guard
 	dry     bool
 	why     string // what refused
+	message string // text of a 403: of what refused, else of the conditions
 	names   []string
 	stack   []*csn.Entity
 	parents int
@@ -94,11 +95,15 @@ func (b *builder) refuse(m match) bool {
 	if len(m.names) > 0 {
 		b.why = m.names[0]
 	}
+	b.message = m.message
 	return false
 }
 
 func (b *builder) condition(m match) cqn.Expr {
-	if b.dry && len(m.privs) > 0 {
+	if b.message == "" {
+		b.message = m.text()
+	}
+	if b.dry && len(m.privs)+len(m.denies) > 0 {
 		return some
 	}
 	return m.condition()

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/auth"
 	"cds/runtime/eval"
@@ -68,6 +69,9 @@ type decider struct {
 	out    *Guard // of guard
 	env    eval.Env
 	rules  []string
+	// open leaves conditions on the user alone unasked and collects them in static; see Inspect.
+	open   bool
+	static cqn.Expr
 }
 
 func (d *decider) decide(a *Access) Decision {
@@ -102,7 +106,7 @@ func (d *decider) decide(a *Access) Decision {
 	for _, e := range a.Path[:len(a.Path)-1] {
 		b := builder{guard: g, dry: true}
 		if _, ok := b.rows(e, Read); !ok {
-			return d.deny(match{names: []string{e.Name + ": " + b.why}}, false)
+			return d.deny(match{names: []string{e.Name + ": " + b.why}, message: b.message}, false)
 		}
 	}
 	return d.onTarget(a, ev)
@@ -174,11 +178,11 @@ func (d *decider) onTarget(a *Access, ev Event) Decision {
 	b := builder{guard: g, dry: true}
 	x, ok := b.rows(g.target, ev)
 	if !ok {
-		return d.deny(match{names: []string{b.why}, lacking: g.p.of(g.target).own.match(g.s, ev).lacking}, false)
+		return d.deny(match{names: []string{b.why}, lacking: g.p.of(g.target).own.match(g.s, ev).lacking, message: b.message}, false)
 	}
 	out := Decision{Verdict: Allow, Rules: append(d.rules, b.names...), Guard: d.out}
 	if x != nil {
-		out.Verdict = AllowIf
+		out.Verdict, out.Message = AllowIf, b.message
 	}
 	switch ev {
 	case Create, Update, Upsert:
@@ -197,6 +201,12 @@ func (d *decider) settle(m match, final bool) match {
 	if !m.ok {
 		return m
 	}
+	if d.open {
+		return d.assume(m, final)
+	}
+	if m, ok := d.settleDenies(&m, final); !ok {
+		return m
+	}
 	if len(m.privs) == 0 {
 		d.rules = append(d.rules, m.names...)
 		return m
@@ -210,17 +220,41 @@ func (d *decider) settle(m match, final bool) match {
 		t, err := eval.Test(p.where, nil, nil, &d.env)
 		if err == nil && t == eval.True {
 			d.rules = append(d.rules, p.name)
-			return match{ok: true, names: []string{p.name}}
+			return match{ok: true, names: []string{p.name}, denies: m.denies}
 		}
 		if err != nil && !final {
 			rest = append(rest, p)
 		}
 	}
 	if len(rest) == 0 || final {
-		return match{names: []string{m.privs[0].name + ": its condition does not hold"}}
+		return match{names: []string{m.privs[0].name + ": its condition does not hold"}, message: m.text()}
 	}
 	m.privs = rest
 	return m
+}
+
+// settleDenies evaluates the static conditions of what denies, and takes those that are false out of the match. Any other one refuses: ok is false
+// then.
+func (d *decider) settleDenies(m *match, final bool) (refused match, ok bool) {
+	var rest []*privilege
+	for _, p := range m.denies {
+		if !p.static {
+			rest = append(rest, p)
+			continue
+		}
+		switch t, err := eval.Test(p.where, nil, nil, &d.env); {
+		case err == nil && t == eval.False:
+		case err != nil && !final:
+			rest = append(rest, p)
+		default:
+			return match{names: p.names, message: p.message}, false
+		}
+	}
+	if final && len(rest) > 0 { // no row could be asked
+		return match{names: rest[0].names, message: rest[0].message}, false
+	}
+	m.denies = rest
+	return match{}, true
 }
 
 // deny makes the decision that refuses: 401 where a login could help, else 403 (U1, U2). Service-level refusals name the lacking
@@ -237,6 +271,9 @@ func (d *decider) deny(m match, service bool) Decision {
 	out.Lacking = compact(m.lacking)
 	if out.Verdict == Deny403 && service && len(out.Lacking) > 0 && !d.policy.opt.Production {
 		out.Message = fmt.Sprintf("User '%s' is lacking required roles: [%s]", d.guard.s.user.ID, strings.Join(out.Lacking, ","))
+	}
+	if out.Verdict == Deny403 && m.message != "" {
+		out.Message = m.message
 	}
 	out.Guard = d.closed(why)
 	return out

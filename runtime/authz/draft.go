@@ -92,7 +92,33 @@ func (r *rules) forDrafts(on string) *rules {
 		}
 		out.privileges = append(out.privileges, p)
 	}
+	out.denies = nil
+	for i := range r.denies {
+		out.denies = append(out.denies, r.denies[i].forDrafts()...)
+	}
 	return &out
+}
+
+// forDrafts derives what is denied of drafts: operations of the application and READ as on active rows, and writing where neither CREATE nor UPDATE is
+// left. A condition on rows is asked of active rows only: when the draft is made and when it is saved.
+func (p privilege) forDrafts() []privilege {
+	ops := p
+	ops.ev, ops.opsOnly = 0, true
+	std := p
+	std.ops = nil
+	if std.all {
+		std.all, std.ev = false, evRead|evWrite
+	}
+	if std.ev&(evCreate|evUpdate) != evCreate|evUpdate {
+		std.ev &^= evWrite
+	}
+	switch {
+	case p.where != nil && !p.static:
+		return []privilege{ops}
+	case std.ev == 0:
+		return []privilege{ops}
+	}
+	return []privilege{ops, std}
 }
 
 // owned is the condition that a draft is the user's own. The anonymous user has no id and so no drafts.

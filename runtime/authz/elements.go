@@ -19,23 +19,30 @@ type userCondition struct {
 	to    roleSet // who it is asked for
 	where cqn.Expr
 	role  int
+	deny  bool // who denies by it: it holds unless it is false
 }
 
 // askFirst takes the conditions out of the privileges of an element and has them asked before each decision.
 func (p *policy) askFirst(r *rules) *rules {
 	for i := range r.privileges {
-		pr := &r.privileges[i]
-		if pr.where == nil {
-			continue
-		}
-		n := p.roles.intern(conditionRole + strconv.Itoa(len(p.asked)))
-		p.asked = append(p.asked, userCondition{to: pr.to, where: pr.where, role: n})
-		pr.to, pr.where, pr.asked = roleSet(nil).add(n), nil, true
+		p.askRole(&r.privileges[i])
+	}
+	for i := range r.denies {
+		p.askRole(&r.denies[i])
 	}
 	return r
 }
 
-// ask gives a subject the roles of the conditions that hold. One that can't be evaluated does not hold.
+func (p *policy) askRole(pr *privilege) {
+	if pr.where == nil {
+		return
+	}
+	n := p.roles.intern(conditionRole + strconv.Itoa(len(p.asked)))
+	p.asked = append(p.asked, userCondition{to: pr.to, where: pr.where, role: n, deny: pr.deny})
+	pr.to, pr.where, pr.asked = roleSet(nil).add(n), nil, true
+}
+
+// ask gives a subject the roles of the conditions that hold. One that can't be evaluated does not hold, unless it denies.
 func (p *policy) ask(s *subject, env *eval.Env) {
 	if s.all {
 		return
@@ -45,7 +52,8 @@ func (p *policy) ask(s *subject, env *eval.Env) {
 		if !c.to.meets(s.mask) {
 			continue
 		}
-		if t, err := eval.Test(c.where, nil, nil, env); err == nil && t == eval.True {
+		t, err := eval.Test(c.where, nil, nil, env)
+		if holds := err == nil && t == eval.True; holds || c.deny && (err != nil || t != eval.False) {
 			s.mask = s.mask.add(c.role)
 		}
 	}

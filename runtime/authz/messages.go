@@ -14,13 +14,16 @@ const (
 	codeGrantsNothing diag.Code = "authz-grants-nothing"
 	codeSibling       diag.Code = "authz-sibling-open"
 	codeRootHidden    diag.Code = "authz-root-out-of-reach"
+	codeCondition     diag.Code = "authz-condition"
+	codeMessage       diag.Code = "authz-message"
+	codeRoles         diag.Code = "authz-roles"
 )
 
 // Messages documents the codes of this package.
 func Messages() diag.Catalogue {
 	return diag.Catalogue{
 		codeRestrictForm: {Severity: diag.Error, Title: "@restrict has a form that is not understood",
-			Explain: "@restrict takes a list of privileges, each with grant, to and where. Anything else would be ignored elsewhere and open the resource.",
+			Explain: "@restrict takes a list of privileges, each with grant or deny, to, where, if and message. Anything else would be ignored elsewhere and open the resource.",
 			Wrong:   "service S { @restrict: { grant: 'READ', to: 'Viewer' } entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }", Right: "service S { @restrict: [{ grant: 'READ', to: 'Viewer' }] entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }"},
 		codeRequiresForm: {Severity: diag.Error, Title: "@requires has a form that is not understood",
 			Explain: "@requires takes a role, or a list of roles of which one is needed.",
@@ -29,7 +32,7 @@ func Messages() diag.Catalogue {
 			Explain: "Unknown annotations are allowed, so a misspelt restriction would silently leave the resource open.",
 			Wrong:   "service S { @require: 'admin' entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }", Right: "service S { @requires: 'admin' entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }"},
 		codeProperty: {Severity: diag.Error, Title: "A privilege has an unknown property",
-			Explain: "The properties of a privilege are grant, to and where. A misspelt where would grant without a filter.",
+			Explain: "The properties of a privilege are grant or deny, to, where, if and message. A misspelt where would grant without a filter.",
 			Wrong:   "service S { @restrict: [{ grant: 'READ', were: 'owner = $user' }] entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }", Right: "service S { @restrict: [{ grant: 'READ', where: 'owner = $user' }] entity Books { key ID : Integer; owner : String; stock : Integer; country : String; } }"},
 		codeGrant: {Severity: diag.Error, Title: "A grant names no event",
 			Explain: "Events are READ, CREATE, UPDATE, DELETE, UPSERT, WRITE, * and the names of operations, in exact spelling. On an operation only its own name and * make sense.",
@@ -45,6 +48,15 @@ func Messages() diag.Catalogue {
 		codeSibling: {Severity: diag.Error, Title: "An unrestricted entity shows what a restricted one of the same service hides",
 			Explain: "Another entity of the service reads the same source and is restricted. Say what holds for this one, be it @requires: 'any'.",
 			Wrong:   "context db { entity Customers { key ID : Integer; name : String; } } service S { @requires: 'admin' entity Customers as projection on db.Customers; entity Names as select from db.Customers { ID, name }; }", Right: "context db { entity Customers { key ID : Integer; name : String; } } service S { @requires: 'admin' entity Customers as projection on db.Customers; @requires: 'any' entity Names as select from db.Customers { ID, name }; }"},
+		codeCondition: {Severity: diag.Error, Title: "A named condition is not understood",
+			Explain: "`if` of a privilege names conditions that hold in addition to where. They are annotations @authz.condition.NAME of the entity, of an aspect that it includes, of what it projects or, if they look at no row, of its service.",
+			Wrong:   "service S { @authz.condition.own: (owner = $user) @restrict: [{ grant: 'READ', if: 'mine' }] entity Books { key ID : Integer; owner : String; } }", Right: "service S { @authz.condition.own: (owner = $user) @restrict: [{ grant: 'READ', if: 'own' }] entity Books { key ID : Integer; owner : String; } }"},
+		codeMessage: {Severity: diag.Error, Title: "The message of a privilege is no text",
+			Explain: "`message` of a privilege is the text of a 403, or the key of one as {i18n>KEY}.",
+			Wrong:   "service S { @restrict: [{ grant: 'READ', to: 'clerk', message: 403 }] entity Books { key ID : Integer; } }", Right: "service S { @restrict: [{ grant: 'READ', to: 'clerk', message: 'Only clerks see books.' }] entity Books { key ID : Integer; } }"},
+		codeRoles: {Severity: diag.Error, Title: "A hierarchy of roles is not understood",
+			Explain: "@roles on a service says which roles a role includes. Roles that are included must be known, no role may include itself, and pseudo-roles such as any take no part.",
+			Wrong:   "@roles: { admin: ['edtior'] } service S { @requires: 'editor' entity Books { key ID : Integer; } }", Right: "@roles: { admin: ['editor'] } service S { @requires: 'editor' entity Books { key ID : Integer; } }"},
 		codeRootHidden: {Severity: diag.Warning, Title: "A composition child cannot follow its root",
 			Explain: "A child without a restriction of its own is visible where its root is. Here the entity leaves out the elements that lead to the root, so nobody may read it.",
 			Wrong:   "context db { entity Orders { key ID : Integer; owner : String; items : Composition of many Items on items.order = $self; } entity Items { key ID : Integer; order : Association to Orders; } } service S { @restrict: [{ grant: '*', where: 'owner = $user' }] entity Orders as projection on db.Orders excluding { items }; entity Items as projection on db.Items excluding { order }; }", Right: "context db { entity Orders { key ID : Integer; owner : String; items : Composition of many Items on items.order = $self; } entity Items { key ID : Integer; order : Association to Orders; } } service S { @restrict: [{ grant: '*', where: 'owner = $user' }] entity Orders as projection on db.Orders excluding { items }; entity Items as projection on db.Items; }"},

@@ -20,6 +20,8 @@ type resource struct {
 	ops    func(name string) bool // names that grant may use beside the standard events
 	events bool                   // standard events may be granted
 	loose  bool                   // names that merely resemble ours are left alone, as on elements
+	// named are the conditions that privileges may name: annotations of the entity, and of its service.
+	named []csn.Annotations
 }
 
 // A normalizer turns annotations into rules. What it does not understand closes the resource (decision 1).
@@ -144,9 +146,16 @@ func (n *normalizer) restrict(r *rules, res resource, a *cqn.AnnoField) {
 		if it != nil && it.Span.Valid() {
 			p.span = it.Span
 		}
-		if n.privilege(r, res, it, &p) {
+		switch {
+		case !n.privilege(r, res, it, &p):
+		case p.deny:
+			r.denies = append(r.denies, p)
+		default:
 			r.privileges = append(r.privileges, p)
 		}
+	}
+	if len(r.privileges) == 0 && len(r.denies) > 0 {
+		n.nothing(res, a.Span, "a @restrict that only denies")
 	}
 }
 
@@ -156,6 +165,7 @@ func (n *normalizer) privilege(r *rules, res resource, v *cqn.AnnoValue, p *priv
 		n.fault(r, res, p.span, codeRestrictForm, "a privilege of @restrict must have at least one of grant, to and where")
 		return false
 	}
+	p.deny = v.Field("deny") != nil
 	p.all, p.words = true, []string{"*"}
 	p.roles = []string{"any"}
 	seen := map[string]bool{}
@@ -168,7 +178,7 @@ func (n *normalizer) privilege(r *rules, res resource, v *cqn.AnnoValue, p *priv
 		}
 		seen[f.Name] = true
 		switch f.Name {
-		case "grant":
+		case "grant", "deny":
 			ok = n.grant(r, res, f, p) && ok
 		case "to":
 			names, fine := n.texts(res, f.Value, "to")
@@ -178,15 +188,24 @@ func (n *normalizer) privilege(r *rules, res resource, v *cqn.AnnoValue, p *priv
 			p.roles, ok = names, ok && fine
 		case "where":
 			ok = n.where(r, res, f, p) && ok
+		case "if":
+			ok = n.conditions(r, res, f, p) && ok
+		case "message":
+			ok = n.message(r, res, f, p) && ok
 		case "_where": // a compiler's parsed form of where, beside it
 		default:
-			d := n.fault(r, res, f.Span, codeProperty, "a privilege has no property %s; it has grant, to and where", f.Name)
-			if near := nearest(f.Name, "grant", "to", "where"); near != "" {
+			d := n.fault(r, res, f.Span, codeProperty, "a privilege has no property %s; it has grant or deny, to, where, if and message", f.Name)
+			if near := nearest(f.Name, "grant", "deny", "to", "where", "if", "message"); near != "" {
 				d.Hint = "did you mean " + near + "?"
 			}
 			ok = false
 		}
 	}
+	if p.deny && seen["grant"] {
+		n.fault(r, res, p.span, codeProperty, "a privilege has both grant and deny").Hint = "write two privileges"
+		return false
+	}
+	p.settleConstant()
 	p.to = n.roles.set(p.roles)
 	return ok
 }
@@ -194,13 +213,20 @@ func (n *normalizer) privilege(r *rules, res resource, v *cqn.AnnoValue, p *priv
 func (n *normalizer) grant(r *rules, res resource, f *cqn.AnnoField, p *privilege) bool {
 	words, ok := n.texts(res, f.Value, "grant")
 	if !ok {
-		n.fault(r, res, f.Span, codeGrant, "grant must be an event or a list of events, each as a text")
+		n.fault(r, res, f.Span, codeGrant, "%s must be an event or a list of events, each as a text", f.Name)
 		return false
 	}
 	p.all, p.words = false, words
+	if p.deny && len(words) == 0 {
+		n.fault(r, res, f.Span, codeGrant, "deny names no event").Hint = "name what is denied, * for everything"
+		return false
+	}
 	for _, w := range words {
 		ev, standard := eventOf(w)
 		switch {
+		case p.deny && w == "UPSERT":
+			n.fault(r, res, f.Span, codeGrant, "UPSERT cannot be denied by itself: it is a CREATE or an UPDATE").Hint = "deny CREATE, UPDATE or both"
+			return false
 		case w == "*":
 			p.all = true
 		case standard && res.events:
@@ -208,7 +234,7 @@ func (n *normalizer) grant(r *rules, res resource, f *cqn.AnnoField, p *privileg
 		case res.ops != nil && res.ops(w):
 			p.ops = append(p.ops, w)
 		default:
-			d := n.fault(r, res, f.Span, codeGrant, "grant %q is no event of %s %s", w, res.what, res.on)
+			d := n.fault(r, res, f.Span, codeGrant, "%s %q is no event of %s %s", f.Name, w, res.what, res.on)
 			if near := nearest(w, "READ", "CREATE", "UPDATE", "DELETE", "UPSERT", "WRITE"); near != "" && res.events {
 				d.Hint = "did you mean " + near + "?"
 			}
@@ -219,38 +245,54 @@ func (n *normalizer) grant(r *rules, res resource, f *cqn.AnnoField, p *privileg
 }
 
 func (n *normalizer) where(r *rules, res resource, f *cqn.AnnoField, p *privilege) bool {
-	v := f.Value
-	x := conditionOf(v)
+	x := conditionOf(f.Value)
 	if x == nil {
 		n.fault(r, res, f.Span, codeWhere, "where is not understood: a condition is expected")
 		return false
 	}
-	p.text = v.Text
-	if p.text == "" {
-		p.text = cqn.Format(x)
+	return n.condition(r, res, f.Span, x, f.Value.Text, p)
+}
+
+// condition adds a condition to those that a privilege has: all of them must hold.
+func (n *normalizer) condition(r *rules, res resource, at token.Span, x cqn.Expr, text string, p *privilege) bool {
+	if text == "" {
+		text = cqn.Format(x)
 	}
-	p.static = eval.Static(x)
-	if !p.static {
+	if !eval.Static(x) {
 		if res.what != "entity" {
-			n.fault(r, res, f.Span, codeWhere, "the condition of %s %s may only use $user, $now and constants", res.what, res.on)
+			n.fault(r, res, at, codeWhere, "the condition of %s %s may only use $user, $now and constants", res.what, res.on)
 			return false
 		}
 		if fault := checkCondition(x, res.entity); fault != "" {
-			n.fault(r, res, f.Span, codeWhere, "the condition %s cannot be resolved: %s", p.text, fault)
+			n.fault(r, res, at, codeWhere, "the condition %s cannot be resolved: %s", text, fault)
 			return false
 		}
 	}
-	p.where = x
-	if p.static && constant(x) {
-		switch t, err := eval.Test(x, nil, nil, nil); {
-		case err != nil:
-		case t == eval.True:
-			p.where = nil
-		default:
-			p.where = never()
-		}
+	if p.where != nil {
+		text = "(" + p.text + ") and (" + text + ")"
 	}
+	p.where, p.text = and(p.where, x), text
+	p.static = eval.Static(p.where)
 	return true
+}
+
+// settleConstant replaces a condition that is the same for all users and rows.
+func (p *privilege) settleConstant() {
+	if p.where == nil || !p.static || !constant(p.where) {
+		return
+	}
+	t, err := eval.Test(p.where, nil, nil, nil)
+	switch {
+	case p.deny && err == nil && t == eval.False:
+		p.where = never()
+	case p.deny: // what is unknown denies
+		p.where = nil
+	case err != nil:
+	case t == eval.True:
+		p.where = nil
+	default:
+		p.where = never()
+	}
 }
 
 // resembles reports whether an annotation's name is nearly one of ours.

@@ -258,12 +258,13 @@ func TestDistance(t *testing.T) {
 // Every code that is reported is documented.
 func TestMessages(t *testing.T) {
 	cat := Messages()
-	for _, c := range []diag.Code{codeRestrictForm, codeRequiresForm, codeMisspelt, codeProperty, codeGrant, codeTo, codeWhere, codeGrantsNothing, codeSibling, codeRootHidden} {
+	for _, c := range []diag.Code{codeRestrictForm, codeRequiresForm, codeMisspelt, codeProperty, codeGrant, codeTo, codeWhere, codeGrantsNothing, codeSibling, codeRootHidden,
+		codeCondition, codeMessage, codeRoles} {
 		if e := cat[c]; e.Title == "" || e.Explain == "" || e.Wrong == "" || e.Right == "" {
 			t.Errorf("%s is not documented", c)
 		}
 	}
-	if len(cat) != 10 {
+	if len(cat) != 13 {
 		t.Errorf("%d entries", len(cat))
 	}
 }

@@ -84,8 +84,19 @@ func oracleRules(annos csn.Annotations, u *auth.User, ev string, known func(stri
 	if v == nil || v.Kind == cqn.AnnoNull {
 		return true, ""
 	}
-	var wheres []string
+	var wheres, denies []string
+	all := false
 	for _, p := range v.Items {
+		if d := p.Field("deny"); d != nil {
+			if oracleHits(oracleList(d), ev) && oracleTo(p, u) {
+				w := p.Field("where")
+				if w == nil {
+					return false, ""
+				}
+				denies = append(denies, "not ("+cqn.Format(w.Expr)+")")
+			}
+			continue
+		}
 		grants, to := []string{"*"}, []string{"any"}
 		if g := p.Field("grant"); g != nil {
 			grants = oracleList(g)
@@ -96,13 +107,13 @@ func oracleRules(annos csn.Annotations, u *auth.User, ev string, known func(stri
 		if slices.ContainsFunc(grants, func(w string) bool { return !known(w) }) {
 			return false, "" // not understood: closed
 		}
-		hit := slices.Contains(grants, "*") || slices.Contains(grants, ev) || slices.Contains(grants, "WRITE") && slices.Contains([]string{"CREATE", "UPDATE", "DELETE"}, ev)
-		if !hit || !slices.ContainsFunc(to, u.Is) {
+		if !oracleHits(grants, ev) || !slices.ContainsFunc(to, u.Is) {
 			continue
 		}
 		w := p.Field("where")
 		if w == nil || w.Text == "true" {
-			return true, ""
+			all = true
+			continue
 		}
 		if w.Text == "1 = 0" {
 			wheres = append(wheres, "false")
@@ -110,7 +121,23 @@ func oracleRules(annos csn.Annotations, u *auth.User, ev string, known func(stri
 			wheres = append(wheres, cqn.Format(w.Expr))
 		}
 	}
-	return len(wheres) > 0, strings.Join(wheres, " or ")
+	if all {
+		return true, strings.Join(denies, " and ")
+	}
+	where := strings.Join(wheres, " or ")
+	if len(denies) > 0 && len(wheres) > 1 {
+		where = "(" + where + ")"
+	}
+	return len(wheres) > 0, strings.Join(append([]string{where}, denies...), " and ")
+}
+
+func oracleHits(words []string, ev string) bool {
+	return slices.Contains(words, "*") || slices.Contains(words, ev) || slices.Contains(words, "WRITE") && slices.Contains([]string{"CREATE", "UPDATE", "DELETE"}, ev)
+}
+
+func oracleTo(p *cqn.AnnoValue, u *auth.User) bool {
+	t := p.Field("to")
+	return t == nil || slices.ContainsFunc(oracleList(t), u.Is)
 }
 
 func oracleList(v *cqn.AnnoValue) []string {

@@ -14,7 +14,8 @@ type policy struct {
 	services map[*csn.Service]*rules
 	ops      map[*csn.Operation]*rules
 	elements map[*csn.Element]*rules
-	asked    []userCondition // of elements
+	asked    []userCondition     // of elements
+	included map[string][]string // roles that a role includes directly
 	// login is the rule of services without a restriction of their own where restrict_all_services is on; nil where it is off.
 	login *rules
 	all   []*rules // in order of the model, for the table
@@ -72,6 +73,7 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 	p.computed()
 	p.drafts()
 	p.anchor()
+	p.hierarchy(n, m)
 	p.siblings(n, m)
 	p.openElements(n, m)
 	p.reach(n)
@@ -88,7 +90,7 @@ func (p *policy) keep(r *rules) *rules {
 }
 
 func (p *policy) service(n *normalizer, s *csn.Service) {
-	res := resource{what: "service", on: s.Name, ops: serviceOperationNames(s), events: true}
+	res := resource{what: "service", on: s.Name, ops: serviceOperationNames(s), events: true, named: []csn.Annotations{s.Annotations}}
 	if r := p.keep(n.rules(res, &s.Def)); r != nil {
 		p.services[s] = r
 	}
@@ -99,7 +101,10 @@ func (p *policy) service(n *normalizer, s *csn.Service) {
 
 // operation compiles the rules of an operation; on is its absolute name.
 func (p *policy) operation(n *normalizer, op *csn.Operation, on string) {
-	res := resource{what: "operation", on: on, ops: func(name string) bool { return name == op.LocalName() }}
+	res := resource{what: "operation", on: on, ops: func(name string) bool { return name == op.LocalName() }, named: []csn.Annotations{op.Annotations}}
+	if op.Service != nil {
+		res.named = append(res.named, op.Service.Annotations)
+	}
 	if r := p.keep(n.rules(res, &op.Def)); r != nil {
 		p.ops[op] = r
 	}
@@ -108,7 +113,7 @@ func (p *policy) operation(n *normalizer, op *csn.Operation, on string) {
 func (p *policy) entity(n *normalizer, e *csn.Entity) {
 	p.derived = e.Active != nil
 	defer func() { p.derived = false }()
-	res := resource{what: "entity", on: e.Name, entity: e, ops: operationNames(e), events: true}
+	res := resource{what: "entity", on: e.Name, entity: e, ops: operationNames(e), events: true, named: namedBy(e)}
 	p.entities[e.ID] = entityRules{entity: e, own: p.keep(n.rules(res, &e.Def)), caps: readCapabilities(e)}
 	for _, op := range e.Actions {
 		p.operation(n, op, e.Name+"."+op.Name)
@@ -119,7 +124,7 @@ func (p *policy) entity(n *normalizer, e *csn.Entity) {
 // elementRules compiles restrictions on elements. A flat element also carries those of the association or structure it stems from.
 func (p *policy) elementRules(n *normalizer, e *csn.Entity) {
 	read := func(el *csn.Element) *rules {
-		return n.rules(resource{what: "element", on: e.Name + "." + el.Name, events: true, loose: true}, &el.Def)
+		return n.rules(resource{what: "element", on: e.Name + "." + el.Name, events: true, loose: true, named: namedBy(e)}, &el.Def)
 	}
 	for _, el := range e.Elements {
 		if r := p.keep(read(el)); r != nil {

@@ -19,6 +19,17 @@ func (s roleSet) add(n int) roleSet {
 	return s
 }
 
+// union adds all roles of t.
+func (s roleSet) union(t roleSet) roleSet {
+	for w, bits := range t {
+		for w >= len(s) {
+			s = append(s, 0)
+		}
+		s[w] |= bits
+	}
+	return s
+}
+
 // meets reports whether the sets have a role in common.
 func (s roleSet) meets(t roleSet) bool {
 	for i := range min(len(s), len(t)) {
@@ -43,7 +54,11 @@ func (s roleSet) append(b []byte) []byte {
 }
 
 // A roleTable interns the role names that a policy mentions. Roles of a user that no rule mentions don't count.
-type roleTable struct{ ids map[string]int }
+type roleTable struct {
+	ids map[string]int
+	// implied are the roles that a role includes, over all levels; nil without a hierarchy.
+	implied map[int]roleSet
+}
 
 func (t *roleTable) intern(name string) int {
 	if t.ids == nil {
@@ -91,6 +106,9 @@ func (t *roleTable) subject(u *auth.User, privileged bool, mask roleSet) subject
 	for _, r := range u.Roles() {
 		if n, ok := t.ids[r]; ok && !strings.HasPrefix(r, conditionRole) {
 			s.mask = s.mask.add(n)
+			if t.implied != nil {
+				s.mask = s.mask.union(t.implied[n])
+			}
 		}
 	}
 	// `any` is everybody, whatever a strategy filled in.

@@ -20,9 +20,11 @@ func (p *Policy) RowConditions() []RowCondition {
 		if r.entity == nil || r.own == nil {
 			continue
 		}
-		for j := range r.own.privileges {
-			if pr := &r.own.privileges[j]; pr.where != nil && !pr.static {
-				out = append(out, RowCondition{r.entity, pr.where, pr.name})
+		for _, list := range [][]privilege{r.own.privileges, r.own.denies} {
+			for j := range list {
+				if pr := &list[j]; pr.where != nil && !pr.static {
+					out = append(out, RowCondition{r.entity, pr.where, pr.name})
+				}
 			}
 		}
 	}

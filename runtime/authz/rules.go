@@ -53,6 +53,10 @@ type privilege struct {
 	// opsOnly leaves the standard events out of all.
 	opsOnly bool
 	asked   bool // where was put into to, see askFirst
+	// deny makes it one that takes away: whom it fits may not, whatever is granted (decision 16).
+	deny bool
+	// message is the text of a 403 for whom this privilege lacks a role or a condition, or whom it denies; "" for the usual one.
+	message string
 }
 
 func (p *privilege) covers(e Event) bool {
@@ -76,6 +80,7 @@ type rules struct {
 	on         string
 	requires   *privilege  // @requires, as a grant of * without condition; nil for none
 	privileges []privilege // @restrict
+	denies     []privilege // those of @restrict that take away
 	restricted bool        // @restrict is there, be it empty (N7)
 	closed     string      // why nobody may do anything; "" for not closed
 	span       token.Span
@@ -88,6 +93,8 @@ type match struct {
 	privs   []*privilege // conditional privileges, of which one must hold; nil: no condition
 	names   []string     // privileges that matched or, if !ok, the resource that refused
 	lacking []string     // roles of which one would have been enough
+	denies  []*privilege // conditional ones that take away, of which all must be false
+	message string       // text of the 403; "" for the usual one
 }
 
 // match applies the table of section 5.
@@ -104,24 +111,68 @@ func (r *rules) match(s subject, e Event) match {
 	if !r.restricted {
 		return match{ok: true, names: r.requires.named()}
 	}
+	denies, by := r.denied(s, e)
+	if by != nil {
+		return match{names: by.names, message: by.message}
+	}
 	m := match{}
 	for i := range r.privileges {
 		p := &r.privileges[i]
 		switch {
 		case !p.covers(e) || !p.to.meets(s.mask):
 		case p.where == nil:
-			return match{ok: true, names: p.names} // wins over conditional ones
+			return match{ok: true, names: p.names, denies: denies} // wins over conditional ones
 		case !m.ok:
-			m = match{ok: true, privs: []*privilege{p}, names: p.names[:1:1]}
+			m = match{ok: true, privs: []*privilege{p}, names: p.names[:1:1], denies: denies}
 		default:
 			m.privs = append(m.privs, p)
 			m.names = append(m.names, p.name)
 		}
 	}
 	if !m.ok {
-		m.names, m.lacking = []string{r.on + ": no grant of " + string(e)}, r.wanted(e)
+		m.names, m.lacking, m.message = []string{r.on + ": no grant of " + string(e)}, r.wanted(e), r.message(e)
 	}
 	return m
+}
+
+// denied returns the privileges that take an event from a user on a condition, or the one that takes it without.
+func (r *rules) denied(s subject, e Event) (on []*privilege, always *privilege) {
+	for i := range r.denies {
+		d := &r.denies[i]
+		switch {
+		case !d.covers(e) || !d.to.meets(s.mask):
+		case d.where == nil:
+			return nil, d
+		default:
+			on = append(on, d)
+		}
+	}
+	return on, nil
+}
+
+// message is the text for those to whom no privilege grants an event: that of the first one that would, to other users.
+func (r *rules) message(e Event) string {
+	for i := range r.privileges {
+		if p := &r.privileges[i]; p.message != "" && p.covers(e) {
+			return p.message
+		}
+	}
+	return ""
+}
+
+// text is the text for rows and new values that fulfil none of the conditions of a match: that of the first privilege that has one.
+func (m match) text() string {
+	for _, p := range m.privs {
+		if p.message != "" {
+			return p.message
+		}
+	}
+	for _, p := range m.denies {
+		if p.message != "" {
+			return p.message
+		}
+	}
+	return ""
 }
 
 // named returns the privilege's name as a list; none for a nil one.
@@ -143,11 +194,15 @@ func (r *rules) wanted(e Event) []string {
 	return out
 }
 
-// condition returns the OR of the conditions of a match, nil for none.
+// condition returns what a match asks of rows, nil for nothing: one of the conditions of those that grant, and none of those that deny. Where a
+// denying condition is unknown, so is its negation: the row is denied.
 func (m match) condition() cqn.Expr {
 	var x cqn.Expr
 	for _, p := range m.privs {
 		x = or(x, p.where)
+	}
+	for _, d := range m.denies {
+		x = and(x, &cqn.Unary{Op: cqn.Not, X: d.where})
 	}
 	return x
 }

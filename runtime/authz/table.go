@@ -20,19 +20,31 @@ type Row struct {
 	Where   string   // condition as written; "" for none
 	Closed  string   // why nobody may do anything; "" for not closed
 	Follows []string // restricted composition parents whose rules hold too, sorted
+	// Deny marks a line that takes away what Grant names: whom it fits may not, whatever else is granted.
+	Deny bool
 }
 
 // compare orders rows by all their parts.
 func (r Row) compare(o Row) int {
 	for _, c := range []int{
 		strings.Compare(r.On, o.On), slices.Compare(r.Grant, o.Grant), slices.Compare(r.To, o.To),
-		strings.Compare(r.Where, o.Where), strings.Compare(r.Closed, o.Closed), slices.Compare(r.Follows, o.Follows),
+		strings.Compare(r.Where, o.Where), compareBool(r.Deny, o.Deny), strings.Compare(r.Closed, o.Closed), slices.Compare(r.Follows, o.Follows),
 	} {
 		if c != 0 {
 			return c
 		}
 	}
 	return 0
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // Table returns what the policy compiler decided for the model, sorted. Resources without a restriction have no line.
@@ -75,11 +87,14 @@ func (r *rules) rows() []Row {
 	for i := range r.privileges {
 		out = append(out, r.privileges[i].row(r.on))
 	}
+	for i := range r.denies {
+		out = append(out, r.denies[i].row(r.on))
+	}
 	return out
 }
 
 func (p *privilege) row(on string) Row {
-	row := Row{On: on}
+	row := Row{On: on, Deny: p.deny}
 	if len(p.words) == 0 || len(p.roles) == 0 {
 		return row
 	}
@@ -116,6 +131,9 @@ func (p *Policy) Digest() string {
 		}
 		b = append(b, '|')
 		put(r.Where)
+		if r.Deny {
+			put("deny")
+		}
 		put(r.Closed)
 		for _, f := range r.Follows {
 			put(f)
@@ -123,7 +141,24 @@ func (p *Policy) Digest() string {
 		b = append(b, '\n')
 		h.Write(b)
 	}
+	for _, role := range sortedKeys(keysOf(p.state.included)) {
+		b = b[:0]
+		put("@roles." + role)
+		for _, r := range p.Includes(role) {
+			put(r)
+		}
+		b = append(b, '\n')
+		h.Write(b)
+	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+func keysOf[V any](m map[string]V) map[string]bool {
+	out := make(map[string]bool, len(m))
+	for k := range m {
+		out[k] = true
+	}
+	return out
 }
 
 // Open returns the entities and unbound operations that somebody without a login may read or call, in order of the model (U5).
@@ -166,6 +201,14 @@ func (p *Policy) Roles(s *csn.Service) []string {
 		}
 		for i := range r.privileges {
 			out = append(out, r.privileges[i].roles...)
+		}
+		for i := range r.denies {
+			out = append(out, r.denies[i].roles...)
+		}
+	}
+	for role := range p.state.included { // whoever has it has others
+		if s == nil || slices.ContainsFunc(p.Includes(role), func(r string) bool { return slices.Contains(out, r) }) {
+			out = append(out, role)
 		}
 	}
 	slices.Sort(out)
