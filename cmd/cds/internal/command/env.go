@@ -42,7 +42,7 @@ With --resolve-bindings they are not: the credentials of bound services are fetc
 			for _, w := range cfg.Warnings {
 				fmt.Fprintln(e.err, "warning:", w)
 			}
-			if sources || len(args) > 0 && args[0] == "sources" {
+			if sources && !list || len(args) > 0 && args[0] == "sources" {
 				for _, s := range cfg.Sources {
 					fmt.Fprintln(e.out, s.Name)
 				}
@@ -61,7 +61,11 @@ With --resolve-bindings they are not: the credentials of bound services are fetc
 				v = config.Mask(key, v)
 			}
 			if list {
-				e.listConfig(key, v)
+				var from func(string) string
+				if sources {
+					from = cfg.SourceOf
+				}
+				e.listConfig(key, v, from)
 				return nil
 			}
 			return e.printConfig(v)
@@ -71,7 +75,7 @@ With --resolve-bindings they are not: the credentials of bound services are fetc
 	cmd.Flags().StringVarP(&profile, "for", "4", "", "the same as --profile")
 	cmd.Flags().BoolVarP(&resolve, "resolve-bindings", "b", false, "fetch the credentials of bound services, and show all secrets")
 	cmd.Flags().StringVar(&dir, "dir", ".", "project folder")
-	cmd.Flags().BoolVar(&sources, "sources", false, "list the sources, the strongest first")
+	cmd.Flags().BoolVar(&sources, "sources", false, "list the sources, the strongest first; with list: where each setting comes from")
 	return cmd
 }
 
@@ -89,17 +93,21 @@ func (e *env) printConfig(v any) error {
 	return nil
 }
 
-// listConfig prints a line for every setting, as name = value.
-func (e *env) listConfig(key string, v any) {
+// listConfig prints a line for every setting, as name = value, and where it comes from unless from is nil.
+func (e *env) listConfig(key string, v any, from func(key string) string) {
 	m, ok := v.(map[string]any)
 	if !ok {
 		if list, isList := v.([]any); isList {
 			v = string(mustJSON(list))
 		}
-		fmt.Fprintf(e.out, "%s = %v\n", key, v)
+		fmt.Fprintf(e.out, "%s = %v", key, v)
+		if from != nil {
+			fmt.Fprintf(e.out, "  (%s)", from(key))
+		}
+		fmt.Fprintln(e.out)
 		return
 	}
 	for _, name := range config.Section(m).Keys() {
-		e.listConfig(strings.TrimPrefix(key+"."+name, "."), m[name])
+		e.listConfig(strings.TrimPrefix(key+"."+name, "."), m[name], from)
 	}
 }
