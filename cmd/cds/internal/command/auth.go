@@ -236,7 +236,7 @@ standard input; as an argument other users of this machine see it.`,
 				return err
 			}
 			sec, _ := sectionOf(cfg, local.Kind)
-			pw, err := e.password(args, 0)
+			pw, err := e.password(cmd.Context(), args, 0)
 			if err != nil {
 				return err
 			}
@@ -263,7 +263,7 @@ func passwordError(err error) error {
 const maxInput = 64 << 10
 
 // password returns the i-th argument, else asks for a password, or reads a line of standard input.
-func (e *env) password(args []string, i int) (string, error) {
+func (e *env) password(ctx context.Context, args []string, i int) (string, error) {
 	if len(args) > i && args[i] != "-" {
 		fmt.Fprintln(e.err, "warning: other users of this machine may see a password among the arguments; leave it out to be asked for it")
 		return args[i], nil
@@ -282,13 +282,26 @@ func (e *env) password(args []string, i int) (string, error) {
 			}()
 		}
 	}
-	line, err := bufio.NewReader(io.LimitReader(e.in, maxInput)).ReadString('\n')
-	line = strings.TrimRight(line, "\r\n")
-	if line == "" {
-		if err != nil && !errors.Is(err, io.EOF) {
-			return "", err
+	type input struct {
+		line string
+		err  error
+	}
+	read := make(chan input, 1)
+	go func() {
+		line, err := bufio.NewReader(io.LimitReader(e.in, maxInput)).ReadString('\n')
+		read <- input{strings.TrimRight(line, "\r\n"), err}
+	}()
+	var in input
+	select {
+	case in = <-read:
+	case <-ctx.Done(): // interrupted; the terminal shows again what is typed
+		return "", silent{ctx.Err()}
+	}
+	if in.line == "" {
+		if in.err != nil && !errors.Is(in.err, io.EOF) {
+			return "", in.err
 		}
 		return "", &serve.StartError{Code: "auth-password", Message: "a password is expected on standard input, or as an argument"}
 	}
-	return line, nil
+	return in.line, nil
 }

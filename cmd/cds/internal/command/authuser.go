@@ -223,7 +223,7 @@ machine see it.`,
 }
 
 func (e *env) addUser(ctx context.Context, d *authDB, in *auth.StoredUser, args []string) error {
-	pw, err := e.password(args, 1)
+	pw, err := e.password(ctx, args, 1)
 	if err != nil {
 		return err
 	}
@@ -290,7 +290,7 @@ func (e *env) userPasswd(f *authFlags) *cobra.Command {
 				if _, err := d.UserByName(ctx, args[0]); err != nil {
 					return unknownUser(err, args[0])
 				}
-				pw, err := e.password(args, 1)
+				pw, err := e.password(ctx, args, 1)
 				if err != nil {
 					return err
 				}
