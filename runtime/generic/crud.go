@@ -343,6 +343,7 @@ func (h *handlers) upsert(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*
 			if err != nil {
 				return nil, err
 			}
+			c.Upsert = true // what is refused is refused as for a row that is there and hidden (decision 10)
 			if err := (&deep{h: h, r: c}).insert(ctx, r.Target, row, 0); err != nil {
 				return nil, err
 			}
