@@ -108,6 +108,9 @@ func (p *policy) refused(a *Access) refusal {
 	child := target
 	for i := last - 1; i >= 0 && i < len(a.Via) && part(child, a.Path[i], a.Via[i]); i-- {
 		child = a.Path[i]
+		if child.Exposure == csn.AutoExposedRead { // A2: by path too
+			return refusal{codeReadOnly, "Entity \"" + child.Name + "\" is read-only"}
+		}
 		if r := p.of(child).caps.check(child, Update); r.code != "" {
 			return r
 		}
