@@ -36,6 +36,7 @@ func secretConfigs() map[string]string {
 		"chain":  `{"kind":"chain","strategies":[{"kind":"basic","users":{"bob":{"password":"SECRET"}}},{"kind":"jwt","jwt":{"secret":"SECRET","issuer":"i","audience":"a"}}]}`,
 		"jwt":    `{"kind":"jwt","jwt":{"secret":"SECRET","issuer":"i","audience":"a","keys":[{"kid":"k","secret":"SECRET2"}]},"introspection":{"url":"https://127.0.0.1:1/i","clientId":"c","clientSecret":"SECRET"}}`,
 		"oidc":   `{"kind":"oidc","oidc":{"issuer":"https://127.0.0.1:1","clientId":"c","clientSecret":"SECRET","baseUrl":"https://shop.example","session":{"key":"` + key + `"}}}`,
+		"local":  `{"kind":"local","jwt":{"secret":"SECRET","issuer":"i","audience":"a"},"local":{"setupToken":"SECRET","oldSecrets":["SECRET3"]}}`,
 		"xsuaa":  `{"kind":"xsuaa","credentials":{"clientid":"c","clientsecret":"SECRET","url":"https://127.0.0.1:1","uaadomain":"127.0.0.1:1","xsappname":"x"}}`,
 		"ias":    `{"kind":"ias","credentials":{"clientid":"c","clientsecret":"SECRET","url":"https://t.accounts.example","domains":["accounts.example"],"app_tid":"t","key":"SECRET"}}`,
 	}
