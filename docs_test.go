@@ -1,6 +1,7 @@
 package root
 
 import (
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path"
@@ -8,6 +9,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/fstest"
+
+	"cds/runtime/config"
+	"cds/runtime/serve"
+	"cds/strategies"
+	"cds/strategies/chain"
 )
 
 // Links within the documentation lead somewhere, to a heading too.
@@ -90,4 +97,72 @@ func headings(t *testing.T, page string) map[string]bool {
 		out[anchor] = true
 	}
 	return out
+}
+
+var jsonBlocks = regexp.MustCompile("(?ms)^```jsonc?\n(.*?)^```")
+
+// Configurations that the pages on authentication show are JSON, and have no setting that the strategy does not know.
+func TestDocumentedConfigurations(t *testing.T) {
+	pages, err := filepath.Glob("docs/authentication/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatal(err, len(pages))
+	}
+	checked := 0
+	for _, page := range pages {
+		b, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range jsonBlocks.FindAllSubmatch(b, -1) {
+			text := strings.TrimSpace(string(m[1]))
+			var whole map[string]any
+			if strings.HasPrefix(text, `"`) { // a part
+				text = "{" + text + "}"
+			}
+			if err := json.Unmarshal([]byte(text), &whole); err != nil {
+				if !strings.Contains(text, "{ … }") && !strings.Contains(text, ", … ") {
+					t.Errorf("%s: %v in\n%s", page, err, text)
+				}
+				continue
+			}
+			if cds, ok := whole["cds"].(map[string]any); ok {
+				whole = cds
+			}
+			if whole["requires"] != nil {
+				checkConfiguration(t, page, whole)
+				checked++
+			}
+		}
+	}
+	if checked < 10 {
+		t.Errorf("only %d configurations were found", checked)
+	}
+}
+
+// checkConfiguration makes the strategy of a configuration. Values may be shortened, and settings left out: only unknown ones are a fault of the page.
+func checkConfiguration(t *testing.T, page string, whole map[string]any) {
+	t.Helper()
+	text, err := json.Marshal(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, profile := range []string{config.Development, config.Production, config.Hybrid} {
+		cfg, err := serve.LoadConfig(serve.Options{FS: fstest.MapFS{".cdsrc.json": {Data: text}}, Env: []string{}, Profiles: []string{profile}})
+		if err != nil {
+			t.Errorf("%s: %v in %s", page, err, text)
+			continue
+		}
+		sec, kinds := cfg.Sub("requires.auth"), strategies.Builtin()
+		kinds[chain.Kind] = chain.New(kinds, cfg.Sub("requires.kinds"))
+		kind := chain.KindOf(sec)
+		if kinds[kind] == nil {
+			if kind != "" && kind != "corp-sso" {
+				t.Errorf("%s: kind %q is not known, in %s", page, kind, text)
+			}
+			continue
+		}
+		if _, err := kinds[kind](sec); err != nil && strings.Contains(err.Error(), "unknown") {
+			t.Errorf("%s, profile %s: %v in %s", page, profile, err, text)
+		}
+	}
 }
