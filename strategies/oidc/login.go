@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"cds/runtime/auth"
+	"cds/strategies/internal/backoff"
 	"cds/strategies/internal/token"
 )
 
@@ -102,7 +103,7 @@ func (s *Strategy) serveStart(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusForbidden, "a login was begun from within a page", nil) // a picture, a script, a frame
 		return
 	}
-	if !s.starts.allow(s.env.Client(r)) {
+	if !s.starts.allow(backoff.Address(s.env.Client(r))) {
 		w.Header().Set("Retry-After", "60")
 		s.pages.show(w, r, http.StatusTooManyRequests, page{Heading: "Too many tries", Text: "Please wait a minute, then sign in again.", Link: s.cfg.path + "/login", Label: "Sign in"})
 		return

@@ -54,7 +54,30 @@ func TestSession_Times(t *testing.T) {
 	}
 }
 
-// A session is shorter than its configuration was when it began, where the configuration has become stricter: what counts is read, not stored.
+// What is known of a session ends with it, though it was read just now; and a configuration that has become stricter counts for sessions that are there.
+func TestSession_Ends(t *testing.T) {
+	a := newApp(t, session(map[string]any{"absolute": "1m", "idle": "1m", "cache": "30s", "key": key(1)}))
+	u := a.browser()
+	u.login()
+	a.clock.add(59 * time.Second)
+	u.expect("u-1")
+	a.clock.add(2 * time.Second)
+	u.expect("")
+
+	a = newApp(t, session(map[string]any{"absolute": "8h", "idle": "8h", "key": key(1)}))
+	u = a.browser()
+	u.login()
+	strict := a.another(t, map[string]any{"session": map[string]any{"absolute": "2h", "idle": "1h", "key": key(1)}})
+	if got := u.ask(t, strict); got != "u-1" {
+		t.Error(got)
+	}
+	a.clock.add(61 * time.Minute)
+	if got := u.ask(t, strict); got != "anonymous" {
+		t.Error(got)
+	}
+}
+
+// The store has nothing that is of use to who reads it, and records can't be exchanged.
 func TestSession_Stored(t *testing.T) {
 	a := newApp(t, session(map[string]any{"key": key(1), "idle": "2h"}))
 	u, v := a.browser(), a.browser()

@@ -201,3 +201,21 @@ func FuzzReturn(f *testing.F) {
 		}
 	})
 }
+
+// What a request with a known session costs is bounded.
+func TestSession_Allocations(t *testing.T) {
+	a := newApp(t, nil)
+	u := a.browser()
+	u.login()
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Cookie", "theme=dark; cds-session-"+strings.Split(a.URL, ":")[2]+"="+u.cookie("session"))
+	n := testing.AllocsPerRun(100, func() {
+		if u, err := a.strat.Authenticate(t.Context(), r); err != nil || u.ID != "u-1" {
+			t.Fatal(u, err)
+		}
+	})
+	t.Log(n)
+	if n > 10 {
+		t.Errorf("%v allocations", n)
+	}
+}
