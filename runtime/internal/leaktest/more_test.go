@@ -9,7 +9,6 @@ import (
 	"cds/parser"
 	"cds/parser/diag"
 	"cds/runtime/authz"
-	"cds/runtime/config"
 )
 
 // refused checks what the policy compiler says to a model: an error with the code, at a place.
@@ -144,11 +143,8 @@ func batchesGoOn(t *testing.T, d door, a, b *world) {
 
 // errorsTellNoSQL: no error has a piece of a statement, of a table's name or of a row, in no profile.
 func errorsTellNoSQL(t *testing.T, d door, a, _ *world) {
-	worlds := map[string]*world{"test": a}
-	for _, profile := range []string{"development", "production"} {
-		worlds[profile] = begin(t, model, hidden[0], config.Section{"requires": map[string]any{"auth": map[string]any{"allowInProduction": true}}}, profile)
-	}
-	for profile, w := range worlds {
+	for _, profile := range []string{"test", "development", "production"} {
+		w := a.others[profile]
 		asked := map[request]int{
 			{"bob", "POST", "comp/Tours", `{"ID":1,"country":"DE"}`}:                             409,
 			{"bob", "POST", "comp/Tours", `{"ID":99999999999,"country":"DE"}`}:                   400,
