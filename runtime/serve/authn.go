@@ -174,20 +174,26 @@ func (r *router) authenticate(ctx context.Context, w http.ResponseWriter, req *h
 			s.Log.Error("authentication failed", "correlation", id, "err", err, "unreported", n)
 		}
 	}
-	r.refuse(w, req, err)
+	if _, prompts := by.(auth.Prompter); by == nil || prompts {
+		r.refuse(w, req, err, s.authn.prompters)
+	} else { // a login is no answer to what another member of a group refused
+		r.refuse(w, req, err, nil)
+	}
 	return nil
 }
 
 // unauthorized answers a request that needs a user and has none.
-func (r *router) unauthorized(w http.ResponseWriter, req *http.Request) { r.refuse(w, req, nil) }
+func (r *router) unauthorized(w http.ResponseWriter, req *http.Request) {
+	r.refuse(w, req, nil, r.server.authn.prompters)
+}
 
 // refuse answers as CAP does, with plain text and a challenge, unless the strategy knows better. err is what was wrong with the credentials, if anything.
-func (r *router) refuse(w http.ResponseWriter, req *http.Request, err error) {
+func (r *router) refuse(w http.ResponseWriter, req *http.Request, err error, prompters []auth.Prompter) {
 	h := w.Header()
 	h.Del("OData-Version")
-	for _, p := range r.server.authn.prompters {
+	h.Set("Vary", r.vary)
+	for _, p := range prompters {
 		h.Set("Cache-Control", "no-store")
-		h.Set("Vary", r.vary)
 		if p.Prompt(w, req) {
 			return
 		}

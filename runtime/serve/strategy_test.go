@@ -299,6 +299,21 @@ func TestStrategy_Chain(t *testing.T) {
 	}
 }
 
+// A login is offered to whoever brings nothing, not to a machine whose key is wrong.
+func TestStrategy_ChainPrompts(t *testing.T) {
+	app := newApp(t)
+	app.Strategy("probe", func(config.Section) (auth.Strategy, error) { return &probe{user: auth.Anonymous, prompt: true}, nil })
+	s, err := startRC(t, app, `{"requires":{"auth":{"strategies":[{"kind":"basic","users":{"bob":{"password":"pw"}}},{"kind":"probe"}]}}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for user, want := range map[string]int{"": 303, "bob": 401} {
+		if r := get(t, s.Handler(), "/odata/v4/staff/Books", user); r.StatusCode != want {
+			t.Errorf("%q: %d, want %d", user, r.StatusCode, want)
+		}
+	}
+}
+
 // checkAuth in the manner of Cube, as a function of an application: what is thrown in a word, as a header's value.
 func checkAuth(ctx context.Context, r *http.Request, u *auth.User) (*auth.User, error) {
 	switch v := r.Header.Get("Authorization"); v {
