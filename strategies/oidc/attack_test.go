@@ -120,6 +120,22 @@ func TestAttack_OtherBrowser(t *testing.T) {
 	}
 }
 
+// Whoever has got hold of somebody's code can't log in with it: the issuer refuses it for want of the verifier (PKCE), and where it does not look, the nonce is
+// another one.
+func TestAttack_CodeInjection(t *testing.T) {
+	for _, noPKCE := range []bool{false, true} {
+		a := newApp(t, nil)
+		a.p.noPKCE = noPKCE
+		victim, attacker := a.browser(), a.browser()
+		stolen, err := url.Parse(victim.begin())
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := with(t, attacker.begin(), func(q url.Values) { q.Set("code", stolen.Query().Get("code")) })
+		attacker.refusedPage(attacker.visit(to), map[bool]string{false: "invalid_grant", true: "nonce"}[noPKCE])
+	}
+}
+
 // An answer comes too late.
 func TestAttack_Late(t *testing.T) {
 	a := newApp(t, nil)

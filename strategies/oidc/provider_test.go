@@ -55,6 +55,7 @@ type provider struct {
 	userinfo   map[string]any
 	expiresIn  int // of access tokens
 	noRefresh  bool
+	noPKCE     bool
 	onID       func(claims map[string]any)
 	onCallback func(q url.Values)
 	onToken    func(m map[string]any)
@@ -159,7 +160,7 @@ func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 		g, ok = p.codes[r.FormValue("code")]
 		delete(p.codes, r.FormValue("code"))
 		sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
-		if !ok || g.q.Get("redirect_uri") != r.FormValue("redirect_uri") || g.q.Get("code_challenge_method") != "S256" || g.q.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(sum[:]) {
+		if !ok || g.q.Get("redirect_uri") != r.FormValue("redirect_uri") || !p.noPKCE && (g.q.Get("code_challenge_method") != "S256" || g.q.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(sum[:])) {
 			oauthError(w, "invalid_grant")
 			return
 		}
