@@ -185,6 +185,11 @@ func (l *login) signOut(t *testing.T) {
 	l.b.Eval(`document.querySelector('button[value=yes]').click()`, nil)
 	l.at("/auth/logged-out")
 	l.picture("logged-out")
+	for end := time.Now().Add(10 * time.Second); l.idp.count("revoked") == 0; time.Sleep(20 * time.Millisecond) { // nobody waits for it but this test
+		if time.Now().After(end) {
+			t.Fatalf("the refresh token is not revoked: %s", l.idp.said())
+		}
+	}
 	var text string
 	if l.b.Eval("document.body.innerText", &text); !strings.Contains(text, "You are signed out") {
 		t.Errorf("%s", text)

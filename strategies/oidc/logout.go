@@ -52,7 +52,9 @@ func (s *Strategy) serveLogout(w http.ResponseWriter, r *http.Request) {
 			s.unavailable(w, r, err)
 			return
 		}
-		s.end(r.Context(), id)
+		if refresh := s.end(r.Context(), id); refresh != "" {
+			go s.revoke(s.background, refresh) // nobody waits for it
+		}
 		if rec != nil {
 			to = s.endSession(r, rec, to)
 		}

@@ -22,6 +22,9 @@ func TestLogout(t *testing.T) {
 	}
 	u.expect("u-1") // following a link has not signed out
 	r := u.do("POST", "/auth/logout", "Origin", a.URL, "Sec-Fetch-Site", "same-origin")
+	if !<-a.p.revoked {
+		t.Error("the refresh token is not revoked")
+	}
 	refresh := r.Header.Get("Refresh")
 	if r.StatusCode != 200 || !strings.HasPrefix(refresh, "0; url="+a.p.URL+"/end?") || u.cookie("session") != "" {
 		t.Fatalf("%d %q %s", r.StatusCode, refresh, r.body)

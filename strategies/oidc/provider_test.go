@@ -60,6 +60,7 @@ type provider struct {
 	onCallback func(q url.Values)
 	onToken    func(m map[string]any)
 	hold       chan struct{} // the token endpoint waits for it
+	revoked    chan bool     // whether what was revoked was a token that counted
 }
 
 type grant struct {
@@ -69,7 +70,7 @@ type grant struct {
 
 func newProvider(t testing.TB, now func() time.Time) *provider {
 	p := &provider{t: t, now: now, key: signingKey(), codes: map[string]grant{}, refresh: map[string]grant{}, requests: map[string]int{}, status: map[string]int{},
-		claims: map[string]any{"sub": "u-1", "name": "Alice Ada", "email": "alice@example.com", "roles": []string{"admin"}, "sid": "sid-1"}, expiresIn: 3600}
+		claims: map[string]any{"sub": "u-1", "name": "Alice Ada", "email": "alice@example.com", "roles": []string{"admin"}, "sid": "sid-1"}, expiresIn: 3600, revoked: make(chan bool, 100)}
 	p.srv = httptest.NewServer(http.HandlerFunc(p.serve))
 	p.URL = p.srv.URL
 	t.Cleanup(p.srv.Close)
@@ -105,7 +106,7 @@ func (p *provider) serve(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
 		m := map[string]any{"issuer": p.URL, "jwks_uri": p.URL + "/jwks", "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token",
-			"userinfo_endpoint": p.URL + "/userinfo", "end_session_endpoint": p.URL + "/end", "authorization_response_iss_parameter_supported": true}
+			"userinfo_endpoint": p.URL + "/userinfo", "end_session_endpoint": p.URL + "/end", "revocation_endpoint": p.URL + "/revoke", "authorization_response_iss_parameter_supported": true}
 		maps.Copy(m, p.metadata)
 		writeJSON(w, m)
 	case "/jwks":
@@ -120,6 +121,12 @@ func (p *provider) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		writeJSON(w, p.userinfo)
+	case "/revoke":
+		if id, _, _ := r.BasicAuth(); id == url.QueryEscape(clientID) {
+			_, known := p.refresh[r.FormValue("token")]
+			delete(p.refresh, r.FormValue("token"))
+			p.revoked <- known
+		}
 	case "/end":
 		p.ended = r.URL.Query()
 		http.Redirect(w, r, p.ended.Get("post_logout_redirect_uri"), http.StatusFound)

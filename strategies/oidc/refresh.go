@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +22,8 @@ const (
 	refreshPause = 30 * time.Second // after a failure of the issuer
 	missingPause = 2 * time.Second  // while another instance refreshes
 	missingLimit = time.Minute      // after which the refresh token is lost
+
+	revokeTimeout = 5 * time.Second
 )
 
 // flights are pieces of work of which one for each session is under way at most.
@@ -159,14 +163,57 @@ func (s *Strategy) putRefresh(ctx context.Context, id string, rec *record, refre
 		Expires: time.Unix(rec.Begun, 0).Add(s.cfg.absolute)})
 }
 
-// end removes a session.
-func (s *Strategy) end(ctx context.Context, id string) {
+// end removes a session. It returns the refresh token that the session had, "" for none.
+func (s *Strategy) end(ctx context.Context, id string) (refresh string) {
 	s.sessions.drop(id)
-	for _, id := range []string{id, s.refreshID(id)} {
-		if _, err := s.env.Sessions.TakeSession(ctx, id); err != nil && !errors.Is(err, auth.ErrNotFound) {
-			s.log().Error("oidc: a session can't be removed", "err", err)
+	rid := s.refreshID(id)
+	for _, id := range []string{id, rid} {
+		taken, err := s.env.Sessions.TakeSession(ctx, id)
+		switch {
+		case err == nil && id == rid:
+			if b, err := s.seal.open(rid, taken.Data); err == nil {
+				refresh = string(b)
+			}
+		case err != nil && !errors.Is(err, auth.ErrNotFound):
+			s.log().ErrorContext(ctx, "oidc: a session can't be removed", "err", err)
 		}
 	}
+	return refresh
+}
+
+// revoke tells the issuer that a refresh token is not used any more (RFC 7009), if it wants to know. The token is gone here in any case.
+func (s *Strategy) revoke(ctx context.Context, refresh string) {
+	ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
+	defer cancel()
+	m, err := s.discovery.Metadata(ctx)
+	if err != nil || m.RevocationEndpoint == "" {
+		return
+	}
+	form := url.Values{"token": {refresh}, "token_type_hint": {"refresh_token"}}
+	basic := s.client(m).Endpoint.AuthStyle == oauth2.AuthStyleInHeader
+	if !basic {
+		form.Set("client_id", s.cfg.clientID)
+		if s.cfg.clientSecret != "" {
+			form.Set("client_secret", s.cfg.clientSecret)
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.RevocationEndpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if basic {
+		req.SetBasicAuth(url.QueryEscape(s.cfg.clientID), url.QueryEscape(s.cfg.clientSecret)) // RFC 6749 section 2.3.1
+	}
+	res, err := s.env.HTTP.Do(req)
+	if err == nil {
+		_ = res.Body.Close() // nothing in it matters
+		if res.StatusCode == http.StatusOK {
+			return
+		}
+		err = fmt.Errorf("the issuer answered %d", res.StatusCode)
+	}
+	s.log().WarnContext(ctx, "oidc: a refresh token can't be revoked", "err", err)
 }
 
 // errElsewhere says that another instance of the server refreshes at the moment.

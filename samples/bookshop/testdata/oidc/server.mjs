@@ -44,6 +44,7 @@ const server = createServer().listen(Number(port ?? 0), '127.0.0.1', () => {
       backchannelLogout: { enabled: true },
       rpInitiatedLogout: { enabled: true },
       clientCredentials: { enabled: true },
+      revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: () => ({ audience: 'bookshop-api', scope: 'admin', accessTokenFormat: 'jwt', accessTokenTTL: 600 }),
@@ -55,6 +56,7 @@ const server = createServer().listen(Number(port ?? 0), '127.0.0.1', () => {
   })
   provider.on('grant.success', (ctx) => console.log('grant', ctx.oidc.params.grant_type))
   provider.on('backchannel.success', () => console.log('backchannel'))
+  provider.on('refresh_token.destroyed', () => console.log('revoked'))
   for (const event of ['grant.error', 'authorization.error', 'end_session.error', 'server_error', 'backchannel.error']) {
     provider.on(event, (ctx, err) => console.error(event, err.message, err.cause ?? '', err.error_description ?? '', err.error_detail ?? ''))
   }
