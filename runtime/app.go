@@ -57,6 +57,9 @@ func NewApp(m *csn.Model, opt AppOptions) (*App, diag.List) {
 	}
 	opt.Authz.Production = opt.Authz.Production || opt.Production
 	opt.Drafts.defaults()
+	if opt.Authz.Production {
+		opt.OnRefused = nil
+	}
 	m, faults := csn.WithDrafts(m, opt.Drafts.Lock.String())
 	if m == nil {
 		return nil, faults

@@ -112,6 +112,7 @@ func (r *RawRequest) logDenied(ctx context.Context, status int, reason string) {
 }
 
 func and(a, b cqn.Expr) cqn.Expr {
+	r.tellRefused(ctx, status, []string{reason})
 	switch {
 	case a == nil:
 		return b

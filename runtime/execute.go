@@ -131,7 +131,7 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert, waits bool) (*Re
 			case err == nil && !ok && r.Upsert:
 				return nil, r.refused("403") // as for a row that is there and hidden
 			case err == nil && !ok:
-				return nil, r.refused("AUTHZ_DATA")
+				return nil, r.refusedRow(e, "AUTHZ_DATA")
 			case err == nil:
 				later = false
 			case !errors.As(err, &ne):
@@ -174,6 +174,15 @@ func (r *RawRequest) refused(code string) *Error {
 		return &Error{Status: 401, Code: "401", Message: "Unauthorized"}
 	}
 	return &Error{Status: 403, Code: code, Message: "Forbidden"}
+}
+
+// refusedRow is refused with the text that the model has for rows of e and new values that fulfil no condition. It is for those who know of the row.
+func (r *RawRequest) refusedRow(e *csn.Entity, code string) *Error {
+	err := r.refused(code)
+	if m := r.state.decision.Message; m != "" && err.Status == 403 && e == r.Target {
+		err.Message = m
+	}
+	return err
 }
 
 // holds tells whether a new row satisfies a condition, as far as that can be told without the database.
@@ -249,7 +258,7 @@ func (r *RawRequest) verify(ctx context.Context) error {
 				return &Error{Status: 400, Code: "ASSERT_TARGET", Message: "Target with this key doesn't exist."}
 			}
 		}
-		return r.refused("AUTHZ_DATA")
+		return r.refusedRow(p.entity, "AUTHZ_DATA")
 	}
 	return nil
 }
@@ -462,7 +471,10 @@ func (r *RawRequest) Missing(ctx context.Context) error {
 		return &Error{Status: 404, Code: "404", Message: "Not Found"}
 	}
 	r.logDenied(ctx, 403, "row condition")
-	return r.refused("403")
+	if r.App().Options.Authz.Disclose { // the row may be hidden: nothing more is said of it
+		return r.refused("403")
+	}
+	return r.refusedRow(r.Target, "403")
 }
 
 // owner is the guard of elevated code: all rows.

@@ -73,7 +73,7 @@ func forbidden(f *sqlgen.Forbidden) *Error {
 	if f.Anonymous {
 		return &Error{Status: 401, Code: "401", Message: "Unauthorized", Cause: f}
 	}
-	return &Error{Status: 403, Code: "403", Message: "Forbidden", Cause: f}
+	return &Error{Status: 403, Code: "403", Message: orElse(f.Message, "Forbidden"), Cause: f}
 }
 
 // joinErrors makes one error of those a request collected: a single one as it is, several as details. The status is 400 if any of them

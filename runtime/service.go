@@ -42,7 +42,10 @@ type AppOptions struct {
 	Now        func() time.Time // nil: time.Now
 	NewUUID    func() string    // nil: version 7
 	// Authorizers narrow decisions, in order (see Authorizer).
-	Authorizers   []Authorizer
+	Authorizers []Authorizer
+	// OnRefused hears of every refusal and of rows that conditions have hidden, with the rules that decided: for people who develop. In production it is
+	// never called, as answers must not tell rules.
+	OnRefused     func(ctx context.Context, r Refusal)
 	DefaultLocale string // "" means en
 	// LogLevels say from which level on modules log (see App.Logger); "*" stands for those without one. nil leaves it to Log.
 	LogLevels map[string]slog.Level

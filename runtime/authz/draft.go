@@ -166,7 +166,7 @@ func draftWrite(r *rules, g *guard, el *csn.Element, use sqlgen.Use) error {
 	if m.ok || r.match(g.s, Create).ok {
 		return nil
 	}
-	return &sqlgen.Forbidden{Entity: name(el.Owner), Element: el.Name, Anonymous: g.anonymous(), Reason: m.names[0]}
+	return &sqlgen.Forbidden{Entity: name(el.Owner), Element: el.Name, Anonymous: g.anonymous(), Reason: m.names[0], Message: m.message}
 }
 
 // newDraft decides what a new draft needs of the active rows; ok is false if there is nothing to decide.

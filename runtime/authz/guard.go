@@ -40,12 +40,12 @@ func (g *Guard) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, erro
 	}
 	st := g.state
 	if st.deny != "" {
-		return sqlgen.Condition{}, st.forbidden(e, st.deny)
+		return sqlgen.Condition{}, st.forbidden(e, st.deny, "")
 	}
 	b := builder{guard: st}
 	x, ok := b.rows(e, st.event(e, use))
 	if !ok {
-		return sqlgen.Condition{}, st.forbidden(e, b.why)
+		return sqlgen.Condition{}, st.forbidden(e, b.why, b.message)
 	}
 	for _, n := range st.narrow {
 		if n.entity == e && use != sqlgen.Insert {
@@ -65,8 +65,8 @@ func name(e *csn.Entity) string {
 	return e.Name
 }
 
-func (g *guard) forbidden(e *csn.Entity, why string) *sqlgen.Forbidden {
-	return &sqlgen.Forbidden{Entity: name(e), Anonymous: g.anonymous(), Reason: why}
+func (g *guard) forbidden(e *csn.Entity, why, message string) *sqlgen.Forbidden {
+	return &sqlgen.Forbidden{Entity: name(e), Anonymous: g.anonymous(), Reason: why, Message: message}
 }
 
 func (g *guard) anonymous() bool { return !g.s.all && !g.s.user.Identified() }
@@ -108,7 +108,7 @@ func (g *Guard) checks(e *csn.Entity, ev Event) (own, parent cqn.Expr, err error
 	}
 	st := g.state
 	if st.deny != "" {
-		return nil, nil, st.forbidden(e, st.deny)
+		return nil, nil, st.forbidden(e, st.deny, "")
 	}
 	b := builder{guard: st}
 	own, ok := b.own(e, ev)
@@ -116,7 +116,7 @@ func (g *Guard) checks(e *csn.Entity, ev Event) (own, parent cqn.Expr, err error
 		parent, ok = b.follow(e, ev)
 	}
 	if !ok {
-		return nil, nil, st.forbidden(e, b.why)
+		return nil, nil, st.forbidden(e, b.why, b.message)
 	}
 	for _, n := range st.narrow {
 		if n.entity == e {
@@ -158,7 +158,7 @@ func (g *Guard) Element(el *csn.Element, use sqlgen.Use) error {
 		return nil
 	}
 	if m := r.match(st.s, ev); !m.ok {
-		return &sqlgen.Forbidden{Entity: name(el.Owner), Element: el.Name, Anonymous: st.anonymous(), Reason: m.names[0]}
+		return &sqlgen.Forbidden{Entity: name(el.Owner), Element: el.Name, Anonymous: st.anonymous(), Reason: m.names[0], Message: m.message}
 	}
 	return nil
 }

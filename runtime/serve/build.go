@@ -325,6 +325,7 @@ func (s *Server) appOptions(production bool) cds.AppOptions {
 			Disclose:            s.Config.Bool("authz.disclose", false),
 		},
 		Production:    production,
+		OnRefused:     tellDecision,
 		ModelAhead:    s.ahead,
 		Log:           s.Log,
 		Now:           now,

@@ -224,6 +224,7 @@ func (r *router) serveService(w http.ResponseWriter, req *http.Request, m *mount
 	}
 	w.Header()["Vary"] = v[3:4:4]
 	ctx = cds.NewContext(ctx, user, locale(req, user, r.server.CDS.Options.DefaultLocale))
+	ctx, w = r.explained(ctx, w)
 	m.handler.ServeHTTP(w, req.WithContext(ctx))
 }
 

@@ -61,6 +61,7 @@ type Forbidden struct {
 	Entity, Element string
 	Anonymous       bool
 	Reason          string // for logs and for explain; not for clients in production
+	Message         string // text for the client that the model has; "" for the usual one
 }
 
 func (f *Forbidden) Error() string {

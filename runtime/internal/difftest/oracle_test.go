@@ -78,18 +78,65 @@ func (o *oracle) granted(e *entity, event string) (bool, []*node) {
 	if !r.restricted {
 		return true, nil
 	}
+	denies, always := o.denied(r, event)
+	if always {
+		return false, nil
+	}
 	var where []*node
 	for _, g := range r.grants {
-		covers := slices.Contains(g.events, event) || slices.Contains(g.events, "*") || event != "READ" && slices.Contains(g.events, "WRITE")
-		if !covers || g.to != nil && !o.who.has(g.to) {
+		if !o.concerned(g, event) {
 			continue
 		}
 		if g.where == nil {
-			return true, nil
+			return true, o.without(nil, denies)
 		}
 		where = append(where, g.where)
 	}
-	return where != nil, where
+	return where != nil, o.without(where, denies)
+}
+
+// concerned tells whether a privilege is about an event and the user.
+func (o *oracle) concerned(g grant, event string) bool {
+	covers := slices.Contains(g.events, event) || slices.Contains(g.events, "*") || event != "READ" && slices.Contains(g.events, "WRITE")
+	return covers && (g.to == nil || o.who.has(g.to))
+}
+
+// denied returns the conditions under which a rule takes an event from the user, and whether it does so always.
+func (o *oracle) denied(r *rule, event string) (on []*node, always bool) {
+	for _, d := range r.denies {
+		switch {
+		case !o.concerned(d, event):
+		case d.where == nil:
+			return nil, true
+		default:
+			on = append(on, d.where)
+		}
+	}
+	return on, false
+}
+
+// without returns the conditions (one of where) and none of denies, as one; a denying condition that is unknown leaves the whole unknown.
+func (o *oracle) without(where, denies []*node) []*node {
+	if len(denies) == 0 {
+		return where
+	}
+	var x *node
+	for _, n := range where {
+		if x == nil {
+			x = n
+		} else {
+			x = &node{op: "or", kids: []*node{x, n}}
+		}
+	}
+	for _, d := range denies {
+		d = &node{op: "not", kids: []*node{d}}
+		if x == nil {
+			x = d
+		} else {
+			x = &node{op: "and", kids: []*node{x, d}}
+		}
+	}
+	return []*node{x}
 }
 
 // any tells whether a row fulfils one of the conditions of a rule; they look at all rows.

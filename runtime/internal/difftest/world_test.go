@@ -6,6 +6,7 @@ package difftest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -64,6 +65,7 @@ func (a *assoc) links(p, q row) bool {
 type rule struct {
 	requires   []string
 	grants     []grant
+	denies     []grant
 	restricted bool
 }
 
@@ -199,6 +201,16 @@ func (w *world) restrict(e *entity, part bool) {
 		}
 		e.rule.grants = append(e.rule.grants, g)
 	}
+	for w.IntN(4) == 0 && len(e.rule.denies) < 2 {
+		d := grant{events: pick(w.Rand, []string{"READ"}, []string{"READ"}, []string{"*"}, []string{"WRITE"}, []string{"UPDATE", "DELETE"}, []string{"CREATE"})}
+		if w.IntN(3) > 0 {
+			d.to = w.someRoles()
+		}
+		if d.to == nil || w.IntN(3) > 0 {
+			d.where = w.condition(e, 2)
+		}
+		e.rule.denies = append(e.rule.denies, d)
+	}
 }
 
 func (w *world) someRoles() []string {
@@ -312,11 +324,15 @@ func (r *rule) cdl(db bool) string {
 	}
 	if r.restricted {
 		b.WriteString("@restrict: [")
-		for i, g := range r.grants {
+		for i, g := range append(slices.Clone(r.grants), r.denies...) {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			b.WriteString("{ grant: " + quoted(g.events))
+			word := "grant"
+			if i >= len(r.grants) {
+				word = "deny"
+			}
+			b.WriteString("{ " + word + ": " + quoted(g.events))
 			if g.to != nil {
 				b.WriteString(", to: " + quoted(g.to))
 			}

@@ -295,6 +295,11 @@ func (w *world) status(c *change, who *person, before, after state) int {
 	event := map[string]string{"POST": "CREATE", "PATCH": "UPDATE", "DELETE": "DELETE"}[c.method]
 	o := newOracle(w, who)
 	ok, where := o.granted(e, event)
+	if e.rule != nil {
+		if on, _ := o.denied(e.rule, event); on != nil {
+			return 0
+		}
+	}
 	if where != nil { // conditions that look at no row are settled before any is looked for
 		ok = false
 		for _, n := range where {
