@@ -21,7 +21,7 @@ const floors = `
 4  parser/syntax parser/load parser/link parser/check runtime/eval runtime/sqlgen runtime/sqlgen/* runtime/config runtime/i18n
 5  parser parser/format parser/lint parser/common parser/parsed runtime/authz runtime/db runtime/db/dbtest
 6  runtime runtime/db/sqlite runtime/db/postgres runtime/db/postgres/* runtime/authstore runtime/authstore/*
-7  runtime/generic runtime/ql strategies strategies/*
+7  runtime/generic runtime/ql runtime/audit runtime/audit/* strategies strategies/*
 8  runtime/odata runtime/odata/* runtime/rest
 9  runtime/deploy
 10 runtime/serve
@@ -46,6 +46,7 @@ var sameFloor = map[string]string{
 	"strategies/basic → strategies/mocked":                "basic is mocked without default users",
 	"strategies/basic → strategies/internal/*":            "shared user table",
 	"strategies/mocked → strategies/internal/*":           "shared user table",
+	"runtime/audit/audittest → runtime/audit":             "the conformance suite of sinks",
 	"codegen/* → codegen":                                 "a generator makes codegen files and values",
 	"cmd/cds → cmd/cds/internal/command":                  "main calls the commands",
 	"cmd/cds/internal/command → cmd/cds/internal/binding": "commands fetch credentials of bound services",

@@ -24,6 +24,7 @@ type app struct {
 	started atomic.Bool
 	refused error // why Start must fail
 
+	accounts      *accounts                // nil without an Auditor
 	slices        map[*csn.Entity]cqn.Expr // conditions on temporal entities; nil if there are none
 	sqlLog        *slog.Logger             // logs statements; nil unless asked for
 	subscriptions []subscription
@@ -57,9 +58,6 @@ func NewApp(m *csn.Model, opt AppOptions) (*App, diag.List) {
 	}
 	opt.Authz.Production = opt.Authz.Production || opt.Production
 	opt.Drafts.defaults()
-	if opt.Authz.Production {
-		opt.OnRefused = nil
-	}
 	m, faults := csn.WithDrafts(m, opt.Drafts.Lock.String())
 	if m == nil {
 		return nil, faults

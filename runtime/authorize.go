@@ -20,6 +20,9 @@ func (s *Service) Authorize(u *User, e Event, path []*csn.Entity, via []*csn.Ele
 	now := s.App.Options.Now().UTC().Format(nowForm)
 	d := s.App.Policy.Decide(u, authz.Access{Service: s.Model, Event: e, Path: path, Via: via, Op: op, Now: now})
 	if err := denied(&d); err != nil {
+		if acc := s.App.inner.accounts; acc != nil {
+			s.offerDenied(acc, u, e, path, op, &d, err.Status)
+		}
 		return err
 	}
 	return nil
@@ -109,10 +112,10 @@ func (r *RawRequest) MayWrite(el *csn.Element) error {
 func (r *RawRequest) logDenied(ctx context.Context, status int, reason string) {
 	r.Service.App.Options.Log.WarnContext(ctx, "authorization refused", "user", r.User.ID, "tenant", r.User.Tenant,
 		"service", r.Service.Model.Name, "event", string(r.state.access.Event), "target", entityName(r.Target), "status", status, "reason", reason)
+	r.noteDenied(status, reason)
 }
 
 func and(a, b cqn.Expr) cqn.Expr {
-	r.tellRefused(ctx, status, []string{reason})
 	switch {
 	case a == nil:
 		return b

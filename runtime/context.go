@@ -11,7 +11,8 @@ type scope struct {
 	locale     string
 	unit       *unit // nil outside requests
 	privileged bool
-	envelope   bool // of App.Tx: what is dispatched in it is a request of its own
+	envelope   bool        // of App.Tx: what is dispatched in it is a request of its own
+	request    *RawRequest // the outermost one; nil outside requests
 }
 
 func scopeOf(ctx context.Context) *scope {
@@ -93,6 +94,9 @@ func Privileged(ctx context.Context, reason string, fn func(ctx context.Context)
 		return Reject(500, "500", "Privileged needs a reason")
 	}
 	s.app.Options.Log.InfoContext(ctx, "privileged", "reason", reason, "user", UserFrom(ctx).ID, "tenant", UserFrom(ctx).Tenant)
+	if acc := s.app.inner.accounts; acc != nil {
+		s.notePrivileged(ctx, acc, reason)
+	}
 	c := *s
 	c.privileged = true
 	return fn(c.into(ctx))

@@ -30,9 +30,7 @@ func (d *Database) Run(ctx context.Context, q cqn.Query) (*Result, error) {
 	}
 	res, err := u.run(ctx, q, user)
 	if own {
-		if ferr := u.finish(err == nil); err == nil {
-			err = ferr
-		}
+		err = u.end(ctx, err)
 	}
 	if err != nil {
 		return nil, clientError(err)

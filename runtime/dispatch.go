@@ -55,7 +55,7 @@ func (s *Service) outermost(ctx context.Context, sc *scope, r *RawRequest) (res 
 	r.User, r.Locale = inner.user, inner.locale
 	u := &m.unit
 	u.start(s.App, ctx, r.User, r.Locale, !readsOnly(r))
-	inner.unit, u.first = u, r
+	inner.unit, inner.request, u.first = u, r, r
 	m.ctx.Context = ctx
 	ctx = &m.ctx
 	defer func() {
@@ -67,9 +67,6 @@ func (s *Service) outermost(ctx context.Context, sc *scope, r *RawRequest) (res 
 		}
 	}()
 	res, err = s.run(ctx, inner, r, &m.state)
-	if s.App.Options.OnRefused != nil {
-		r.tellHidden(ctx, res, err)
-	}
 	if err = u.end(ctx, err); err != nil {
 		return nil, s.report(ctx, r, err)
 	}

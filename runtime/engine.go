@@ -11,8 +11,8 @@ import (
 	"cds/runtime/sqlgen"
 )
 
-// read runs a query and returns its rows as values. more is set if limit (0: none) cut them.
-func (t *unit) read(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User, limit int64) (rows []*Row, more bool, err error) {
+// readRows is read without keeping account.
+func (t *unit) readRows(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User, limit int64) (rows []*Row, more bool, err error) {
 	buf := bufferPool.Get().(*buffers)
 	defer buf.release()
 	p, err := t.app.plan(q, g, buf)
@@ -40,10 +40,10 @@ func locks(q cqn.Query) bool {
 	return ok && s.Lock != cqn.NoLock
 }
 
-// readJSON runs a query and appends its rows to dst as JSON objects separated by commas. alone tells that the request reads nothing
+// jsonRows runs a query and appends its rows to dst as JSON objects separated by commas. alone tells that the request reads nothing
 // before or after, so that its one statement needs no snapshot to share. Without expands of many rows, long answers go to the writer,
 // if it is not nil.
-func (t *unit) readJSON(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User, f Format, limit int64, alone bool, to RowWriter, dst []byte) (out []byte, n int, more bool, err error) {
+func (t *unit) jsonRows(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User, f Format, limit int64, alone bool, to RowWriter, dst []byte) (out []byte, n int, more bool, err error) {
 	buf := bufferPool.Get().(*buffers)
 	defer buf.release()
 	p, err := t.app.plan(q, g, buf)
@@ -75,8 +75,8 @@ func (t *unit) readJSON(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *U
 	return out, n, more, err
 }
 
-// write runs an Insert, Update or Delete of one table. row has the values of the columns that are set.
-func (t *unit) write(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User, row *Row) (n int64, err error) {
+// writeOne is write without keeping account.
+func (t *unit) writeOne(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User, row *Row) (n int64, err error) {
 	buf := bufferPool.Get().(*buffers)
 	defer buf.release()
 	p, err := t.app.plan(q, g, buf)

@@ -100,8 +100,17 @@ func (t *unit) end(ctx context.Context, err error) error {
 	if err == nil && t.hasHooks() {
 		err = t.runBeforeCommit(ctx)
 	}
+	accounts := t.app.inner.accounts != nil
+	if accounts && err == nil {
+		err = t.storeNoted(ctx)
+	}
 	if ferr := t.finish(err == nil); ferr != nil && err == nil {
 		err = ferr
+	}
+	if accounts {
+		if kerr := t.keepNoted(ctx); kerr != nil && err == nil {
+			err = kerr
+		}
 	}
 	if t.hooks != nil {
 		t.afterEnd(ctx, err)

@@ -23,6 +23,10 @@ const maxLater = 64
 // writeLater is write for the insertion of one row, where the database can take several at once: it may run later. Its error is then that
 // of flush, or of the next use of the transaction.
 func (t *unit) writeLater(ctx context.Context, e *csn.Entity, q *cqn.Insert, g sqlgen.Guarder, u *User, row *Row) error {
+	if _, w := t.watched(q); w != nil { // its record follows at once
+		_, err := t.write(ctx, q, g, u, row)
+		return conflict(e, err)
+	}
 	buf := bufferPool.Get().(*buffers)
 	defer buf.release()
 	p, err := t.app.plan(q, g, buf)

@@ -23,7 +23,7 @@ func (r *RawRequest) ReadLast() {
 	u := st.unit
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.readLast = u.first == r && u.hooks == nil && len(u.later) > 0 && !u.flushed && len(st.pending)+len(st.errors)+len(st.chain.after) == 0 && !st.chain.userOn
+	u.readLast = u.first == r && u.hooks == nil && len(u.noted) == 0 && len(u.later) > 0 && !u.flushed && len(st.pending)+len(st.errors)+len(st.chain.after) == 0 && !st.chain.userOn
 }
 
 // takeLast reports whether the next query is the last one. Callers hold t.mu.

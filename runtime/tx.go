@@ -114,7 +114,7 @@ func panicked(p any) *Error {
 // enveloped runs one of the requests in a Tx: as an outermost one, but in the transaction that is there.
 func (s *Service) enveloped(ctx context.Context, sc *scope, r *RawRequest) (res *Result, err error) {
 	inner := *sc
-	inner.envelope = false
+	inner.envelope, inner.request = false, r
 	if r.User != nil {
 		inner.user = r.User
 	}

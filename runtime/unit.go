@@ -39,7 +39,8 @@ type unit struct {
 	failed  error
 	// readLast: nothing follows but one read.
 	readLast bool
-	spools   []*Spool // to be closed at the end
+	spools   []*Spool     // to be closed at the end
+	noted    []AuditEvent // to be written at the end
 }
 
 // nowForm is the form of $now: a Timestamp.
