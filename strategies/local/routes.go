@@ -215,24 +215,28 @@ func (s *Strategy) authenticate(c *call, name, pw string) (*auth.StoredUser, err
 		return nil, err
 	}
 	defer leave()
-	if d := c.guard.Wait(name, c.client); d > 0 {
-		return nil, tooMany(d)
-	}
-	u, err := c.env.Users.UserByName(c.ctx, name)
-	hash := s.cfg.params.None()
+	var u *auth.StoredUser
+	ok, rehash := false, false
+	d, err := c.guard.Try(name, c.client, func() (bool, error) {
+		var err error
+		u, err = c.env.Users.UserByName(c.ctx, name)
+		hash := s.cfg.params.None()
+		switch {
+		case errors.Is(err, auth.ErrNotFound):
+		case err != nil:
+			return false, err
+		case !u.Disabled && u.Hash != "":
+			hash = u.Hash
+		}
+		ok, rehash, err = s.cfg.params.Verify(c.ctx, hash, pw)
+		return ok, err
+	})
 	switch {
-	case errors.Is(err, auth.ErrNotFound):
 	case err != nil:
 		return nil, err
-	case !u.Disabled && u.Hash != "":
-		hash = u.Hash
-	}
-	ok, rehash, err := s.cfg.params.Verify(c.ctx, hash, pw)
-	if err != nil {
-		return nil, err
-	}
-	c.guard.Tell(name, c.client, ok)
-	if !ok {
+	case d > 0:
+		return nil, tooMany(d)
+	case !ok:
 		who := "unknown" // the name may be a password in the wrong field
 		if u != nil {
 			who = u.Name

@@ -63,6 +63,24 @@ func (g *Guard) Tell(name, client string, ok bool) {
 	g.names.Fail(name)
 }
 
+// Try has a password checked, unless the try has to wait, and notes how that ended. An error of check says that nothing was checked. Where others have failed
+// so often while check was under way that this try would have to wait by now, it counts as one that came too early, right or wrong: many tries at once tell
+// no more than one after the other. wait is 0 where what check has found counts.
+func (g *Guard) Try(name, client string, check func() (ok bool, err error)) (wait time.Duration, err error) {
+	if d := g.Wait(name, client); d > 0 {
+		return d, nil
+	}
+	ok, err := check()
+	if err != nil {
+		return 0, err
+	}
+	if d := g.Wait(name, client); d > 0 {
+		return d, nil
+	}
+	g.Tell(name, client, ok)
+	return 0, nil
+}
+
 // pair stands for a name at an address; ports are no part of it. It is asked for with each request that is let in, so nothing is allocated.
 func (g *Guard) pair(client, name string) uint64 {
 	if i := strings.LastIndexByte(client, ':'); i > 0 && (strings.IndexByte(client, ':') == i || client[i-1] == ']') {

@@ -66,15 +66,21 @@ func (s *Strategy) Authenticate(ctx context.Context, r *http.Request) (*auth.Use
 	if s.guard == nil {
 		return s.users.Login(ctx, name, password)
 	}
-	client := s.client(r)
-	if d := s.guard.Wait(name, client); d > 0 {
+	var u *auth.User
+	var refusal error
+	d, fault := s.guard.Try(name, s.client(r), func() (bool, error) {
+		if u, refusal = s.users.Login(ctx, name, password); refusal != nil && !errors.Is(refusal, auth.ErrCredentials) {
+			return false, refusal
+		}
+		return refusal == nil, nil
+	})
+	switch {
+	case fault != nil:
+		return nil, fault
+	case d > 0:
 		return nil, &waiting{name, d}
 	}
-	u, err := s.users.Login(ctx, name, password)
-	if err == nil || errors.Is(err, auth.ErrCredentials) { // else nothing was checked
-		s.guard.Tell(name, client, err == nil)
-	}
-	return u, err
+	return u, refusal
 }
 
 func (s *Strategy) client(r *http.Request) string {
