@@ -57,6 +57,9 @@ func NewApp(m *csn.Model, opt AppOptions) (*App, diag.List) {
 		opt.PageMax = 1000
 	}
 	opt.Authz.Production = opt.Authz.Production || opt.Production
+	if opt.Authz.Production {
+		opt.OnRefused = nil
+	}
 	opt.Drafts.defaults()
 	m, faults := csn.WithDrafts(m, opt.Drafts.Lock.String())
 	if m == nil {

@@ -112,6 +112,7 @@ func (r *RawRequest) MayWrite(el *csn.Element) error {
 func (r *RawRequest) logDenied(ctx context.Context, status int, reason string) {
 	r.Service.App.Options.Log.WarnContext(ctx, "authorization refused", "user", r.User.ID, "tenant", r.User.Tenant,
 		"service", r.Service.Model.Name, "event", string(r.state.access.Event), "target", entityName(r.Target), "status", status, "reason", reason)
+	r.tellRefused(ctx, status, []string{reason})
 	r.noteDenied(status, reason)
 }
 

@@ -67,6 +67,9 @@ func (s *Service) outermost(ctx context.Context, sc *scope, r *RawRequest) (res 
 		}
 	}()
 	res, err = s.run(ctx, inner, r, &m.state)
+	if s.App.Options.OnRefused != nil {
+		r.tellHidden(ctx, res, err)
+	}
 	if err = u.end(ctx, err); err != nil {
 		return nil, s.report(ctx, r, err)
 	}
