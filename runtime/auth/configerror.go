@@ -47,7 +47,7 @@ func (e *ConfigError) Hint() string {
 // secret reports whether the value is nobody's business.
 func (e *ConfigError) secret() bool {
 	name := strings.ToLower(e.Key[strings.LastIndexByte(e.Key, '.')+1:])
-	return strings.Contains(name, "secret") || strings.Contains(name, "password") || strings.HasPrefix(name, "privatekey")
+	return strings.Contains(name, "secret") || strings.Contains(name, "password") || name == "credentials" || strings.HasPrefix(name, "privatekey")
 }
 
 // At returns the error for a section at another place: what was said of from, such as "requires.auth", is said of to.

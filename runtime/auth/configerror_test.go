@@ -21,6 +21,9 @@ func TestConfigError(t *testing.T) {
 			`.cdsrc-private.json, which is not shared: { "requires": { "auth": { "jwt": { "secret": "…" } } } }`},
 		{&ConfigError{"requires.auth.jwt.keys[0].secret", "is short", `"…"`}, "requires.auth.jwt.keys[0].secret: is short",
 			`set it in .cdsrc-private.json, which is not shared: { "requires": { "auth": { "jwt": { "keys": [ { "secret": "…" } ] } } } }`},
+		{Missing("requires.auth.credentials", "", `{"clientid":"…","clientsecret":"…"}`), "requires.auth.credentials: is missing", `set it in the environment or in .env: ` +
+			`CDS_REQUIRES_AUTH_CREDENTIALS='{"clientid":"…","clientsecret":"…"}', or in .cdsrc-private.json, which is not shared: ` +
+			`{ "requires": { "auth": { "credentials": {"clientid":"…","clientsecret":"…"} } } }`},
 		{&ConfigError{Key: "requires.auth.kind", Message: "is unknown"}, "requires.auth.kind: is unknown", ""},
 	} {
 		if got := c.err.Error(); got != c.error {

@@ -78,7 +78,11 @@ func scriptError(impl, kind string) error {
 // checkKind refuses a kind that is not there, and in production one that lets anybody in.
 func (s *Server) checkKind(kinds map[string]NewStrategy, p *chain.Part, production bool) error {
 	if impl := p.Section.Str("impl"); chain.IsScript(impl) {
-		return scriptError(impl, p.Kind)
+		kind := p.Kind
+		if kinds[kind] != nil { // a function of that name would take the place of what is there
+			kind = "custom"
+		}
+		return scriptError(impl, kind)
 	}
 	if kinds[p.Kind] == nil {
 		return kindUnknown(kinds, p)

@@ -41,6 +41,7 @@ func TestStrategy_Misconfigured(t *testing.T) {
 		{"unknown function", `{"requires":{"auth":{"impl":"corp-sso"}}}`, false, "auth-kind-unknown", `requires.auth.impl: authentication kind "corp-sso"`, `registered in main.go: app.Strategy("corp-sso", New)`},
 		{"impl wins over kind", `{"requires":{"auth":{"kind":"mocked","impl":"corp-sso"}}}`, false, "auth-kind-unknown", "corp-sso", "app.Strategy"},
 		{"script", `{"requires":{"auth":{"kind":"custom","impl":"./srv/auth.js"}}}`, false, "auth-impl-script", "./srv/auth.js", `app.Strategy("custom", New)`},
+		{"script beside the usual kind", `{"requires":{"auth":{"impl":"srv/auth.js"}}}`, false, "auth-impl-script", "srv/auth.js", `app.Strategy("custom", New)`},
 		{"script without a kind", `{"requires":{"[production]":{"auth":{"impl":"srv/auth.ts"}}}}`, true, "auth-impl-script", "srv/auth.ts", `app.Strategy("custom", New)`},
 		{"nothing in production", `{}`, true, "auth-kind-missing", "requires.auth.kind", "[production]"},
 		{"empty kind", `{"requires":{"auth":{"kind":""}}}`, true, "auth-kind-missing", "requires.auth.kind", "[production]"},

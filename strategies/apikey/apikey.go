@@ -291,6 +291,9 @@ func (s *Strategy) find(ctx context.Context, r *http.Request, key string) (*entr
 	if err != nil {
 		return nil, err
 	}
+	if d, wait := s.guard.Wait(addr); wait { // for others that failed at the same time
+		return nil, waiting(d)
+	}
 	if !ok {
 		s.guard.Fail(addr)
 		return nil, nil

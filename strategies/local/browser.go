@@ -87,6 +87,7 @@ func (s *Strategy) cookieUser(ctx context.Context, run *running, value string) (
 	if u, ok := run.cache.Get(known); ok {
 		return u, nil
 	}
+	cleared := run.cache.Cleared()
 	in, err := s.cookieLogin(ctx, run, value)
 	if in == nil || err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func (s *Strategy) cookieUser(ctx context.Context, run *running, value string) (
 	if err != nil {
 		return nil, err
 	}
-	run.cache.Put(known, u, in.expires)
+	run.cache.PutUntil(known, u, in.expires, time.Time{}, cleared)
 	return u, nil
 }
 

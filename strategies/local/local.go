@@ -110,6 +110,7 @@ func (s *Strategy) Authenticate(ctx context.Context, r *http.Request) (*auth.Use
 	if u, ok := run.cache.Get(raw); ok {
 		return u, nil
 	}
+	cleared := run.cache.Cleared() // by a logout meanwhile
 	in, err := s.check(ctx, run, raw)
 	if err != nil {
 		return nil, err
@@ -118,7 +119,7 @@ func (s *Strategy) Authenticate(ctx context.Context, r *http.Request) (*auth.Use
 	if err != nil {
 		return nil, err
 	}
-	run.cache.Put(raw, u, in.expires)
+	run.cache.PutUntil(raw, u, in.expires, time.Time{}, cleared)
 	return u, nil
 }
 

@@ -180,6 +180,7 @@ func (s *Strategy) end(ctx context.Context, run *running, raw, refresh string, a
 		switch {
 		case err == nil:
 			errs = append(errs, s.endLogin(ctx, run, in, raw, all))
+			run.cache.Clear()
 		case !errors.Is(err, auth.ErrCredentials):
 			errs = append(errs, err)
 		}
@@ -191,11 +192,11 @@ func (s *Strategy) end(ctx context.Context, run *running, raw, refresh string, a
 		case err == nil && json.Unmarshal(x.Data, &st) == nil && subtle.ConstantTimeCompare([]byte(digest(secret)), []byte(st.Hash)) == 1:
 			_, err := run.env.Sessions.EndSessions(ctx, "", x.Group)
 			errs = append(errs, err)
+			run.cache.Clear()
 		case err != nil && !errors.Is(err, auth.ErrNotFound):
 			errs = append(errs, err)
 		}
 	}
-	run.cache.Clear()
 	return errors.Join(errs...)
 }
 
