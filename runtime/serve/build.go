@@ -17,6 +17,7 @@ import (
 	"cds/parser/diag"
 	"cds/parser/token"
 	cds "cds/runtime"
+	"cds/runtime/audit"
 	"cds/runtime/auth"
 	"cds/runtime/authz"
 	"cds/runtime/config"
@@ -40,7 +41,8 @@ type Server struct {
 	identifiers []Identifier
 	defaultUser *auth.User // instead of anonymous; nil for none
 	authLog     *authLog
-	Database    string // what is connected, without secrets
+	audit       *audit.Log // nil unless it is wanted
+	Database    string     // what is connected, without secrets
 	Warnings    diag.List
 	Notes       []string // warnings without a place in a model
 	Log         *slog.Logger
@@ -249,6 +251,10 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	if err := s.connect(ctx, a); err != nil {
 		return nil, err
 	}
+	if err := s.setupAudit(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
 	if err := s.CDS.Start(ctx); err != nil {
 		s.Close()
 		return nil, err
@@ -306,6 +312,7 @@ func (s *Server) Close() error {
 			s.Log.Warn("background jobs have not ended", "err", err)
 		}
 	}
+	s.closeAudit()
 	if s.pool != nil && s.ownPool {
 		return s.pool.Close()
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"cds/parser/csn"
+	"cds/runtime/audit"
 	"cds/runtime/authstore"
 	"cds/runtime/config"
 	"cds/runtime/db"
@@ -116,6 +117,14 @@ func (e *env) runDeploy(ctx context.Context, args []string, f *deployFlags) erro
 	if needsAuthTables(cfg) {
 		if err := makeAuthTables(ctx, pool); err != nil {
 			return err
+		}
+	}
+	if needsAuditTables(cfg, res.Model) {
+		if e := audit.Taken(res.Model); e != nil {
+			return &serve.StartError{Code: "audit-tables", Message: "entity " + e.Name + " has a table of the audit log", Hint: "rename it"}
+		}
+		if err := audit.Prepare(ctx, pool); err != nil {
+			return &serve.StartError{Code: "audit-tables", Message: err.Error(), Hint: "the user of requires.db.credentials needs the right to create tables"}
 		}
 	}
 	fmt.Fprintf(e.err, "/> successfully deployed to %s\n", strings.TrimPrefix(target.Shown, "sqlite "))
