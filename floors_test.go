@@ -22,7 +22,7 @@ const floors = `
 5  parser parser/format parser/lint parser/common parser/parsed runtime/authz runtime/db runtime/db/dbtest
 6  runtime runtime/db/sqlite runtime/db/postgres runtime/db/postgres/* runtime/authstore runtime/authstore/*
 7  runtime/generic runtime/ql runtime/audit runtime/audit/* strategies strategies/*
-8  runtime/odata runtime/odata/* runtime/rest
+8  runtime/odata runtime/odata/* runtime/rest runtime/explain
 9  runtime/deploy
 10 runtime/serve
 11 codegen codegen/* runtime/cdstest runtime/cdstest/*
