@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -163,5 +164,25 @@ func BenchmarkBearer(b *testing.B) {
 		if _, err := s.Authenticate(b.Context(), r); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A token that is known is no more when its key is taken away at the issuer, as soon as that is known.
+func TestBearer_RetiredKey(t *testing.T) {
+	idp := idptest.New(t)
+	claims := map[string]any{"sub": "u-1", "aud": "api"}
+	s, old := resource(t, idp, nil), idp.Token(t, claims, time.Now())
+	for range 2 {
+		if _, err := s.Authenticate(t.Context(), bearer(old)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	idp.Rotate(t, "ES256")
+	idp.Retire()
+	if _, err := s.Authenticate(t.Context(), bearer(idp.Token(t, claims, time.Now()))); err != nil { // an unknown key: the set is fetched again
+		t.Fatal(err)
+	}
+	if u, err := s.Authenticate(t.Context(), bearer(old)); !errors.Is(err, auth.ErrCredentials) {
+		t.Errorf("%v is let in by a key that is no more: %v", u, err)
 	}
 }

@@ -79,14 +79,14 @@ func New(cfg config.Section) (auth.Strategy, error) {
 // Setup implements auth.Setter.
 func (s *Strategy) Setup(ctx context.Context, env *auth.Env) error {
 	s.env, s.background = env, ctx
-	opt := token.JWKSOptions{Client: env.HTTP, Now: env.Now, Log: env.Log, TTL: s.cfg.ttl, Refetch: s.cfg.refetch, Stale: s.cfg.stale, Loopback: s.cfg.loopback}
+	s.tokens = token.NewCache(cachedTokens, env.Now)
+	opt := token.JWKSOptions{Client: env.HTTP, Now: env.Now, Log: env.Log, TTL: s.cfg.ttl, Refetch: s.cfg.refetch, Stale: s.cfg.stale, Loopback: s.cfg.loopback, Removed: s.tokens.Clear}
 	s.discovery = token.NewDiscovery(s.cfg.issuer, opt)
 	s.set = s.discovery.JWKS()
 	own := []string{s.cfg.issuer}
 	s.bearer = s.verifier("", s.cfg.issuers, s.cfg.audience, s.cfg.noAudience, nil)
 	s.identity = s.verifier("the ID token's ", own, []string{s.cfg.clientID}, false, []string{"", "JWT"})
 	s.logout = s.verifier("the logout token's ", own, []string{s.cfg.clientID}, false, []string{"", "JWT", "logout+jwt"})
-	s.tokens = token.NewCache(cachedTokens, env.Now)
 	if s.cfg.base == nil {
 		return nil
 	}
@@ -170,6 +170,7 @@ func (s *Strategy) byToken(ctx context.Context, raw string) (*auth.User, error) 
 	if u, ok := s.tokens.Get(raw); ok {
 		return u, nil
 	}
+	cleared := s.tokens.Cleared()
 	c, err := s.verifyBearer(ctx, raw)
 	if err != nil {
 		return nil, err
@@ -180,7 +181,7 @@ func (s *Strategy) byToken(ctx context.Context, raw string) (*auth.User, error) 
 	}
 	u.Token = auth.Secret(raw)
 	exp, _, _ := c.Time("exp")
-	s.tokens.Put(raw, u, exp)
+	s.tokens.PutUntil(raw, u, exp, s.set.FreshUntil(), cleared)
 	return u, nil
 }
 

@@ -254,19 +254,8 @@ func mergeJSON(text []byte, add map[string]any) ([]byte, bool, error) {
 	if !changed {
 		return text, false, nil
 	}
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range members {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(mustJSON(m.name))
-		b.WriteByte(':')
-		b.Write(m.value)
-	}
-	b.WriteByte('}')
 	var out bytes.Buffer
-	if err := json.Indent(&out, b.Bytes(), "", "  "); err != nil {
+	if err := json.Indent(&out, objectOf(members), "", "  "); err != nil {
 		return nil, false, err
 	}
 	out.WriteByte('\n')
@@ -305,4 +294,20 @@ func membersOf(text []byte) ([]member, error) {
 	}
 	_, err = dec.Token()
 	return out, err
+}
+
+// objectOf writes an object with members in their order.
+func objectOf(members []member) []byte {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range members {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(mustJSON(m.name))
+		b.WriteByte(':')
+		b.Write(m.value)
+	}
+	b.WriteByte('}')
+	return b.Bytes()
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"cds/runtime/serve"
 )
@@ -36,27 +35,10 @@ func setPrivate(dir string, path []string, value any) error {
 		return err
 	}
 	out.WriteByte('\n')
-	if err := writePrivate(name, out.Bytes()); err != nil {
+	if err := writeOwn(name, out.Bytes()); err != nil {
 		return &serve.StartError{Code: "bind-file", Message: privateFile + " cannot be written", Hint: "check the folder and its permissions"}
 	}
-	return ignorePrivate(dir)
-}
-
-// writePrivate replaces a file by one that only its owner reads.
-func writePrivate(name string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), privateFile+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return ignoreInGit(dir, privateFile)
 }
 
 // setJSON replaces the member of an object that names lead to, or adds it behind the others.
@@ -83,38 +65,5 @@ func setJSON(text []byte, path []string, value any) ([]byte, error) {
 			return nil, err
 		}
 	}
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range members {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(mustJSON(m.name))
-		b.WriteByte(':')
-		b.Write(m.value)
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
-// ignorePrivate keeps the private file out of version control.
-func ignorePrivate(dir string) error {
-	name := filepath.Join(dir, ".gitignore")
-	text, err := os.ReadFile(name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil // it can't be read: nothing is lost but the help
-	}
-	for _, line := range strings.Split(string(text), "\n") {
-		if line = strings.TrimSpace(line); strings.TrimPrefix(strings.TrimPrefix(line, "**"), "/") == privateFile {
-			return nil
-		}
-	}
-	if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
-		text = append(text, '\n')
-	}
-	text = append(text, privateFile+"\n"...)
-	if err := os.WriteFile(name, text, 0o644); err != nil {
-		return &serve.StartError{Code: "bind-file", Message: ".gitignore cannot be written", Hint: "keep " + privateFile + " out of version control by hand"}
-	}
-	return nil
+	return objectOf(members), nil
 }
