@@ -8,8 +8,8 @@ func (e *env) authz() *cobra.Command {
 		Short: "Who may do what: as a table, and what changes between two models",
 		Long: `Shows what the restrictions of a model come to. "matrix" lists who may do what, and compares it with a signed-off file;
 "diff" tells who gains and who loses between two models, folders or git revisions.`,
-		RunE: func(_ *cobra.Command, _ []string) error { return e.usageText("cds authz matrix/diff") },
+		RunE: func(_ *cobra.Command, _ []string) error { return e.usageText("cds authz matrix/diff/explain") },
 	}
-	cmd.AddCommand(e.authzMatrix(), e.authzDiff())
+	cmd.AddCommand(e.authzMatrix(), e.authzDiff(), e.authzExplain())
 	return cmd
 }
