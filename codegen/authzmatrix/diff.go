@@ -187,15 +187,15 @@ func pairs(roles []string, askOld, askNew asker) []*pair {
 func withoutRepetition(list []*pair) []*pair {
 	var out []*pair
 	for _, p := range list {
-		if !slices.ContainsFunc(out, func(o *pair) bool { return o.fewer(p) && o.old.equal(p.old) && o.new.equal(p.new) }) {
+		if !slices.ContainsFunc(out, func(o *pair) bool { return p.includes(o) && o.old.equal(p.old) && o.new.equal(p.new) }) {
 			out = append(out, p)
 		}
 	}
 	return out
 }
 
-// fewer reports whether whoever has p's roles has o's, too.
-func (o *pair) fewer(p *pair) bool {
+// includes reports whether whoever has p's roles has o's, too.
+func (p *pair) includes(o *pair) bool {
 	switch o.roles[0] {
 	case base()[0][0]:
 		return true

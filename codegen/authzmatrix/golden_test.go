@@ -30,16 +30,6 @@ func compile(t testing.TB, name, text string) (*csn.Model, authzmatrix.Options) 
 	}}
 }
 
-func matrix(t testing.TB, text string) *authzmatrix.Matrix {
-	t.Helper()
-	m, opt := compile(t, "model.cds", text)
-	out, diags := authzmatrix.New(m, opt)
-	if out == nil {
-		t.Fatal(diags)
-	}
-	return out
-}
-
 // TestMatrix compares testdata/matrix/*.txtar: model.cds in, the matrix in all formats out; the first line of the comment may name a role.
 // CDS_UPDATE=1 rewrites them.
 func TestMatrix(t *testing.T) {

@@ -1,7 +1,10 @@
 package authzmatrix
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cds/parser/cqn"
@@ -26,7 +29,37 @@ func always() terms { return terms{{}} }
 func termsOf(x cqn.Expr) terms { return reduce(alternatives(x, 0)) }
 
 func atom(x cqn.Expr) terms {
-	return terms{{texts: []string{cqn.Format(x)}, parts: []cqn.Expr{x}}}
+	text := cqn.Format(x)
+	if len(text) > maxText {
+		key, values := cqn.Shape(&cqn.Delete{Where: x})
+		for _, v := range values {
+			key += content(v)
+		}
+		text = long(text, key)
+	}
+	return terms{{texts: []string{text}, parts: []cqn.Expr{x}}}
+}
+
+// content is a value with all its parts.
+func content(v cqn.Value) string {
+	if v.Kind() != cqn.KindList {
+		return strconv.Itoa(int(v.Kind())) + strconv.Quote(v.Format())
+	}
+	var b strings.Builder
+	b.WriteByte('(')
+	for _, item := range v.List() {
+		b.WriteString(content(item))
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+// maxText is how long a condition is shown. What is longer is cut, and told from others by a hash.
+const maxText = 8 << 10
+
+func long(text, all string) string {
+	sum := sha256.Sum256([]byte(all))
+	return text[:min(len(text), maxText)] + "… #" + hex.EncodeToString(sum[:])
 }
 
 func alternatives(x cqn.Expr, depth int) terms {
@@ -176,5 +209,14 @@ func (ts terms) String() string {
 	if x == nil {
 		return ""
 	}
-	return strings.Join(strings.Fields(cqn.Format(x)), " ")
+	text := cqn.Format(x)
+	if len(text) > maxText {
+		var all []string
+		for _, t := range ts {
+			all = append(all, t.texts...)
+			all = append(all, "")
+		}
+		text = long(text, strings.Join(all, "\x00"))
+	}
+	return text
 }
