@@ -8,7 +8,7 @@ LINT_VER := v2.15.0
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint generate check-generated golden conformance language-score messages bench fuzz ui5 approuter cover check check-all clean
+.PHONY: help build test lint generate check-generated golden conformance language-score messages bench fuzz ui5 approuter cover mutate soak check check-all clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,13 @@ ui5: ## Install OpenUI5, for the test of the bookshop in a browser
 
 approuter: ## Install the approuter, for the test of XSUAA behind a login
 	@scripts/approuter
+
+mutate: ## Change single checks on rights, MUTANTS (100, 0 for all) by SEED, and see that tests notice; the table goes to bin/mutants.md
+	@mkdir -p $(BIN)
+	CDS_MUTANTS=$(or $(MUTANTS),100) CDS_SEED=$(or $(SEED),1) CDS_MUTANT_TABLE=$(BIN)/mutants.md $(GO) test -count=1 -timeout 6h -v -run TestMutants ./runtime/internal/mutate
+
+soak: ## Compare answers with the naive oracle: CASES (10000) requests on each database
+	CDS_DIFF=$$(( $(or $(CASES),10000) / 30 + 1 )) $(GO) test -count=1 -timeout 6h -v -run 'TestReads|TestWrites' ./runtime/internal/difftest
 
 cover: ## Test coverage by package
 	$(GO) test -cover ./... | grep -v 'no test files'
