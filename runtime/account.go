@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
-	"cds/runtime/authz"
 	"cds/runtime/db"
 	"cds/runtime/sqlgen"
 )
@@ -125,16 +123,13 @@ func (r *RawRequest) noteDenied(status int, reason string) {
 	st.unit.note(e)
 }
 
-// offerDenied tells of a refusal of a door's question.
-func (s *Service) offerDenied(acc *accounts, u *User, ev Event, path []*csn.Entity, op *csn.Operation, d *authz.Decision, status int) {
-	e := AuditEvent{Kind: AuditDenied, Time: s.App.Options.Now().UTC(), User: u, Service: s.Model.Name, Event: ev, Rules: d.Rules, Status: status, Reason: strings.Join(d.Rules, "; ")}
-	if op != nil {
-		e.Event = Event(op.LocalName())
+// admitted keeps an event of a door: with the unit of work that it takes part in, else at once. The request ends with a refusal either way.
+func (acc *accounts) admitted(ctx context.Context, e AuditEvent) {
+	if s := scopeOf(ctx); s != nil && s.unit != nil && !s.unit.isEnded() {
+		s.unit.note(e)
+		return
 	}
-	if n := len(path); n > 0 {
-		e.Target = entityName(path[n-1])
-	}
-	acc.auditor.Offer(context.Background(), e)
+	_ = acc.auditor.Keep(context.WithoutCancel(ctx), []AuditEvent{e}) // the Auditor logs what it cannot keep
 }
 
 // notePrivileged notes that code passes the checks.

@@ -20,12 +20,37 @@ func (s *Service) Authorize(u *User, e Event, path []*csn.Entity, via []*csn.Ele
 	now := s.App.Options.Now().UTC().Format(nowForm)
 	d := s.App.Policy.Decide(u, authz.Access{Service: s.Model, Event: e, Path: path, Via: via, Op: op, Now: now})
 	if err := denied(&d); err != nil {
-		if acc := s.App.inner.accounts; acc != nil {
-			s.offerDenied(acc, u, e, path, op, &d, err.Status)
-		}
 		return err
 	}
 	return nil
+}
+
+// Admit is Authorize for a request that ends with its error: a refusal is logged, and account is kept of it.
+func (s *Service) Admit(ctx context.Context, u *User, e Event, path []*csn.Entity, via []*csn.Element, op *csn.Operation) error {
+	if u == nil {
+		u = anonymous
+	}
+	now := s.App.Options.Now().UTC().Format(nowForm)
+	d := s.App.Policy.Decide(u, authz.Access{Service: s.Model, Event: e, Path: path, Via: via, Op: op, Now: now})
+	err := denied(&d)
+	if err == nil {
+		return nil
+	}
+	if op != nil {
+		e = Event(op.LocalName())
+	}
+	target := ""
+	if n := len(path); n > 0 {
+		target = entityName(path[n-1])
+	}
+	reason := strings.Join(d.Rules, "; ")
+	s.App.Options.Log.WarnContext(ctx, "authorization refused", "user", u.ID, "tenant", u.Tenant, "service", s.Model.Name, "event", string(e), "target", target,
+		"status", err.Status, "reason", reason)
+	if acc := s.App.inner.accounts; acc != nil {
+		acc.admitted(ctx, AuditEvent{Kind: AuditDenied, Time: s.App.Options.Now().UTC(), User: u, Service: s.Model.Name, Event: e, Target: target, Rules: d.Rules, Status: err.Status, Reason: reason})
+	}
+	s.App.tellRefused(ctx, Refusal{Status: err.Status, User: u, Event: string(e), Target: target, Rules: d.Rules})
+	return s.App.translate(err, LocaleFrom(ctx))
 }
 
 // denied returns the answer for a decision that does not allow, nil for one that does.

@@ -232,11 +232,18 @@ func (c *call) user() *cds.User { return cds.UserFrom(c.ctx) }
 
 // gate asks whether the user may enter the service at all.
 func (c *call) gate() error {
-	return c.svc.Authorize(c.user(), eventRead, nil, nil, nil)
+	return c.svc.Admit(c.ctx, c.user(), eventRead, nil, nil, nil)
 }
 
 // behindGate returns the gate's refusal if there is one, else err: strangers are not told what exists.
 func (c *call) behindGate(err error) error {
+	var e *cds.Error
+	if errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) { // account is kept of it already
+		if g := c.svc.Authorize(c.user(), eventRead, nil, nil, nil); g != nil {
+			return g
+		}
+		return err
+	}
 	if g := c.gate(); g != nil {
 		return g
 	}
@@ -392,7 +399,7 @@ func (c *call) event() cds.Event {
 // allowed asks for the static part of the decision, before the body is read. Dispatch decides again, with the rows.
 func (c *call) allowed(ev cds.Event) error {
 	path, via := c.route()
-	return c.svc.Authorize(c.user(), ev, path, via, c.res.Op)
+	return c.svc.Admit(c.ctx, c.user(), ev, path, via, c.res.Op)
 }
 
 // route returns the entities of the path and the associations between them.

@@ -164,7 +164,7 @@ func (c *call) setReference(last uri.Segment) error {
 	a := last.Via.Assoc()
 	row := cqn.NewRow()
 	req := c.parentUpdate(row)
-	if err := c.svc.Authorize(c.user(), eventUpdate, req.Path, req.Via, nil); err != nil {
+	if err := c.svc.Admit(c.ctx, c.user(), eventUpdate, req.Path, req.Via, nil); err != nil {
 		return err
 	}
 	if err := c.mayLink(last.Via); err != nil {
@@ -188,7 +188,7 @@ func (c *call) setReference(last uri.Segment) error {
 func (c *call) unlink(via *csn.Element) error {
 	row := cqn.NewRow()
 	req := c.parentUpdate(row)
-	if err := c.svc.Authorize(c.user(), eventUpdate, req.Path, req.Via, nil); err != nil {
+	if err := c.svc.Admit(c.ctx, c.user(), eventUpdate, req.Path, req.Via, nil); err != nil {
 		return err
 	}
 	if err := c.mayLink(via); err != nil {
@@ -274,7 +274,7 @@ func (c *call) removeReference(last uri.Segment) error {
 
 // allowedAlone asks whether rows of an entity may be changed at all, before anything of the request is looked at.
 func (c *call) allowedAlone(e *csn.Entity) error {
-	return c.svc.Authorize(c.user(), eventUpdate, []*csn.Entity{e}, nil, nil)
+	return c.svc.Admit(c.ctx, c.user(), eventUpdate, []*csn.Entity{e}, nil, nil)
 }
 
 // keyUpdate returns the request that changes the row of an entity with the given keys, as if the path were its own URL.
