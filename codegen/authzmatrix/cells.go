@@ -2,6 +2,7 @@ package authzmatrix
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"cds/parser/csn"
@@ -29,7 +30,11 @@ func (b *builder) service(s *csn.Service) {
 			b.cell(cell{row: Row{Service: s.Name, Kind: KindDoor, Target: s.Name, Operation: "SERVE", Answer: Nobody, Reason: "no protocol; for code in the same process", span: s.Span}})
 		}
 		for _, d := range doors {
-			b.cell(cell{row: Row{Service: s.Name, Kind: KindDoor, Target: s.Name, Operation: d.Protocol + " " + d.Path, Answer: Served, span: s.Span}})
+			row := Row{Service: s.Name, Kind: KindDoor, Target: s.Name, Operation: d.Protocol + " " + d.Path, Answer: Served, span: s.Span}
+			if !slices.Contains([]string{"odata", "odata-v4", "rest"}, d.Protocol) {
+				row.Answer, row.Reason = Nobody, "there is no door for protocol "+d.Protocol
+			}
+			b.cell(cell{row: row})
 		}
 	}
 	for _, e := range s.Entities {

@@ -81,7 +81,7 @@ func (d Deviation) String() string {
 	}
 	s := fmt.Sprintf("%s%s %s: %s %s", sign, d.Row.Operation, name, d.Row.who(), d.Row.says())
 	if len(d.Row.At) > 0 && d.New {
-		s += "  (" + strings.Join(d.Row.At, ", ") + ")"
+		s += "  (" + places(d.Row.At) + ")"
 	}
 	return oneLine(s)
 }

@@ -122,6 +122,7 @@ type variable struct {
 	typ    *csn.Builtin // of a row's value; nil for text
 	null   bool
 	only   []cqn.Value // the values of an enum
+	below  string      // of otherRows: how the names of its values begin
 	values []choice
 }
 
@@ -174,6 +175,7 @@ func (s *search) try(index []int, yes, no cqn.Expr) *Sample {
 	row := cqn.NewRow()
 	env := &eval.Env{AbsentIsNull: true, Now: defaultNow}
 	elements := csn.Elements{}
+	var absent []string
 	for i, v := range s.vars {
 		c := v.values[index[i]]
 		switch v.kind {
@@ -187,6 +189,7 @@ func (s *search) try(index []int, yes, no cqn.Expr) *Sample {
 			text := "exists " + v.name
 			if !c.value.Bool() {
 				text = "not " + text
+				absent = append(absent, v.below)
 			}
 			out.Given = append(out.Given, text)
 		case userID:
@@ -217,6 +220,9 @@ func (s *search) try(index []int, yes, no cqn.Expr) *Sample {
 		s.failed(err)
 		return nil
 	}
+	out.Row = slices.DeleteFunc(out.Row, func(f Field) bool {
+		return slices.ContainsFunc(absent, func(p string) bool { return p != "" && strings.HasPrefix(f.Name, p) })
+	})
 	slices.SortFunc(out.Row, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }

@@ -78,6 +78,7 @@ func (s *search) exists(x *cqn.Exists, at place, depth int) cqn.Expr {
 	if x.Inverse != "" {
 		inner.prefix = at.prefix + x.Inverse + "."
 	}
+	v.below = inner.prefix
 	if len(inner.in) == 0 || x.Var != "" {
 		s.complete, s.related = false, true
 	}
