@@ -20,8 +20,7 @@ type Refusal struct {
 
 // tellRefused calls AppOptions.OnRefused.
 func (r *RawRequest) tellRefused(ctx context.Context, status int, rules []string) {
-	a := r.App()
-	if a.Options.OnRefused == nil {
+	if r.App().Options.OnRefused == nil {
 		return
 	}
 	f := Refusal{Status: status, User: r.User, Event: string(r.Event), Target: entityName(r.Target), Rules: rules}
@@ -33,6 +32,14 @@ func (r *RawRequest) tellRefused(ctx context.Context, status int, rules []string
 	}
 	if len(f.Rules) == 1 && f.Rules[0] == "row condition" {
 		f.Rules = r.state.decision.Rules
+	}
+	r.App().tellRefused(ctx, f)
+}
+
+// tellRefused adds the places of the rules and calls AppOptions.OnRefused.
+func (a *App) tellRefused(ctx context.Context, f Refusal) {
+	if a.Options.OnRefused == nil {
+		return
 	}
 	for _, rule := range f.Rules {
 		f.At = append(f.At, a.Policy.Position(rule))

@@ -188,6 +188,8 @@ func (r *router) serve(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 		r.index(w, req)
+	case explainPath:
+		r.explain(w, req)
 	case "/favicon.ico":
 		w.WriteHeader(http.StatusNoContent)
 	default:

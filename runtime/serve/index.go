@@ -21,6 +21,7 @@ type pageData struct {
 	Title, Kind, Database, Profile string
 	Services                       []pageService
 	Users, Open, Notes             []string
+	Why                            bool // a link to the page that explains rights
 }
 
 type pageService struct {
@@ -46,6 +47,7 @@ func (r *router) index(w http.ResponseWriter, req *http.Request) {
 		Title: s.title(), Kind: s.kinds(), Database: s.Database, Profile: strings.Join(s.Config.Profiles, ", "),
 		Users: s.mockedUsers(), Open: s.CDS.Policy.Open(), Notes: s.Notes,
 	}
+	d.Why = r.explains(req)
 	if r.production { // the page may be open to the world then
 		d.Users, d.Database = nil, ""
 	}
