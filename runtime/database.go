@@ -52,6 +52,9 @@ func (t *unit) run(ctx context.Context, q cqn.Query, user *User) (*Result, error
 				return nil, err
 			}
 			n, err := t.write(ctx, &cqn.Insert{Into: q.Into, Rows: []*Row{row}}, g, user, row)
+			if err == nil {
+				err = t.placed(ctx, t.app.Model.Entity(q.Into), []*Row{row}, user)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -64,7 +67,14 @@ func (t *unit) run(ctx context.Context, q cqn.Query, user *User) (*Result, error
 		if c.Data, err = t.whole(ctx, q.Data); err != nil {
 			return nil, err
 		}
+		e, keys, err := t.movedRows(ctx, &c, user)
+		if err != nil {
+			return nil, err
+		}
 		n, err := t.write(ctx, &c, g, user, c.Data)
+		if err == nil {
+			err = t.placed(ctx, e, keys, user)
+		}
 		res.Affected = n
 		return res, err
 	case *cqn.Delete:
@@ -102,8 +112,14 @@ func (t *unit) upsert(ctx context.Context, q *cqn.Upsert, user *User) (*Result, 
 			rows, _, err = t.read(ctx, &cqn.Select{From: &cqn.From{Path: upd.Entity}, Columns: keyColumns(e), Where: where}, t.app.owner(), user, 0)
 			n = int64(len(rows))
 		}
+		if err == nil && n > 0 {
+			err = t.placed(ctx, e, []*Row{row}, user)
+		}
 		if err == nil && n == 0 {
 			n, err = t.write(ctx, &cqn.Insert{Into: q.Into, Rows: []*Row{row}}, t.app.owner(), user, row)
+			if err == nil {
+				err = t.placed(ctx, e, []*Row{row}, user)
+			}
 		}
 		if err != nil {
 			return nil, err

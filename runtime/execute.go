@@ -118,12 +118,13 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert, waits bool) (*Re
 	if err != nil {
 		return nil, err
 	}
+	part := r.App().Policy.Tenants() && partOfTenant(e)
 	res := &Result{Count: -1}
 	for _, row := range q.Rows {
 		if row, err = r.state.unit.whole(ctx, row); err != nil {
 			return nil, err
 		}
-		later := check != nil
+		later := check != nil || part
 		if check != nil { // before the insert where possible, so that a key collision tells nothing to those who may not insert
 			ok, err := r.holds(check, row, e)
 			var ne *eval.ErrNotEvaluable
@@ -133,7 +134,7 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert, waits bool) (*Re
 			case err == nil && !ok:
 				return nil, r.refusedRow(e, "AUTHZ_DATA")
 			case err == nil:
-				later = false
+				later = part
 			case !errors.As(err, &ne):
 				return nil, err
 			}
@@ -152,7 +153,7 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert, waits bool) (*Re
 			return nil, err
 		}
 		if later {
-			r.state.verifyLater(pendingCheck{e, []*Row{row}, check, parent, r.Upsert})
+			r.state.verifyLater(inPlace(pendingCheck{e, []*Row{row}, check, parent, r.Upsert}, part))
 		}
 		res.Affected += n
 	}
@@ -197,8 +198,9 @@ func (r *RawRequest) update(ctx context.Context, q *cqn.Update) (*Result, error)
 	if err != nil {
 		return nil, err
 	}
+	moved := r.App().Policy.Tenants() && partOfTenant(e) && moves(e, q)
 	var keys []*Row
-	if check != nil {
+	if check != nil || moved {
 		if len(q.Entity.Path) > 1 {
 			return nil, Reject(501, "501", "an update over a path needs its rows located first")
 		}
@@ -222,8 +224,8 @@ func (r *RawRequest) update(ctx context.Context, q *cqn.Update) (*Result, error)
 	if err != nil {
 		return nil, conflict(e, err)
 	}
-	if check != nil {
-		r.state.verifyLater(pendingCheck{e, keys, check, parent, false})
+	if check != nil || moved {
+		r.state.verifyLater(inPlace(pendingCheck{e, keys, check, parent, false}, moved))
 	}
 	return &Result{Affected: n, Count: -1}, nil
 }

@@ -223,6 +223,11 @@ func (rd *reader) queryChildren(c *sqlgen.Child, g *groups) (db.Rows, error) {
 
 // fillAll returns the values of a plan's parameters. They are valid until the next call.
 func (rd *reader) fillAll(p *sqlgen.Plan) ([]cqn.Value, error) {
+	if p.Tenant {
+		if err := tenantOf(rd.binds.user, p.Entity, rd.binds.row); err != nil {
+			return nil, err
+		}
+	}
 	binds, err := rd.binds.fill(rd.buf.binds[:0], p.Binds)
 	if err == nil {
 		rd.buf.binds = binds

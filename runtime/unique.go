@@ -28,6 +28,9 @@ func conflict(e *csn.Entity, err error) error {
 			continue
 		}
 		columns, names := uniqueElements(t, e, a.Value)
+		if own := sqlgen.TenantColumn(t); own != nil && !slices.Contains(columns, own.Name) {
+			columns = append(columns, own.Name)
+		}
 		if !strings.EqualFold(v.Constraint, sqlgen.TableName(t)+"_"+name) && !sameColumns(v.Columns, columns) {
 			continue
 		}

@@ -40,6 +40,7 @@ func (p *Policy) Decide(u *auth.User, a Access) Decision {
 		g.target = a.Path[n-1]
 	}
 	g.setVia()
+	g.noTenant = st.tenants != nil && g.s.user.Tenant == "" && !g.s.free
 	d := decider{policy: p, guard: g, out: &m.out, env: eval.Env{User: g.s.user, Now: a.Now}, rules: m.rules[:0]}
 	st.ask(&g.s, &d.env)
 	return d.decide(&g.access)
@@ -102,6 +103,13 @@ func (d *decider) decide(a *Access) Decision {
 	}
 	if why := g.closedStep(); why != "" {
 		return d.deny(match{names: []string{why}}, false)
+	}
+	if e := g.stranger(); e != nil {
+		out := d.deny(match{names: []string{e.Name + ": " + noTenant}}, false)
+		if out.Verdict == Deny403 {
+			out.Code = CodeNoTenant
+		}
+		return out
 	}
 	for _, e := range a.Path[:len(a.Path)-1] {
 		b := builder{guard: g, dry: true}

@@ -21,6 +21,8 @@ type guard struct {
 	// subject makes the root of a query the subject of the decision's event.
 	subject bool
 	narrow  []narrowing
+	// noTenant: rows of tenants are not for this user, who has none.
+	noTenant bool
 }
 
 // A narrowing is a further condition on the rows of an entity.
@@ -41,6 +43,9 @@ func (g *Guard) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, erro
 	st := g.state
 	if st.deny != "" {
 		return sqlgen.Condition{}, st.forbidden(e, st.deny, "")
+	}
+	if st.noTenant && st.p.ofTenants(e) {
+		return sqlgen.Condition{}, st.forbidden(e, noTenant, "")
 	}
 	b := builder{guard: st}
 	x, ok := b.rows(e, st.event(e, use))
@@ -205,6 +210,9 @@ func (g *Guard) AppendKey(b []byte) []byte {
 			b = append(b, '?')
 		}
 		b = st.appendAccess(b)
+	}
+	if st.noTenant {
+		b = append(b, '~')
 	}
 	for _, n := range st.narrow {
 		b = append(b, '&')

@@ -17,6 +17,7 @@ const (
 	codeCondition     diag.Code = "authz-condition"
 	codeMessage       diag.Code = "authz-message"
 	codeRoles         diag.Code = "authz-roles"
+	codeTenant        diag.Code = "authz-tenant"
 )
 
 // Messages documents the codes of this package.
@@ -57,6 +58,9 @@ func Messages() diag.Catalogue {
 		codeRoles: {Severity: diag.Error, Title: "A hierarchy of roles is not understood",
 			Explain: "@roles on a service says which roles a role includes. Roles that are included must be known, no role may include itself, and pseudo-roles such as any take no part.",
 			Wrong:   "@roles: { admin: ['edtior'] } service S { @requires: 'editor' entity Books { key ID : Integer; } }", Right: "@roles: { admin: ['editor'] } service S { @requires: 'editor' entity Books { key ID : Integer; } }"},
+		codeTenant: {Severity: diag.Error, Title: "Rows are not bound to a tenant",
+			Explain: "Where some tables have a column with @tenant, all that services read are either bound to the tenant or marked as everybody's by @tenant: false.",
+			Wrong:   "context db { entity Orders { key ID : UUID; @tenant tenant : String; } entity Notes { key ID : UUID; } } service S { entity Orders as projection on db.Orders; entity Notes as projection on db.Notes; }", Right: "context db { entity Orders { key ID : UUID; @tenant tenant : String; } @tenant: false entity Notes { key ID : UUID; } } service S { entity Orders as projection on db.Orders; entity Notes as projection on db.Notes; }"},
 		codeRootHidden: {Severity: diag.Warning, Title: "A composition child cannot follow its root",
 			Explain: "A child without a restriction of its own is visible where its root is. Here the entity leaves out the elements that lead to the root, so nobody may read it.",
 			Wrong:   "context db { entity Orders { key ID : Integer; owner : String; items : Composition of many Items on items.order = $self; } entity Items { key ID : Integer; order : Association to Orders; } } service S { @restrict: [{ grant: '*', where: 'owner = $user' }] entity Orders as projection on db.Orders excluding { items }; entity Items as projection on db.Items excluding { order }; }", Right: "context db { entity Orders { key ID : Integer; owner : String; items : Composition of many Items on items.order = $self; } entity Items { key ID : Integer; order : Association to Orders; } } service S { @restrict: [{ grant: '*', where: 'owner = $user' }] entity Orders as projection on db.Orders excluding { items }; entity Items as projection on db.Items; }"},

@@ -16,6 +16,7 @@ type policy struct {
 	elements map[*csn.Element]*rules
 	asked    []userCondition     // of elements
 	included map[string][]string // roles that a role includes directly
+	tenants  []bool              // by Entity.ID: rows belong to tenants; nil if none do
 	// login is the rule of services without a restriction of their own where restrict_all_services is on; nil where it is off.
 	login *rules
 	all   []*rules // in order of the model, for the table
@@ -77,6 +78,7 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 	p.siblings(n, m)
 	p.openElements(n, m)
 	p.reach(n)
+	p.isolate(n, m)
 	n.diags.Sort()
 	return &Policy{model: m, opt: opt, state: p}, n.diags
 }

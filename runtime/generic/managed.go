@@ -8,6 +8,7 @@ import (
 	"cds/parser/csn"
 	cds "cds/runtime"
 	"cds/runtime/authz"
+	"cds/runtime/sqlgen"
 )
 
 // managed fills what the model says: generated keys, defaults and @cds.on.insert for new rows, @cds.on.update for changed ones. It runs
@@ -34,6 +35,10 @@ type manager struct {
 
 // created fills a new row and its children.
 func (m *manager) created(row *cds.Row, e *csn.Entity, depth int) {
+	var tenant *csn.Element
+	if m.r.App().Policy.Tenants() {
+		tenant = sqlgen.ShownTenant(e)
+	}
 	for _, el := range e.Flat {
 		if !stored(e, el) {
 			continue
@@ -43,6 +48,10 @@ func (m *manager) created(row *cds.Row, e *csn.Entity, depth int) {
 		}
 		a := anno(el, "cds.on.insert")
 		switch {
+		case el == tenant:
+			if m.r.User.Tenant != "" {
+				row.Set(el.Name, cqn.String(m.r.User.Tenant))
+			}
 		case generatedKey(el):
 			row.Set(el.Name, cqn.String(m.r.App().Options.NewUUID()))
 		case a != nil:

@@ -27,7 +27,18 @@ func (c *compiler) withBarrier(fn func(c *compiler) (*Plan, error)) (*Plan, erro
 		p, err = fn(c)
 	}
 	c.markSession(p)
+	if p != nil {
+		p.Tenant = c.tenanted
+	}
 	return p, err
+}
+
+// shut makes the source a derived table of the rows that its guard so far lets through, into which nothing can look from outside: what is asked of the
+// rows after it may fail.
+func (src *source) shut() {
+	if !src.mapped {
+		src.first, src.guard = src.guard, ""
+	}
 }
 
 // enclose makes the guard a part of the source itself.

@@ -81,7 +81,7 @@ func (c *compiler) placePlan(q *cqn.Select, ref *cqn.Ref) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Entity: e, SQL: "SELECT " + target.alias + "." + id + " FROM " + target.table() + " WHERE " + tuple(outer) + " IN (" + s.sql(false) + ") LIMIT 2"}
+	p := &Plan{Entity: e, SQL: "SELECT " + target.alias + "." + id + " FROM " + target.table() + " WHERE " + both(target.guard, tuple(outer)+" IN ("+s.sql(false)+")") + " LIMIT 2"}
 	p.Place = BlobColumn{Table: target.kept, Column: col.Name}
 	p.Binds = s.binds
 	return p, nil

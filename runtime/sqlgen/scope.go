@@ -32,6 +32,8 @@ type compiler struct {
 	asks      bool // a view is read that asks the session, see Plan.Anonymous
 	judging   int  // see slice
 	barrier   bool // guarded sources are closed against what is around them, see barrier.go
+	everybody bool // makes the list of tenants
+	tenanted  bool // rows that belong to tenants are touched, see tenant.go
 }
 
 // A stmt is one SQL statement with its parameters.
@@ -70,6 +72,7 @@ type source struct {
 	alias    string      // SQL alias
 	from     string      // table, view or subquery; made by newSource only
 	guard    string      // SQL of the guard's condition; "" for all rows
+	first    string      // a condition that comes before all others, the guard's too; "" for none
 	inner    []string    // conditions behind the barrier, the guard's first; nil for no barrier
 	outer    bool        // the source is the first of a subquery: its join with a row outside may go behind the barrier
 	on       string      // join condition, for sources joined by paths
@@ -145,39 +148,57 @@ func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
 		src.kept = name
 	}
 	src.from = Quote(name, sc.d)
+	if err := sc.tenant(src, use); err != nil {
+		return nil, fmt.Errorf("tenant of %s: %w", e.Name, err)
+	}
 	if sc.definer {
+		if sc.view && sc.body != nil && fallibleView(sc.body, 0) {
+			src.shut()
+		}
 		return src, sc.slice(src)
 	}
+	return src, sc.protect(src, use, name != TableName(e) && !src.mapped)
+}
+
+// protect adds the guarder's condition to a new source.
+func (sc *scope) protect(src *source, use Use, localized bool) error {
+	e := src.entity
 	if sc.g == nil {
-		return nil, fmt.Errorf("no guard for %s", e.Name)
+		return fmt.Errorf("no guard for %s", e.Name)
 	}
 	cond, err := sc.g.Condition(e, use)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	x, ok := cond.Expr()
 	if !ok {
-		return nil, &Forbidden{Entity: e.Name, Reason: "the guard gave no condition"}
+		return &Forbidden{Entity: e.Name, Reason: "the guard gave no condition"}
 	}
-	if x == nil {
-		return src, nil
+	if x != nil {
+		if src.guard != "" && anyFallible(x) {
+			sc.compiler.fallible = sc.compiler.fallible || src.mapped
+			src.shut()
+		}
+		gs := &scope{stmt: sc.stmt, sources: []*source{src}, self: src, definer: true, noJoin: true}
+		was := sc.compiler.judge(judging)
+		f, err := gs.guardCond(src, x, localized)
+		sc.compiler.judge(was)
+		if err != nil {
+			return fmt.Errorf("condition on %s: %w", e.Name, err)
+		}
+		src.guard = both(src.guard, f.at(precAnd))
+		sc.compiler.guarded = true
 	}
-	gs := &scope{stmt: sc.stmt, sources: []*source{src}, self: src, definer: true, noJoin: true}
-	was := sc.compiler.judge(judging)
-	f, err := gs.guardCond(src, x, name != TableName(e) && !src.mapped)
-	sc.compiler.judge(was)
-	if err != nil {
-		return nil, fmt.Errorf("condition on %s: %w", e.Name, err)
+	if src.guard == "" && src.first == "" {
+		return nil
 	}
-	src.guard = f.at(precAnd)
-	sc.compiler.guarded = true
 	if fallibleFilter(e, 0) {
 		sc.compiler.fallible = true
 	}
 	if sc.compiler.barrier && !src.mapped {
 		src.enclose()
 	}
-	return src, nil
+	return nil
 }
 
 // guardCond compiles the guard's condition on a source. What a user may see must not depend on the language, so where the source has translated
@@ -209,7 +230,7 @@ func (sc *scope) guardCond(src *source, x cqn.Expr, localized bool) (frag, error
 	if err != nil {
 		return frag{}, err
 	}
-	return frag{sql: tuple(keys) + " IN (SELECT " + strings.Join(origKeys, ", ") + " FROM " + in.from(orig.table()) + " WHERE " + f.sql + ")", prec: precCompare}, nil
+	return frag{sql: tuple(keys) + " IN (SELECT " + strings.Join(origKeys, ", ") + " FROM " + in.from(orig.table()) + " WHERE " + both(orig.guard, f.at(precAnd)) + ")", prec: precCompare}, nil
 }
 
 // mentionsLocalized reports whether a condition may look at a translated element of e itself.
@@ -234,10 +255,14 @@ func mentionsLocalized(e *csn.Entity, x cqn.Expr) bool {
 
 // table is how a FROM clause writes the source.
 func (src *source) table() string {
-	if src.inner != nil {
-		return "(SELECT * FROM " + src.from + " AS " + src.alias + " WHERE " + strings.Join(src.inner, " AND ") + " " + src.scope.t.Barrier + ") AS " + src.alias
+	from := src.from
+	if src.first != "" {
+		from = "(SELECT * FROM " + from + " AS " + src.alias + " WHERE " + src.first + " " + src.scope.t.Barrier + ")"
 	}
-	return src.from + " AS " + src.alias
+	if src.inner != nil {
+		return "(SELECT * FROM " + from + " AS " + src.alias + " WHERE " + strings.Join(src.inner, " AND ") + " " + src.scope.t.Barrier + ") AS " + src.alias
+	}
+	return from + " AS " + src.alias
 }
 
 // column returns the SQL of an element of the source.

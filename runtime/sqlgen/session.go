@@ -26,7 +26,7 @@ func asksSession(e *csn.Entity, depth int) bool {
 	if e.Source == nil {
 		return e.Exists // made by somebody else: it may be anything
 	}
-	if depth > maxViews {
+	if depth > maxViews || depth == 0 && TenantBound(e) {
 		return true
 	}
 	asks, path := false, false

@@ -26,7 +26,7 @@ func (sc *scope) slice(src *source) error {
 	f, err := in.cond(&cqn.Binary{Op: cqn.And,
 		L: &cqn.Binary{Op: cqn.Le, L: cqn.NewRef(start.Name), R: &to},
 		R: &cqn.Binary{Op: cqn.Gt, L: cqn.NewRef(end.Name), R: &from}})
-	src.guard = f.at(precAnd)
+	src.guard = both(src.guard, f.at(precAnd))
 	return err
 }
 

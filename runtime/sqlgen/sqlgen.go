@@ -107,6 +107,8 @@ type Plan struct {
 	One      bool
 	// Anonymous is set if nothing in the statement asks the session (session variables of views and functions): the database need not be told it.
 	Anonymous bool
+	// Tenant is set if rows are touched that belong to tenants: without a tenant the plan must not be run.
+	Tenant bool
 	// Blobs are the parameters of a write whose data follow the statement, where the database keeps rows by number (Tables.RowID): the statement
 	// returns the numbers of the rows that it has written.
 	Blobs []BlobColumn

@@ -41,6 +41,7 @@ func CompileLocalized(e *csn.Entity, m *csn.Model, d Dialect) (string, error) {
 	}
 	s.setMain(src)
 	s.from = src.table()
+	s.and(src.guard)
 	var texts *source
 	if el := e.Flat.Lookup("localized"); el != nil && el.Assoc() != nil && el.Assoc().Join != nil {
 		if texts, err = s.join(src, el, cqn.Step{}, Path); err != nil {
@@ -230,7 +231,7 @@ func (sc *scope) joinedEntity(from *cqn.From) (string, error) {
 		}
 		src = in.main
 		in.columns = []string{src.alias + ".*"}
-		src.from, src.guard, src.inner, src.scope = "("+in.sql(false)+")", "", nil, sc
+		src.from, src.guard, src.first, src.inner, src.scope = "("+in.sql(false)+")", "", "", nil, sc
 	}
 	if from.As != "" {
 		src.name, src.explicit = from.As, true

@@ -34,12 +34,19 @@ func (c *compiler) insertPlan(q *cqn.Insert) (*Plan, error) {
 	}
 	st.binds = nil
 	var names, values []string
+	tenant := TenantColumn(e.Table())
 	for _, f := range q.Rows[0].Fields() {
 		col, b, err := sc.payload(target, f, Insert)
 		if err != nil {
 			return nil, err
 		}
+		if tenant != nil && b.Column == "" {
+			tenant = nil // is among them
+		}
 		names, values = append(names, col), append(values, st.bind(b))
+	}
+	if tenant != nil {
+		names, values = append(names, Quote(tenant.Name, c.d)), append(values, st.bind(tenantBind(tenant)))
 	}
 	p := &Plan{Entity: e, SQL: "INSERT INTO " + target.from + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")"}
 	if len(names) == 0 {
@@ -69,7 +76,15 @@ func (sc *scope) payload(target *source, f cqn.Field, use Use) (string, Bind, er
 	if base == nil {
 		return "", Bind{}, fmt.Errorf("%w: element %s of %s is not a column of its table", ErrNotUpdatable, el.Name, target.entity.Name)
 	}
+	if base == TenantColumn(target.entity.Table()) { // whatever the payload says
+		return Quote(base.Name, sc.d), tenantBind(base), nil
+	}
 	return Quote(base.Name, sc.d), Bind{Column: f.Name, Type: el.Scalar()}, nil
+}
+
+// tenantBind fills a column with the tenant of the user.
+func tenantBind(col *csn.Element) Bind {
+	return Bind{Param: cqn.Param{From: cqn.FromUserTenant}, Type: col.Scalar()}
 }
 
 // A change is an UPDATE or DELETE being built.
@@ -164,7 +179,7 @@ func (c *compiler) changeByKeys(ch *change) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.change(ch, target, []string{tuple(outer) + " IN (" + s.sql(false) + ")"})
+	return s.change(ch, target, []string{both(target.guard, tuple(outer)+" IN ("+s.sql(false)+")")})
 }
 
 // identity returns the elements of a projection that are the key of its table, none if some are missing. The projection's own keys won't do:
@@ -229,6 +244,9 @@ func (s *selection) assignments(ch *change, target *source) ([]string, error) {
 		col, b, err := row.payload(target, cqn.Field{Name: a.Name}, Update)
 		if err != nil {
 			return nil, err
+		}
+		if b.Column == "" {
+			return nil, s.fail("TENANT_FIXED", "the tenant of a row cannot be changed")
 		}
 		f, err := row.expr(a.X, hint{typ: b.Type, el: target.entity.Element(a.Name)})
 		if err != nil {

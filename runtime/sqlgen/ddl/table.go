@@ -164,6 +164,11 @@ func (g *generator) unique(e *csn.Entity) []Constraint {
 			}
 			cols = append(cols, found...)
 		}
+		if own := sqlgen.TenantColumn(e); own != nil && len(cols) > 0 { // values are unique in a tenant: a collision must not tell of another one
+			if col := sqlgen.Quote(own.Name, g.d); !slices.Contains(cols, col) {
+				cols = append([]string{col}, cols...)
+			}
+		}
 		if len(cols) > 0 {
 			out = append(out, Constraint{Name: sqlgen.TableName(e) + "_" + name, SQL: "UNIQUE (" + strings.Join(cols, ", ") + ")"})
 		}
