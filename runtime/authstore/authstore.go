@@ -54,7 +54,7 @@ func CheckName(name string) error {
 		return fmt.Errorf("%w: a name has at most %d characters", ErrInvalid, maxName)
 	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.TrimSpace(name) != name:
 		return fmt.Errorf("%w: a name has no control characters, and no space at its ends", ErrInvalid)
-	case name == "*" || strings.EqualFold(name, auth.Anonymous.ID) || strings.EqualFold(name, auth.Privileged.ID):
+	case auth.ReservedID(name):
 		return fmt.Errorf("%w: the name %q means nobody in particular", ErrInvalid, name)
 	}
 	return nil
@@ -75,16 +75,11 @@ func check(u *auth.StoredUser) error {
 		}
 	}
 	for _, r := range u.Roles {
-		if r == "" || bad(r) || reservedRole(r) {
+		if r == "" || bad(r) || auth.ReservedRole(r) {
 			return fmt.Errorf("%w: the role %q cannot be given to a user", ErrInvalid, r)
 		}
 	}
 	return nil
-}
-
-// reservedRole tells the roles that follow from who somebody is.
-func reservedRole(r string) bool {
-	return r == auth.RoleAny || r == auth.RoleAuthenticated || r == auth.RoleSystem || r == auth.RoleInternal
 }
 
 func checkSession(s *auth.Session) error {

@@ -70,7 +70,7 @@ func apis(c token.Claims) ([]string, error) {
 	if l, isList := v.([]any); list == nil && !(isList && len(l) == 0) {
 		return nil, token.Refuse("token-claim", "the claim ias_apis is no list of texts")
 	}
-	return slices.DeleteFunc(slices.Clone(list), token.Reserved), nil
+	return slices.DeleteFunc(slices.Clone(list), auth.ReservedRole), nil
 }
 
 // attributes are the claims about the user: texts, numbers, truth values, and lists of texts.

@@ -283,7 +283,7 @@ func attrs(u *auth.StoredUser) map[string][]string {
 
 // roles are a user's roles, without those that follow from who somebody is.
 func roles(u *auth.StoredUser) []string {
-	out := slices.DeleteFunc(slices.Clone(u.Roles), token.Reserved)
+	out := slices.DeleteFunc(slices.Clone(u.Roles), auth.ReservedRole)
 	if u.Admin && !slices.Contains(out, roleAdmin) {
 		out = append(out, roleAdmin)
 	}

@@ -141,7 +141,7 @@ func (s *settingsOf) readLocal(l *settings.Reader) {
 	s.register = l.Bool("register", false)
 	s.registerRoles = l.Texts("registerRoles")
 	for _, r := range s.registerRoles {
-		if token.Reserved(r) || r == roleAdmin {
+		if auth.ReservedRole(r) || r == roleAdmin {
 			l.Fail("registerRoles", "", "the role %q cannot be had by registering", r)
 		}
 	}

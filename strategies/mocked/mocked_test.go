@@ -138,7 +138,7 @@ func TestForms(t *testing.T) {
 	}
 	get("gone", "")
 	get("short", "secret")
-	for _, c := range [][2]string{{"gina", "S3cret"}, {"gina", ""}, {"short", "x"}, {"off", ""}, {"*", ""}, {"anonymous", ""}, {"privileged", ""}} {
+	for _, c := range [][2]string{{"gina", "S3cret"}, {"gina", ""}, {"short", "x"}, {"off", ""}, {"*", ""}, {"anonymous", ""}, {"privileged", ""}, {"Anonymous", ""}, {"PRIVILEGED", ""}} {
 		if u, err := s.Authenticate(t.Context(), login(c[0], c[1])); !errors.Is(err, auth.ErrCredentials) {
 			t.Errorf("%v: user %v, error %v; want ErrCredentials", c, u, err)
 		}

@@ -111,7 +111,7 @@ func sound(t *testing.T, u *auth.User) {
 		t.Fatal("an anonymous user that is not auth.Anonymous")
 	case u.ID == "":
 		t.Fatal("a user without id")
-	case u != auth.Anonymous && u.Kind != auth.KindDummy && (u.ID == auth.Anonymous.ID || u.ID == auth.Privileged.ID):
+	case u != auth.Anonymous && u.Kind != auth.KindDummy && auth.ReservedID(u.ID):
 		t.Fatalf("the id %q belongs to nobody who logs in", u.ID)
 	case !u.Is(auth.RoleAny):
 		t.Fatal("a user without the role any")

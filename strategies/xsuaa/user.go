@@ -78,7 +78,7 @@ func (s *Strategy) roles(c token.Claims) ([]string, error) {
 	var out []string
 	for _, scope := range scopesOf(c) {
 		role := strings.TrimPrefix(scope, s.appName+".")
-		if !token.Reserved(role) {
+		if !auth.ReservedRole(role) {
 			out = append(out, role)
 		}
 	}

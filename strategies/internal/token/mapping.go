@@ -274,7 +274,7 @@ func (m *Mapping) userRoles(c Claims) ([]string, error) {
 		if src.role != "" {
 			if yes, ok := v.(bool); !ok && v != nil {
 				return nil, refuse("token-claim", "the claim %.60q (role %s) is neither true nor false", src.path, src.role)
-			} else if yes && !Reserved(src.role) {
+			} else if yes && !auth.ReservedRole(src.role) {
 				out = append(out, src.role)
 			}
 			continue
@@ -287,7 +287,7 @@ func (m *Mapping) userRoles(c Claims) ([]string, error) {
 			list = strings.Fields(s)
 		}
 		for _, role := range list {
-			if role, ok = src.strip(role); ok && !Reserved(role) {
+			if role, ok = src.strip(role); ok && !auth.ReservedRole(role) {
 				out = append(out, role)
 			}
 		}
@@ -306,11 +306,6 @@ func (s roleSource) strip(role string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// Reserved reports whether a role is a pseudo-role, which no claim can give.
-func Reserved(role string) bool {
-	return slices.Contains([]string{auth.RoleAny, auth.RoleAuthenticated, auth.RoleSystem, auth.RoleInternal}, role)
 }
 
 func (m *Mapping) kind(views ...Claims) auth.Kind {
@@ -342,7 +337,7 @@ func checkID(id string) error {
 	switch {
 	case id == "":
 		return errors.New("the token names no user")
-	case strings.EqualFold(id, auth.Anonymous.ID) || strings.EqualFold(id, auth.Privileged.ID):
+	case auth.ReservedID(id):
 		return fmt.Errorf("the user id %q is reserved", id)
 	case len(id) > 1000:
 		return errors.New("the user id has more than 1000 bytes")

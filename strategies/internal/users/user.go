@@ -39,7 +39,7 @@ func (m *Maker) User(name string, section map[string]any) (*auth.User, error) {
 	if d.policies {
 		m.policies = append(m.policies, name)
 	}
-	if d.user.ID == "" || Reserved(d.user.ID) {
+	if d.user.ID == "" || auth.ReservedID(d.user.ID) {
 		return nil, &auth.ConfigError{Key: "id", Message: fmt.Sprintf("%q is no id of a user: it would be taken for somebody else", d.user.ID)}
 	}
 	if !d.ownFeatures {
@@ -140,11 +140,6 @@ func (d *draft) attributes(v any) error {
 		d.user.Attrs[name] = values
 	}
 	return nil
-}
-
-// Reserved reports whether a name or an id would be taken for somebody else.
-func Reserved(name string) bool {
-	return name == "*" || name == auth.Anonymous.ID || name == auth.Privileged.ID
 }
 
 // Within returns the error with a key before its own. What is no *auth.ConfigError becomes one.

@@ -109,7 +109,7 @@ func named(raw any) (map[string]any, error) {
 
 // entry reads one user; nil for none.
 func (m *Maker) entry(name string, v any) (*entry, error) {
-	if Reserved(name) || name == "" {
+	if auth.ReservedID(name) || name == "" {
 		return nil, fmt.Errorf("%q is no name of a user: it would be taken for somebody else", name)
 	}
 	section := map[string]any{}
@@ -150,7 +150,7 @@ var (
 // that wraps auth.ErrCredentials, after the same work whether or not there is such a user. Any other error says that nothing was checked.
 func (t *Table) Login(ctx context.Context, name, password string) (*auth.User, error) {
 	e := t.byName[name]
-	if e == nil && t.others && !Reserved(name) {
+	if e == nil && t.others && !auth.ReservedID(name) {
 		return auth.New(auth.User{ID: name}), nil
 	}
 	if e != nil && !e.refused && e.secret.open {
