@@ -43,7 +43,7 @@ func (g *Gateway) Authenticate(_ context.Context, r *http.Request) (*auth.User, 
 		return auth.Anonymous, nil
 	case !g.trusted(r):
 		return nil, fmt.Errorf("%w: %s in a request that is not from the gateway", auth.ErrCredentials, g.user)
-	case len(names) > 1 || names[0] == "" || names[0] == auth.Anonymous.ID || names[0] == auth.Privileged.ID:
+	case len(names) > 1 || names[0] == "" || auth.ReservedID(names[0]):
 		return nil, fmt.Errorf("%w: %s names nobody", auth.ErrCredentials, g.user)
 	}
 	var roles []string
