@@ -15,9 +15,10 @@ const decisionHeader = "X-Authz-Decision"
 
 type decisionKey struct{}
 
-// A decided is a writer that adds the header with the decision, if there is something to tell.
+// A decided is a request's writer, which adds the header with the decision if there is something to tell, and its context, by which it is found.
 type decided struct {
 	http.ResponseWriter
+	context.Context
 	mu      sync.Mutex // handlers may call services in parallel
 	text    string
 	refused bool // text is about a refusal, which goes before hidden rows
@@ -53,8 +54,16 @@ func (r *router) explained(ctx context.Context, w http.ResponseWriter) (context.
 	if r.production {
 		return ctx, w
 	}
-	d := &decided{ResponseWriter: w}
-	return context.WithValue(ctx, decisionKey{}, d), d
+	d := &decided{ResponseWriter: w, Context: ctx}
+	return d, d
+}
+
+// Value implements context.Context.
+func (d *decided) Value(key any) any {
+	if _, ok := key.(decisionKey); ok {
+		return d
+	}
+	return d.Context.Value(key)
 }
 
 // tellDecision notes a refusal for the header of its request.
