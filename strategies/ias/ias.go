@@ -28,12 +28,11 @@ const (
 
 // A Strategy accepts tokens for one client of Identity Authentication. It is safe for concurrent use after Setup.
 type Strategy struct {
+	sap.Door
+
 	clientID string
 	domains  []string // in lower case, without a dot in front
 	ca       string
-	extract  *token.Extractor
-	cert     sap.CertRule
-	cache    *token.Cache
 	sets     *sap.Sets
 	beside   *xsuaa.Strategy // nil for none
 
@@ -57,7 +56,7 @@ func New(cfg config.Section) (auth.Strategy, error) {
 	}
 	r := settings.New(cfg, "requires.auth")
 	c := r.Section("credentials")
-	s := &Strategy{clientID: c.Text("clientid"), ca: r.Text("ca"), cert: sap.ReadCertRule(r), now: time.Now, log: slog.New(slog.DiscardHandler), client: sap.DefaultClient()}
+	s := &Strategy{clientID: c.Text("clientid"), ca: r.Text("ca"), Door: sap.Door{Cert: sap.ReadCertRule(r), Cross: http.NewCrossOriginProtection()}, now: time.Now, log: slog.New(slog.DiscardHandler), client: sap.DefaultClient()}
 	for _, d := range append(c.Texts("domains"), c.Texts("domain")...) {
 		d = strings.ToLower(strings.TrimPrefix(d, "."))
 		if !sap.ValidHost(d) || !strings.Contains(d, ".") && d != "localhost" && !strings.HasPrefix(d, "localhost:") {
@@ -67,7 +66,7 @@ func New(cfg config.Section) (auth.Strategy, error) {
 		s.domains = append(s.domains, d)
 	}
 	var err error
-	if s.extract, err = token.NewExtractor(r.Section("token").Texts("from")); err != nil {
+	if s.Extract, err = token.NewExtractor(r.Section("token").Texts("from")); err != nil {
 		r.Fail("token.from", "", "%v", err)
 	}
 	if err := r.Err(); err != nil {
@@ -89,7 +88,7 @@ func New(cfg config.Section) (auth.Strategy, error) {
 }
 
 func (s *Strategy) open() {
-	s.cache = token.NewCache(known, s.now)
+	s.Cache, s.Judge = token.NewCache(known, s.now), s.verify
 	s.sets = sap.NewSets(s.now, s.keys)
 }
 
@@ -100,7 +99,7 @@ func (s *Strategy) Setup(ctx context.Context, env *auth.Env) error {
 		return err
 	}
 	s.sets.Close()
-	s.client, s.now, s.log, s.cert.Trusted = client, env.Now, env.Log, env.Trusted
+	s.client, s.now, s.log, s.Cert.Trusted = client, env.Now, env.Log, env.Trusted
 	s.open()
 	if s.beside != nil {
 		return s.beside.Setup(ctx, env)
@@ -115,37 +114,6 @@ func (s *Strategy) Close() error {
 		return s.beside.Close()
 	}
 	return nil
-}
-
-// Challenge asks for a token.
-func (s *Strategy) Challenge() string { return "Bearer" }
-
-// Authenticate verifies the token of a request; one without is anonymous.
-func (s *Strategy) Authenticate(ctx context.Context, r *http.Request) (*auth.User, error) {
-	raw, ok, err := s.extract.Token(r)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return auth.Anonymous, nil
-	}
-	u, ok := s.cache.Get(raw)
-	if !ok {
-		t, err := token.Parse(raw)
-		if err != nil {
-			return nil, err
-		}
-		var exp time.Time
-		if u, exp, err = s.verify(ctx, t); err != nil {
-			return nil, err
-		}
-		s.cache.Put(raw, u, exp)
-	}
-	claims, _ := u.Info.(map[string]any)
-	if err := s.cert.Check(r, claims); err != nil {
-		return nil, err
-	}
-	return u, nil
 }
 
 func (s *Strategy) verify(ctx context.Context, t *token.Token) (*auth.User, time.Time, error) {
@@ -247,7 +215,7 @@ func (s *Strategy) keys(source string) *token.JWKS {
 		}
 		return m.JWKSURI, nil
 	}
-	return token.NewJWKS(token.JWKSOptions{Find: find, Header: header, Client: s.client, Now: s.now, Log: s.log})
+	return token.NewJWKS(token.JWKSOptions{Find: find, Header: header, Client: s.client, Now: s.now, Log: s.log, Removed: s.Cache.Clear})
 }
 
 // Explain says what decided about a token.
@@ -269,7 +237,7 @@ func (s *Strategy) Explain(ctx context.Context, credentials string) (lines []str
 	if err != nil {
 		return append(lines, "refused: "+err.Error()), nil, err
 	}
-	if _, bound := t.Claims["cnf"]; bound && !s.cert.Off {
+	if _, bound := t.Claims["cnf"]; bound && !s.Cert.Off {
 		lines = append(lines, "bound to a client certificate, which each request has to show")
 	}
 	return append(lines, fmt.Sprintf("accepted: user %q, tenant %q, roles %v", u.ID, u.Tenant, u.Roles())), u, nil

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -138,9 +137,7 @@ func (s *Strategy) Message(ctx context.Context, msg []byte) (*auth.User, error) 
 func (s *Strategy) Challenge() string { return "Bearer" }
 
 // Vary tells caches which headers decide about the answer, beside Authorization.
-func (s *Strategy) Vary() []string {
-	return slices.DeleteFunc(s.extract.Headers(), func(h string) bool { return h == "Authorization" })
-}
+func (s *Strategy) Vary() []string { return s.extract.Vary() }
 
 // User returns the user of a token. Errors wrap auth.ErrCredentials.
 func (s *Strategy) User(ctx context.Context, raw string) (*auth.User, error) {

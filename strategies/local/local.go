@@ -128,7 +128,7 @@ func (s *Strategy) Challenge() string { return "Bearer" }
 
 // Vary tells caches which headers decide about the answer, beside Authorization.
 func (s *Strategy) Vary() []string {
-	out := slices.DeleteFunc(s.extract.Headers(), func(h string) bool { return h == "Authorization" })
+	out := s.extract.Vary()
 	if s.cfg.pages {
 		out = append(out, "Cookie")
 	}

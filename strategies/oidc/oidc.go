@@ -138,10 +138,11 @@ func (s *Strategy) Challenge() string { return "Bearer" }
 
 // Vary implements auth.Varier.
 func (s *Strategy) Vary() []string {
-	if s.cfg.base != nil || s.extract.Cookies() {
-		return []string{"Cookie"}
+	out := s.extract.Vary()
+	if s.cfg.base != nil && !s.extract.Cookies() {
+		out = append(out, "Cookie")
 	}
-	return nil
+	return out
 }
 
 var errNotReady = errors.New("the strategy was not set up")

@@ -27,12 +27,11 @@ const (
 
 // A Strategy accepts tokens of one XSUAA instance. It is safe for concurrent use after Setup.
 type Strategy struct {
+	sap.Door
+
 	clientID, appName, domain string
 	zone                      string // of the provider, "" if the credentials don't tell
 	ca                        string
-	extract                   *token.Extractor
-	cert                      sap.CertRule
-	cache                     *token.Cache
 	zones                     *sap.Sets
 
 	now    func() time.Time
@@ -60,7 +59,7 @@ func newStrategy(cfg config.Section, path string) (*Strategy, error) {
 	}
 	r := settings.New(cfg, path)
 	c := r.Section("credentials")
-	s := &Strategy{clientID: c.Text("clientid"), appName: c.Text("xsappname"), domain: c.Text("uaadomain"), ca: r.Text("ca"), cert: sap.ReadCertRule(r),
+	s := &Strategy{clientID: c.Text("clientid"), appName: c.Text("xsappname"), domain: c.Text("uaadomain"), ca: r.Text("ca"), Door: sap.Door{Cert: sap.ReadCertRule(r), Cross: http.NewCrossOriginProtection()},
 		now: time.Now, log: slog.New(slog.DiscardHandler), client: sap.DefaultClient()}
 	for _, name := range []string{"identityzoneid", "zoneid", "tenantid"} {
 		if zid := cfg.Sub("credentials").Str(name); s.zone == "" && sap.ValidID(zid) {
@@ -68,7 +67,7 @@ func newStrategy(cfg config.Section, path string) (*Strategy, error) {
 		}
 	}
 	var err error
-	if s.extract, err = token.NewExtractor(r.Section("token").Texts("from")); err != nil {
+	if s.Extract, err = token.NewExtractor(r.Section("token").Texts("from")); err != nil {
 		r.Fail("token.from", "", "%v", err)
 	}
 	if err := r.Err(); err != nil {
@@ -92,9 +91,9 @@ func newStrategy(cfg config.Section, path string) (*Strategy, error) {
 
 // open makes the caches, which know the clock and the client.
 func (s *Strategy) open() {
-	s.cache = token.NewCache(known, s.now)
+	s.Cache, s.Judge = token.NewCache(known, s.now), s.Verify
 	s.zones = sap.NewSets(s.now, func(zid string) *token.JWKS {
-		return token.NewJWKS(token.JWKSOptions{URL: s.keysURL(zid), Client: s.client, Now: s.now, Log: s.log})
+		return token.NewJWKS(token.JWKSOptions{URL: s.keysURL(zid), Client: s.client, Now: s.now, Log: s.log, Removed: s.Cache.Clear})
 	})
 }
 
@@ -111,7 +110,7 @@ func (s *Strategy) Setup(ctx context.Context, env *auth.Env) error {
 		return err
 	}
 	s.zones.Close()
-	s.client, s.now, s.log, s.cert.Trusted = client, env.Now, env.Log, env.Trusted
+	s.client, s.now, s.log, s.Cert.Trusted = client, env.Now, env.Log, env.Trusted
 	s.open()
 	if s.zone == "" {
 		return nil
@@ -126,37 +125,6 @@ func (s *Strategy) Setup(ctx context.Context, env *auth.Env) error {
 func (s *Strategy) Close() error {
 	s.zones.Close()
 	return nil
-}
-
-// Challenge asks for a token.
-func (s *Strategy) Challenge() string { return "Bearer" }
-
-// Authenticate verifies the token of a request; one without is anonymous.
-func (s *Strategy) Authenticate(ctx context.Context, r *http.Request) (*auth.User, error) {
-	raw, ok, err := s.extract.Token(r)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return auth.Anonymous, nil
-	}
-	u, ok := s.cache.Get(raw)
-	if !ok {
-		t, err := token.Parse(raw)
-		if err != nil {
-			return nil, err
-		}
-		var exp time.Time
-		if u, exp, err = s.Verify(ctx, t); err != nil {
-			return nil, err
-		}
-		s.cache.Put(raw, u, exp)
-	}
-	claims, _ := u.Info.(map[string]any)
-	if err := s.cert.Check(r, claims); err != nil {
-		return nil, err
-	}
-	return u, nil
 }
 
 // Verify checks all of a token but its binding to a certificate, and makes the user. It also returns the token's end.
@@ -238,7 +206,7 @@ func (s *Strategy) Explain(ctx context.Context, credentials string) (lines []str
 	if err != nil {
 		return append(lines, "refused: "+err.Error()), nil, err
 	}
-	if _, bound := t.Claims["cnf"]; bound && !s.cert.Off {
+	if _, bound := t.Claims["cnf"]; bound && !s.Cert.Off {
 		lines = append(lines, "bound to a client certificate, which each request has to show")
 	}
 	return append(lines, fmt.Sprintf("accepted: user %q, tenant %q, roles %v", u.ID, u.Tenant, u.Roles())), u, nil

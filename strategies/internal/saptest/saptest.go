@@ -121,6 +121,15 @@ func (l *Landscape) Rotate(t testing.TB, of, alg string) *idptest.Key {
 	return k
 }
 
+// Retire takes all keys but the newest away.
+func (l *Landscape) Retire(of string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if have := l.keys[of]; len(have) > 0 {
+		l.keys[of] = have[len(have)-1:]
+	}
+}
+
 // Break makes every answer a 500, or not.
 func (l *Landscape) Break(broken bool) {
 	l.mu.Lock()

@@ -90,6 +90,11 @@ func (e *Extractor) Headers() []string {
 	return out
 }
 
+// Vary returns those of Headers that caches have to be told of: that Authorization decides goes without saying.
+func (e *Extractor) Vary() []string {
+	return slices.DeleteFunc(e.Headers(), func(h string) bool { return h == "Authorization" })
+}
+
 // Cookies reports whether tokens are taken from cookies, which browsers send of their own accord.
 func (e *Extractor) Cookies() bool {
 	for _, p := range e.places {

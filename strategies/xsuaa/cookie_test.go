@@ -1,0 +1,64 @@
+package xsuaa_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+
+	"cds/runtime/auth"
+	"cds/runtime/config"
+	"cds/strategies/internal/saptest"
+)
+
+// A token from a cookie is no token where a page of another site makes the browser send it to change something, and caches are told of it.
+func TestCookie(t *testing.T) {
+	l := saptest.New(t)
+	cfg := config.Merge(section(l), config.Section{"token": map[string]any{"from": []any{"bearer", "cookie:tok", "header:X-Tok"}}})
+	s := strategy(t, l, cfg, nil)
+	if v := s.(auth.Varier).Vary(); !slices.Equal(v, []string{"Cookie", "X-Tok"}) {
+		t.Errorf("Vary: %q", v)
+	}
+	good := l.Key(t, "t1").Sign(t, saptest.XSUAA("t1", nil), now)
+	for _, c := range []struct {
+		method, site string
+		refused      bool
+	}{
+		{http.MethodPost, "cross-site", true},
+		{http.MethodPost, "same-site", true},
+		{http.MethodPost, "same-origin", false},
+		{http.MethodPost, "", false}, // no browser
+		{http.MethodGet, "cross-site", false},
+	} {
+		r := httptest.NewRequest(c.method, "/", nil)
+		r.AddCookie(&http.Cookie{Name: "tok", Value: good})
+		if c.site != "" {
+			r.Header.Set("Sec-Fetch-Site", c.site)
+		}
+		u, err := s.Authenticate(t.Context(), r)
+		if errors.Is(err, auth.ErrCredentials) != c.refused || err == nil && u.ID != "alice" {
+			t.Errorf("%s %q: %v, %v", c.method, c.site, u, err)
+		}
+	}
+}
+
+// A token that is known is no more when its key was taken away, as soon as that is known.
+func TestRetiredKey(t *testing.T) {
+	l := saptest.New(t)
+	s := strategy(t, l, section(l), nil)
+	old := l.Key(t, "t1").Sign(t, saptest.XSUAA("t1", nil), now)
+	for range 2 {
+		if _, err := s.Authenticate(t.Context(), bearer(old)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Rotate(t, "t1", "RS256")
+	l.Retire("t1")
+	if _, err := s.Authenticate(t.Context(), bearer(l.Key(t, "t1").Sign(t, saptest.XSUAA("t1", nil), now))); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := s.Authenticate(t.Context(), bearer(old)); !errors.Is(err, auth.ErrCredentials) {
+		t.Errorf("%v is let in by a key that is no more: %v", u, err)
+	}
+}
