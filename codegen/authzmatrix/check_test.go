@@ -2,7 +2,6 @@ package authzmatrix_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -112,7 +111,7 @@ func FuzzRead(f *testing.F) {
 
 // The same model gives the same text, whatever the order of maps.
 func TestDeterministic(t *testing.T) {
-	first := fmt.Sprintf("%s", written(t, kinds(t), "json"))
+	first := string(written(t, kinds(t), "json"))
 	for range 20 {
 		if got := string(written(t, kinds(t), "json")); got != first {
 			t.Fatal("the order of rows differs")

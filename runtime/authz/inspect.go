@@ -277,3 +277,32 @@ func (r *rules) at() token.Span {
 	}
 	return r.span
 }
+
+// A Grant is one privilege of @restrict, for those who look for mistakes in a policy; never for decisions.
+type Grant struct {
+	Rule   string // as in explanations: "CatalogService.Books#1"
+	Entity *csn.Entity
+	Deny   bool
+	Words  []string // events and operations as written, "*" for all
+	Roles  []string
+	Where  cqn.Expr // nil for none
+	Span   token.Span
+}
+
+// Grants lists the privileges on entities, in order of the model. Those that are closed because they are not understood are left out.
+func (p *Policy) Grants() []Grant {
+	var out []Grant
+	for i := range p.state.entities {
+		er := &p.state.entities[i]
+		if er.entity == nil || er.own == nil || er.own.closed != "" || er.drafts || len(er.entity.Union) > 0 {
+			continue
+		}
+		for _, list := range [][]privilege{er.own.privileges, er.own.denies} {
+			for j := range list {
+				pr := &list[j]
+				out = append(out, Grant{Rule: pr.name, Entity: er.entity, Deny: pr.deny, Words: pr.words, Roles: pr.roles, Where: pr.where, Span: pr.span})
+			}
+		}
+	}
+	return out
+}

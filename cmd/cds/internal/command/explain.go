@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strings"
 
+	"cds/codegen/authzmatrix"
 	"cds/codegen/golang"
 	"cds/parser/diag"
 	"cds/parser/format"
@@ -18,7 +19,7 @@ import (
 
 // catalogues are the messages of packages other than the compiler's.
 func catalogues() []diag.Catalogue {
-	return []diag.Catalogue{authz.Messages(), golang.Catalogue, lint.Messages(), format.Messages(), ddl.Messages()}
+	return []diag.Catalogue{authz.Messages(), golang.Catalogue, lint.Messages(), authzmatrix.Messages(), format.Messages(), ddl.Messages()}
 }
 
 func (e *env) explain() *cobra.Command {

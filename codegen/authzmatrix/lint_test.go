@@ -1,0 +1,101 @@
+package authzmatrix_test
+
+import (
+	"strings"
+	"testing"
+
+	"cds/codegen/authzmatrix"
+	"cds/parser/diag"
+)
+
+func lint(t *testing.T, text string, given ...string) diag.List {
+	t.Helper()
+	m, opt := compile(t, "model.cds", text)
+	return authzmatrix.Lint(m, authzmatrix.LintOptions{Policy: opt.Policy, Given: given, Source: "the test"})
+}
+
+// The wrong example of each rule has its finding, with a place, and the right one has none.
+func TestLintExamples(t *testing.T) {
+	for code, e := range authzmatrix.Messages() {
+		var given []string
+		if strings.HasSuffix(string(code), "no-role") {
+			given = []string{"clerk"}
+		}
+		found := false
+		for _, d := range lint(t, e.Wrong, given...) {
+			found = found || d.Code == code && d.Span.Valid() && d.Severity == e.Severity && d.Hint != ""
+			if d.Code != code {
+				t.Errorf("%s: its wrong example has %s, too: %s", code, d.Code, d.Message)
+			}
+		}
+		if !found {
+			t.Errorf("%s: its wrong example has no such finding", code)
+		}
+		for _, d := range lint(t, e.Right, given...) {
+			t.Errorf("%s: its right example has %s: %s", code, d.Code, d.Message)
+		}
+	}
+}
+
+func TestLint(t *testing.T) {
+	for _, c := range []struct{ restrict, want string }{
+		{"{ grant: 'READ' }, { grant: 'READ', to: 'a' }", "covered"},
+		{"{ grant: '*', to: 'a' }, { grant: ['READ', 'approve'], to: 'a' }", "covered"},
+		{"{ grant: 'WRITE', to: ['a', 'b'] }, { grant: 'DELETE', to: 'b', where: 'n = 1' }", "covered"},
+		{"{ grant: ['CREATE', 'UPDATE', 'DELETE'], to: 'a' }, { grant: 'WRITE', to: 'a' }", "covered"},
+		{"{ grant: 'READ', where: 'n < 10' }, { grant: 'READ', where: 'n < 5' }", "covered"},
+		{"{ grant: 'READ', where: 'n < 5' }, { grant: 'READ', where: 'n < 10' }", "covered"},
+		{"{ grant: 'READ', where: 'n < 5' }, { grant: 'READ', where: 'n > 10' }", ""},
+		{"{ grant: 'READ', to: 'authenticated-user' }, { grant: 'READ', to: 'any', where: 'n = 1' }", ""},
+		{"{ grant: 'READ', to: 'a' }, { grant: ['READ', 'approve'], to: 'a' }", "covered"},
+		{"{ grant: ['READ', 'UPDATE'], to: 'a' }, { grant: '*', to: 'a', where: 'n = 1' }", ""},
+		{"{ grant: 'READ', to: 'a' }, { deny: 'READ', to: 'a', where: 'n = 1' }", ""},
+		{"{ grant: 'READ' }, { deny: 'READ', to: 'a' }, { deny: ['READ', 'UPDATE'], to: 'a' }", "covered"},
+		{"{ grant: 'READ', where: 's = ''a'' and s = ''b''' }", "never"},
+		{"{ grant: 'READ', where: 's = ''a'' and s is null' }", "never"},
+		{"{ grant: 'READ', where: '1 = 2' }", "never"},
+		{"{ grant: 'READ', where: 'length(s) < 0' }", ""},
+		{"{ grant: 'READ', where: ($user.a is null) }", ""},
+		{"{ grant: 'READ', where: ($user.a = null or s = $user.a) }", ""},
+		{"{ grant: 'READ', where: 's != $user.a' }", ""},
+		{"{ grant: 'READ', where: 'n = 1 or not (s in $user.a)' }", "negated"},
+		{"{ grant: 'READ', where: 'not (n = 1) and s = $user.a' }", ""},
+		{"{ grant: 'READ', where: 'not ($user.a is null) and s = $user.a' }", ""},
+	} {
+		var got []string
+		for _, d := range lint(t, "@requires: 'any' service S { @restrict: ["+c.restrict+"] entity E { key ID : Integer; n : Integer; s : String; } actions { action approve(); }; }") {
+			got = append(got, strings.TrimPrefix(string(d.Code), "lint-authz-"))
+		}
+		if s := strings.Join(got, " "); s != c.want {
+			t.Errorf("%s: %q, want %q", c.restrict, s, c.want)
+		}
+	}
+}
+
+// A restriction that a read-only projection inherits speaks of what it was written for.
+func TestLintInherited(t *testing.T) {
+	const text = `context db { @restrict: [{ grant: 'READ', to: 'a' }, { grant: 'WRITE', to: 'b', where: 'n = 1 and n = 2' }] entity E { key ID : Integer; n : Integer; } }
+		@requires: 'a' service S { @readonly entity E as projection on db.E; } @requires: 'b' service T { entity E as projection on db.E; }`
+	var got []string
+	for _, d := range lint(t, text) {
+		got = append(got, string(d.Code))
+	}
+	if s := strings.Join(got, " "); s != "lint-authz-never" {
+		t.Errorf("found %q", s)
+	}
+}
+
+// Roles that others include can be had by those.
+func TestLintRoles(t *testing.T) {
+	const text = "@roles: { boss: ['clerk'] } @requires: ['clerk', 'Clerk'] service S { entity E { key ID : Integer; @requires: 'auditor' secret : String; } @requires: 'runner' action run(); }"
+	var got []string
+	for _, d := range lint(t, text, "boss", "CLERK") {
+		if !d.Span.Valid() {
+			t.Errorf("%s has no place", d.Message)
+		}
+		got = append(got, strings.Fields(d.Message)[5])
+	}
+	if s := strings.Join(got, " "); s != "Clerk: auditor: runner:" {
+		t.Errorf("found %q", s)
+	}
+}
