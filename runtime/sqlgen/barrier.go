@@ -46,15 +46,18 @@ func (src *source) enclose() {
 	src.inner, src.guard = []string{src.guard}, ""
 }
 
+// takes reports whether conditions may go inside the source's barrier: it has one, and is no view whose own conditions may fail. Whether they do would
+// depend on what the client filters by.
+func (src *source) takes() bool { return src.inner != nil && !fallibleFilter(src.entity, 0) }
+
 // take compiles a condition. One on src's row alone that cannot fail goes inside src's barrier if it has one; take returns the condition for all others.
-// Nothing goes beside the conditions of a view that may fail themselves: whether they do would depend on what the client filters by.
 func (sc *scope) take(src *source, x cqn.Expr) (string, error) {
 	was := sc.compiler.fallible
 	sc.compiler.fallible = false
 	f, err := sc.cond(x)
 	may := sc.compiler.fallible
 	sc.compiler.fallible = was || may
-	if err != nil || may || src == nil || src.inner == nil || fallibleFilter(src.entity, 0) || !src.ownOnly(x) {
+	if err != nil || may || src == nil || !src.takes() || !src.ownOnly(x) {
 		return f.at(precAnd), err
 	}
 	src.inner = append(src.inner, f.at(precAnd))

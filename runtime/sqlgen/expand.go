@@ -251,7 +251,7 @@ func (s *selection) keyLists(cols []string, els []*csn.Element) {
 		if plainKey(els[0].Scalar()) {
 			s.keyIn, s.keyOne = in, string(s.d.Param([]byte(cols[0]+" = "), nums[0], els[0].Scalar()))
 		}
-		if s.from == "" && s.main.inner != nil {
+		if s.from == "" && s.main.takes() {
 			s.main.inner = append(s.main.inner, in) // behind the barrier, where an index serves it
 			return
 		}

@@ -311,7 +311,7 @@ func (sc *scope) stepCond(src, next *source, el *csn.Element, step cqn.Step) (st
 		return "", err
 	}
 	var parts []string
-	if next.outer && next.inner != nil {
+	if next.outer && next.takes() {
 		next.inner = append(next.inner, on)
 	} else {
 		parts = append(parts, on)
