@@ -74,6 +74,7 @@ func TestRFC8725(t *testing.T) {
 		{"3.10 a kid that is SQL", own(`{"alg":"HS256","kid":"x' union select 'key"}`, claims(nil)), "token-unknown-key"},
 		{"3.11 a logout token", own(`{"alg":"HS256","typ":"logout+jwt"}`, claims(nil)), "token-typ"},
 		{"3.11 a security event", own(`{"alg":"HS256","typ":"application/secevent+jwt"}`, claims(nil)), "token-typ"},
+		{"3.11 a logout token without a type", own(hs, claims(map[string]any{"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}})), "token-typ"},
 		{"3.12 by the rules of another key", foreign(map[string]any{"iss": "https://me", "aud": "app", "sub": "alice"}), "token-issuer"},
 	} {
 		t.Run(x.section, func(t *testing.T) { refused(t, s, x.token, x.code) })

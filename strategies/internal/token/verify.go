@@ -164,6 +164,9 @@ func (v *Verifier) CheckClaims(t *Token, k *Key) error {
 	if !typeOK(t.Header.Typ, k.Types) {
 		return refuse("token-typ", "the token is of the type %.40q, which is not accepted", t.Header.Typ)
 	}
+	if _, is := t.Claims["events"].(map[string]any); is && !typeOK(logoutType, k.Types) {
+		return refuse("token-typ", "the token tells of an event, it lets nobody in")
+	}
 	if err := v.checkTimes(t.Claims, k); err != nil {
 		return err
 	}
@@ -226,6 +229,10 @@ func (k *Key) checkAudience(c Claims) error {
 	}
 	return refuse("token-audience", "the audience (aud) is %.200q, expected: %s", list, strings.Join(k.Audience, ", "))
 }
+
+// logoutType is the type of tokens that tell of an event (RFC 8417): those of logouts, which not every issuer calls so. They are for the same application and
+// of the same issuer as tokens that let somebody in.
+const logoutType = "logout+jwt"
 
 // typeOK checks typ (RFC 8725 section 3.11): a token made for something else, such as a logout token, is no access token.
 func typeOK(typ string, types []string) bool {
