@@ -195,7 +195,8 @@ func profiles(opt Options, dotenv []string) []string {
 	return list
 }
 
-// checkProfiles refuses a profile from the command line that nothing mentions: a misspelt "prodution" would open what should be shut.
+// checkProfiles refuses a profile from the command line that nothing mentions: a misspelt "prodution" would open what should be shut. From the environment, where
+// NODE_ENV may be meant for others, it refuses what was probably meant to be production.
 func (c *Config) checkProfiles(named []string) error {
 	known := map[string]bool{Development: true, Production: true, Hybrid: true, Test: true}
 	for _, s := range c.Sources {
@@ -209,6 +210,10 @@ func (c *Config) checkProfiles(named []string) error {
 		if slices.Contains(named, p) {
 			return &Error{"config-unknown-profile", "--profile", fmt.Sprintf("profile %q is not known: no configuration has a section [%s]", p, p),
 				"known profiles: " + strings.Join(all, ", ")}
+		}
+		if Closest(p, []string{Production}) != "" {
+			return &Error{"config-unknown-profile", "CDS_ENV, NODE_ENV", fmt.Sprintf("profile %q is not known: without the profile production, users for development may come in", p),
+				"did you mean " + Production + "? known profiles: " + strings.Join(all, ", ")}
 		}
 		c.Warnings = append(c.Warnings, fmt.Sprintf("profile %q from the environment has no section in any configuration", p))
 	}

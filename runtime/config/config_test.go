@@ -81,6 +81,15 @@ func TestLoad_UnknownProfile(t *testing.T) {
 	if !errors.As(err, &ce) || ce.Code != "config-unknown-profile" || !strings.Contains(ce.Hint, "production") {
 		t.Fatalf("err = %v", err)
 	}
+	for _, env := range []string{"NODE_ENV=Production", "CDS_ENV=prod", "CDS_ENV=test,prodution"} { // which would let users of development in
+		if _, err := Load(Options{Dir: files(nil), Env: []string{env}}); !errors.As(err, &ce) || ce.Code != "config-unknown-profile" || !strings.Contains(ce.Hint, "did you mean production") {
+			t.Errorf("%s: err = %v", env, err)
+		}
+	}
+	own := fstest.MapFS{"package.json": &fstest.MapFile{Data: []byte(`{"cds":{"requires":{"[prod]":{"auth":"jwt"}}}}`)}}
+	if c := mustLoad(t, Options{Dir: own, Env: []string{"CDS_ENV=prod"}}); c.Str("requires.auth.kind") != "jwt" {
+		t.Error("a profile of one's own")
+	}
 	c := mustLoad(t, Options{Dir: files(nil), Env: []string{"NODE_ENV=ci"}})
 	if len(c.Warnings) != 1 {
 		t.Errorf("warnings = %q, want one about ci", c.Warnings)
