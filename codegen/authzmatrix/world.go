@@ -8,6 +8,7 @@ import (
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
+	"cds/runtime/authz"
 	"cds/runtime/eval"
 )
 
@@ -205,6 +206,9 @@ func (s *search) ref(r *cqn.Ref, at place) cqn.Expr {
 		if el, toMany = resolve(e, r); el != nil {
 			break
 		}
+	}
+	if len(r.Path) == 1 && r.Path[0].Name == authz.TenantOfRow {
+		return cqn.NewRef(v.key())
 	}
 	if el == nil || toMany {
 		s.complete, s.related = false, true

@@ -55,6 +55,10 @@ func (p *Policy) Inspect(roles []string, a Access) Outcome {
 		g.target = a.Path[n-1]
 	}
 	g.setVia()
+	g.noTenant = p.state.tenants != nil && !g.s.user.Identified()
+	if p.state.ofTenants(g.target) {
+		static = and(static, ofUsersTenant(g.target))
+	}
 	d := decider{policy: p, guard: g, out: &Guard{state: g}, env: eval.Env{User: g.s.user}, open: true, static: static}
 	d.follow(roles)
 	dec := d.decide(&a)
@@ -79,6 +83,20 @@ func (p *Policy) Inspect(roles []string, a Access) Outcome {
 		out.Verdict = AllowIf
 	}
 	return out
+}
+
+// TenantOfRow stands in an Outcome for the tenant of a row whose entity shows no column that says so.
+const TenantOfRow = "@tenant"
+
+// ofUsersTenant is the condition that a row belongs to the user's tenant, which whoever makes SQL adds to each table.
+func ofUsersTenant(e *csn.Entity) cqn.Expr {
+	name := TenantOfRow
+	if el := sqlgen.ShownTenant(e); el != nil {
+		name = el.Name
+	} else if el := sqlgen.TenantColumn(e); el != nil {
+		name = el.Name
+	}
+	return &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(name), R: &cqn.Param{From: cqn.FromUserTenant}}
 }
 
 // follow lets the associations of the path be followed on the conditions that they have.
