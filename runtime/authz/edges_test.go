@@ -1,9 +1,11 @@
 package authz
 
 import (
+	"strings"
 	"testing"
 
 	"cds/parser/csn"
+	"cds/runtime/sqlgen"
 )
 
 // TestDeny_drafts: what is denied of active rows is denied of drafts, as far as they have it.
@@ -37,6 +39,118 @@ func TestDeny_drafts(t *testing.T) {
 			if d := p.Decide(named("u", role), a); d.Allowed() != allowed {
 				t.Errorf("%s of a draft as %q: allowed %v (%v)", ev, role, d.Allowed(), d.Rules)
 			}
+		}
+	}
+}
+
+// TestDrafts_conditions: on drafts, operations of the application keep the conditions under which they are granted, also by *.
+func TestDrafts_conditions(t *testing.T) {
+	m, diags := csn.WithDrafts(compiled(t, `service S {
+  @odata.draft.enabled @restrict: [{ grant: '*', where: (owner = $user) }] entity A { key ID : Integer; owner : String; } actions { action go(); };
+}`), "")
+	if m == nil {
+		t.Fatal(diags)
+	}
+	p, _ := Compile(m, Options{Strict: true})
+	e := m.Entity("S.A.drafts")
+	d := p.Decide(named("u"), Access{Service: e.Service, Event: "go", Op: e.Action("go"), Path: []*csn.Entity{e}})
+	if got := condition(d.Guard.Subject(), e, sqlgen.Root); got != "owner = $user and DraftOwner.InProcessByUser = $user" {
+		t.Errorf("go is granted where %s", got)
+	}
+	d = p.Decide(named("u"), Access{Service: e.Service, Event: Patch, Path: []*csn.Entity{e}})
+	if got := condition(d.Guard, e, sqlgen.Update); got != "DraftOwner.InProcessByUser = $user" {
+		t.Errorf("a draft may be changed where %s", got)
+	}
+}
+
+// TestRoots_projections: parts follow their root also where they are shown over several projections outside of the service.
+func TestRoots_projections(t *testing.T) {
+	m, p, _ := policyOf(t, `
+entity d.Safes { key ID : Integer; owner : String; drawers : Composition of many d.Drawers on drawers.safe = $self; }
+entity d.Drawers { key ID : Integer; safe : Association to d.Safes; text : String; }
+entity d.Some as projection on d.Drawers;
+entity d.More as projection on d.Some;
+service S {
+  @restrict: [{ grant: '*', where: 'owner = $user' }] entity Safes as projection on d.Safes;
+  entity Drawers as projection on d.More;
+}`)
+	e := m.Entity("S.Drawers")
+	d := p.Decide(named("u"), Access{Service: e.Service, Event: Read, Path: []*csn.Entity{e}})
+	if got := condition(d.Guard, e, sqlgen.Root); got == "all" || !strings.Contains(got, "owner = $user") {
+		t.Errorf("Drawers are visible where %s", got)
+	}
+}
+
+// TestElements_computed: what is computed from several restricted elements has no rule that would be right for all of them, so it is closed.
+func TestElements_computed(t *testing.T) {
+	m, p, _ := policyOf(t, `service S {
+  entity A { key ID : Integer; @requires: 'pay' wage : Integer; @requires: 'tax' rate : Integer; net : Integer = wage * rate; twice : Integer = wage * 2; @requires: 'any' told : Integer = wage * 3; }
+}`)
+	e := m.Entity("S.A")
+	for name, want := range map[string]map[string]bool{
+		"net": {"pay": false, "tax": false, "pay tax": false}, "twice": {"pay": true, "tax": false, "pay tax": true}, "told": {"pay": true, "tax": true, "": true},
+		"wage": {"pay": true, "tax": false}, "ID": {"": true},
+	} {
+		for roles, readable := range want {
+			d := p.Decide(named("u", strings.Fields(roles)...), Access{Service: e.Service, Event: Read, Path: []*csn.Entity{e}})
+			if err := d.Guard.Element(e.Element(name), sqlgen.Root); (err == nil) != readable {
+				t.Errorf("%s as %q: %v", name, roles, err)
+			}
+		}
+	}
+}
+
+// TestCapabilities_upsert: an upsert both inserts and updates, and so is refused where either is.
+func TestCapabilities_upsert(t *testing.T) {
+	m, p, _ := policyOf(t, `service S {
+  @Capabilities.InsertRestrictions.Insertable: false entity NoInsert { key ID : Integer; }
+  @Capabilities.UpdateRestrictions.Updatable: false entity NoUpdate { key ID : Integer; }
+  @Capabilities.DeleteRestrictions.Deletable: false entity NoDelete { key ID : Integer; }
+}`)
+	for name, want := range map[string]Verdict{"S.NoInsert": Deny405, "S.NoUpdate": Deny405, "S.NoDelete": Allow} {
+		e := m.Entity(name)
+		if d := p.Decide(named("u"), Access{Service: e.Service, Event: Upsert, Path: []*csn.Entity{e}}); d.Verdict != want {
+			t.Errorf("%s: %s", name, verdicts[d.Verdict])
+		}
+	}
+}
+
+// TestSiblings_views: an entity without a restriction beside a restricted view of the same rows does not start, whatever form the view has.
+func TestSiblings_views(t *testing.T) {
+	for view, refused := range map[string]bool{
+		"entity V as select from d.A join d.B on A.ID = B.ID { key A.ID, A.x, B.y };":         true,
+		"entity V as select from d.A { key x, count(*) as n : Integer } group by x;":          true,
+		"entity V as select from d.A { key ID, x } union all select from d.B { ID, y as x };": true,
+		"entity V as projection on d.A;":                                                      true,
+		"entity V as select from d.B { key ID, y };":                                          false,
+	} {
+		_, diags := Compile(compiled(t, "entity d.A { key ID : Integer; x : String; }\nentity d.B { key ID : Integer; y : String; }\nservice S { @cds.redirection.target entity A as projection on d.A; @requires: 'boss' "+view+" }"), Options{Strict: true})
+		if diags.HasErrors() != refused {
+			t.Errorf("%s: %v", view, diags)
+		}
+	}
+}
+
+// TestGuard_nothing: a guard that is asked about nothing denies.
+func TestGuard_nothing(t *testing.T) {
+	m, p, _ := policyOf(t, `service S { entity A { key ID : Integer; } }`)
+	e := m.Entity("S.A")
+	d := p.Decide(named("u"), Access{Service: e.Service, Event: Read, Path: []*csn.Entity{e}})
+	var none *Guard
+	for _, g := range []*Guard{d.Guard, none, {}} {
+		if got := condition(g, nil, sqlgen.Root); got != "forbidden" {
+			t.Errorf("no entity: %s", got)
+		}
+		if _, err := g.Check(nil, Create); err == nil {
+			t.Error("no entity may be created")
+		}
+	}
+	for _, g := range []*Guard{none, {}} {
+		if err := g.Element(e.Element("ID"), sqlgen.Root); err == nil {
+			t.Error("an element is readable without a decision")
+		}
+		if g.Subject() != g || g.Narrow(e, never()) != g || g.Key() != "none" {
+			t.Error("no decision became one")
 		}
 	}
 }
