@@ -292,13 +292,10 @@ func noTokensHint(kind string) string {
 	return ""
 }
 
-// inspectTimeout bounds calls to identity providers.
-const inspectTimeout = 10 * time.Second
-
 // inspectEnv is what the strategy is lent: the project's database where it is configured and there, else empty stores.
 func (e *env) inspectEnv(ctx context.Context, f *authFlags, cfg *config.Config) (*auth.Env, func(), error) {
 	env := &auth.Env{Now: time.Now, Log: slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: noTime})),
-		Production: cfg.Is(config.Production), HTTP: &http.Client{Timeout: inspectTimeout}, Files: os.DirFS(f.dir),
+		Production: cfg.Is(config.Production), HTTP: serve.OutgoingClient(), Files: os.DirFS(f.dir),
 		Client: func(r *http.Request) string { return r.RemoteAddr }, Trusted: func(*http.Request) bool { return false }}
 	sec, isLocal := sectionOf(cfg, local.Kind)
 	if isLocal || sec.Bool("revocation.store", false) {
