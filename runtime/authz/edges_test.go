@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"cds/parser/csn"
+	"cds/runtime/auth"
 	"cds/runtime/sqlgen"
 )
 
@@ -151,6 +152,42 @@ func TestGuard_nothing(t *testing.T) {
 		}
 		if g.Subject() != g || g.Narrow(e, never()) != g || g.Key() != "none" {
 			t.Error("no decision became one")
+		}
+	}
+}
+
+// TestDeny_static: what is denied by a condition on the user is denied of services and operations too, where no row could be asked.
+func TestDeny_static(t *testing.T) {
+	m, p, diags := policyOf(t, `
+@restrict: [{ grant: '*' }, { deny: '*', where: '$user.blocked = ''yes''' }]
+service S { entity A { key ID : Integer; } action go(); }
+@requires: 'any' service T {
+  @restrict: [{ grant: '*' }, { deny: '*', where: '$user.blocked = ''yes''' }] entity A { key ID : Integer; }
+    actions { @restrict: [{ grant: '*' }, { deny: '*', where: '$user.level < 5' }] action act(); };
+  @restrict: [{ grant: '*' }, { deny: '*', where: '$user.blocked = ''yes''' }] action go();
+  @restrict: [{ grant: '*', where: '$user.level > 3' }, { deny: '*', to: 'any', where: '$user.blocked is not null' }] action act();
+}`)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	free := auth.New(auth.User{ID: "f", Attrs: map[string][]string{"level": {"7"}}})
+	blocked := auth.New(auth.User{ID: "b", Attrs: map[string][]string{"level": {"7"}, "blocked": {"yes"}}})
+	low := auth.New(auth.User{ID: "l", Attrs: map[string][]string{"level": {"1"}}})
+	for _, c := range []struct {
+		access             string
+		free, blocked, low bool
+	}{
+		{"READ S.A", true, false, true}, {"UPDATE S.A", true, false, true}, {"S.go", true, false, true}, {"S", true, false, true},
+		{"UPDATE T.A", true, false, true}, {"DELETE T.A", true, false, true}, {"T.go", true, false, true}, {"T.act", true, false, false},
+		{"act T.A", true, false, false},
+	} {
+		for _, u := range []struct {
+			user *auth.User
+			want bool
+		}{{free, c.free}, {blocked, c.blocked}, {low, c.low}} {
+			if d := p.Decide(u.user, access(t, m, c.access)); d.Allowed() != u.want {
+				t.Errorf("%s as %s: %s %v", c.access, u.user.ID, verdicts[d.Verdict], d.Rules)
+			}
 		}
 	}
 }
