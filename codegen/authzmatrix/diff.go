@@ -170,6 +170,9 @@ func pairs(roles []string, askOld, askNew asker) []*pair {
 			}
 		}
 	}
+	if len(roles) > most(len(roles)) { // what no listed combination shows
+		out = append(out, &pair{roles: roles})
+	}
 	for _, p := range out {
 		key := roleText(p.roles)
 		if p.old = a[key]; p.old == nil {

@@ -171,8 +171,11 @@ func (b *builder) rows(c *cell) {
 		r := rightOf(nil, c.ask(append(slices.Clone(c.roles), base()[1]...)))
 		row := c.row
 		row.Answer, row.Reason, row.right = Nobody, r.refusal, r
+		if len(c.roles) > most(len(c.roles)) && row.Reason == "" {
+			row.Reason = "nobody with up to " + itoa(most(len(c.roles))) + " roles, or with all of them"
+		}
 		if row.Reason == "" && len(r.rules) > 0 {
-			row.Reason = r.rules[len(r.rules)-1]
+			row.Reason = reason(r.rules[len(r.rules)-1])
 		}
 		b.add(row, r.rules)
 		return
@@ -195,12 +198,20 @@ func (b *builder) rows(c *cell) {
 	}
 }
 
+// reason says in short why nobody may.
+func reason(rule string) string {
+	if strings.Contains(rule, ": no grant of ") {
+		return "not granted"
+	}
+	return rule
+}
+
 // add adds a line, if it is wanted.
 func (b *builder) add(row Row, rules []string) {
-	if b.opt.Role != "" && !slices.ContainsFunc(row.Roles, func(string) bool { return true }) {
-		return
-	}
 	if b.opt.Role != "" {
+		if len(row.Roles) == 0 {
+			return
+		}
 		for _, r := range row.Roles {
 			if r != b.opt.Role && !slices.ContainsFunc(base(), func(s []string) bool { return s[0] == r }) {
 				return

@@ -90,7 +90,30 @@ func combinations(roles []string, ask asker) []*right {
 		}
 		level = next
 	}
+	if len(out) == 0 && len(roles) > most(len(roles)) {
+		if r := least(roles, ask); r != nil {
+			out = append(out, r)
+		}
+	}
 	return out
+}
+
+// least leaves out of many roles those without which the others still have a right; nil if all together have none.
+func least(roles []string, ask asker) *right {
+	have := slices.Clone(roles)
+	r := rightOf(have, ask(have))
+	if r.none() {
+		return nil
+	}
+	for i := 0; i < len(have) && len(have) > 1; {
+		fewer := slices.Delete(slices.Clone(have), i, i+1)
+		if o := rightOf(fewer, ask(fewer)); !o.none() {
+			have, r = fewer, o
+		} else {
+			i++
+		}
+	}
+	return r
 }
 
 // deniedAlready reports whether somebody with fewer roles is denied: whatever is added, he remains so.
