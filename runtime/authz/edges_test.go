@@ -191,3 +191,61 @@ service S { entity A { key ID : Integer; } action go(); }
 		}
 	}
 }
+
+// TestCapabilities_paths: what nobody may do with an entity, nobody may do on the way through it either; parts are written as their root is.
+func TestCapabilities_paths(t *testing.T) {
+	m, p, _ := policyOf(t, `
+entity d.A { key ID : Integer; b : Association to d.B; }
+entity d.B { key ID : Integer; c : Association to d.C; }
+entity d.C { key ID : Integer; a : Association to d.A; }
+entity d.R { key ID : Integer; s : Composition of many d.S on s.r = $self; own : Composition of many { key n : Integer; deep : Composition of many { key n : Integer; } } }
+entity d.S { key ID : Integer; r : Association to d.R; t : Composition of many d.T on t.s = $self; }
+entity d.T { key ID : Integer; s : Association to d.S; }
+service S {
+  entity A as projection on d.A; 
+  @Capabilities.ReadRestrictions.Readable: false entity B as projection on d.B;
+  entity C as projection on d.C;
+  @Capabilities.UpdateRestrictions.Updatable: false entity R as projection on d.R;
+  entity T as projection on d.T;
+}
+service W { @readonly entity R as projection on d.R; entity T as projection on d.T; }
+service X { entity R as projection on d.R; }`)
+	for what, want := range map[string]Verdict{
+		"READ S.A": Allow, "READ S.A/b": Deny405, "READ S.A/b/c": Deny405, "READ S.C/a/b": Deny405, "READ S.C/a/b/c": Deny405, "READ S.B": Deny405, "UPDATE S.C/a/b": AllowIf, "READ S.C/a": Allow,
+		"DELETE S.C/a/b/c": Deny405,
+		"READ S.R/own":     Allow, "CREATE S.R/own": Deny405, "UPDATE S.R/own": Deny405, "DELETE S.R/own/deep": Deny405, "CREATE S.R/s": Deny405, "DELETE S.R": Allow, "CREATE S.R": Allow,
+		"UPDATE W.R/own": Deny405, "DELETE W.R/own/deep": Deny405, "CREATE W.R/s": Deny405, "READ W.R/s/t": Allow,
+		"UPDATE X.R/own": Allow, "DELETE X.R/own/deep": Allow, "CREATE X.R/s/t": Allow,
+	} {
+		a := access(t, m, what)
+		d := p.Decide(named("u"), a)
+		if got := d.Verdict; got != want && (want != AllowIf || got != Allow) {
+			t.Errorf("%s: %s %v", what, verdicts[got], d.Rules)
+		}
+	}
+}
+
+// TestRoots_conditions: where a part follows a root that its service shows in another form, the root's condition must mean the same on what the part
+// belongs to, or nobody gets in.
+func TestRoots_conditions(t *testing.T) {
+	const text = `
+entity d.Orders { key ID : Integer; owner : String; n : Integer; up : Association to d.Orders; items : Composition of many d.Items on items.order = $self; tags : Association to many d.Tags on tags.order = $self; }
+entity d.Items { key ID : Integer; order : Association to d.Orders; }
+entity d.Tags { key ID : Integer; owner : String; order : Association to d.Orders; }
+service S {
+  @restrict: [{ grant: '*', where: 'COND' }] entity Orders as projection on d.Orders { *, n as m } excluding { items, n };
+  entity Items as projection on d.Items;
+  entity Tags as projection on d.Tags;
+}`
+	for cond, carried := range map[string]bool{
+		"owner = $user": true, "owner = $user or ID > 3": true, "exists tags[owner = $user]": false, "m > 3": false, "up.owner = $user": false, "not exists tags": false, "owner = $user and m = 1": false,
+	} {
+		m, p, _ := policyOf(t, strings.Replace(text, "COND", cond, 1))
+		e := m.Entity("S.Items")
+		d := p.Decide(named("u"), Access{Service: e.Service, Event: Read, Path: []*csn.Entity{e}})
+		got := condition(d.Guard, e, sqlgen.Root)
+		if d.Allowed() != carried || (got != "forbidden") != carried || carried && !strings.Contains(got, "owner = $user") {
+			t.Errorf("%s: %s, visible where %s", cond, verdicts[d.Verdict], got)
+		}
+	}
+}
