@@ -51,6 +51,9 @@ func (t *unit) run(ctx context.Context, q cqn.Query, user *User) (*Result, error
 			if err != nil {
 				return nil, err
 			}
+			if err := t.mayPlace(ctx, t.app.Model.Entity(q.Into), row, user); err != nil {
+				return nil, err
+			}
 			n, err := t.write(ctx, &cqn.Insert{Into: q.Into, Rows: []*Row{row}}, g, user, row)
 			if err == nil {
 				err = t.placed(ctx, t.app.Model.Entity(q.Into), []*Row{row}, user)
@@ -114,6 +117,9 @@ func (t *unit) upsert(ctx context.Context, q *cqn.Upsert, user *User) (*Result, 
 		}
 		if err == nil && n > 0 {
 			err = t.placed(ctx, e, []*Row{row}, user)
+		}
+		if err == nil && n == 0 {
+			err = t.mayPlace(ctx, e, row, user)
 		}
 		if err == nil && n == 0 {
 			n, err = t.write(ctx, &cqn.Insert{Into: q.Into, Rows: []*Row{row}}, t.app.owner(), user, row)

@@ -139,6 +139,13 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert, waits bool) (*Re
 				return nil, err
 			}
 		}
+		if part {
+			if ok, err := r.state.unit.underTenant(ctx, e, row, r.User); err != nil {
+				return nil, err
+			} else if !ok {
+				return nil, r.noParent()
+			}
+		}
 		one := q
 		if len(q.Rows) > 1 || row != q.Rows[0] {
 			one = &cqn.Insert{Into: q.Into, Rows: []*Row{row}}
@@ -257,7 +264,7 @@ func (r *RawRequest) verify(ctx context.Context) error {
 		}
 		if p.parent != nil {
 			if ok, err := r.satisfies(ctx, p.entity, p.keys, p.parent); err == nil && !ok {
-				return &Error{Status: 400, Code: "ASSERT_TARGET", Message: "Target with this key doesn't exist."}
+				return noTarget()
 			}
 		}
 		return r.refusedRow(p.entity, "AUTHZ_DATA")

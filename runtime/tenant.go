@@ -57,6 +57,41 @@ func inPlace(p pendingCheck, part bool) pendingCheck {
 	return p
 }
 
+// underTenant reports whether a new row of e is to be a part of some row of the tenant, asked before it is written, so that a collision of keys tells nothing of other
+// tenants' parts. What cannot be told before is left to the check afterwards.
+func (t *unit) underTenant(ctx context.Context, e *csn.Entity, row *Row, u *User) (bool, error) {
+	for _, up := range sqlgen.TenantParents(e.Table()) {
+		where := cqn.Expr(nil)
+		a := up.Assoc()
+		for _, p := range a.Pairs {
+			v, ok := columnValue(e, row, p.Target)
+			if !ok || p.Source == nil {
+				return true, nil
+			}
+			where = and(where, &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(p.Source.Name), R: &cqn.Lit{Value: v}})
+		}
+		if where == nil {
+			return true, nil
+		}
+		rows, _, err := t.read(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(up.Owner.Name)}, Columns: keyColumns(up.Owner), Where: where, Limit: &cqn.Lit{Value: cqn.Int(1)}}, t.app.owner(), u, 0)
+		if err != nil || len(rows) > 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// columnValue returns what a row of e has for an element of its table.
+func columnValue(e *csn.Entity, row *Row, el *csn.Element) (cqn.Value, bool) {
+	for _, shown := range e.Flat {
+		if shown.Assoc() == nil && bottom(shown) == el {
+			v, ok := row.Get(shown.Name)
+			return v, ok
+		}
+	}
+	return cqn.Null, false
+}
+
 // moves reports whether an update may make rows parts of other rows.
 func moves(e *csn.Entity, q *cqn.Update) bool {
 	names := map[*csn.Element]bool{}
@@ -103,6 +138,18 @@ func (t *unit) placed(ctx context.Context, e *csn.Entity, keys []*Row, u *User) 
 		}
 	}
 	return nil
+}
+
+// mayPlace checks before a row is written that it is going to be a part of a row of the tenant.
+func (t *unit) mayPlace(ctx context.Context, e *csn.Entity, row *Row, u *User) error {
+	if !partOfTenant(e) {
+		return nil
+	}
+	ok, err := t.underTenant(ctx, e, row, u)
+	if err == nil && !ok {
+		err = errElsewhere
+	}
+	return err
 }
 
 // movedRows returns the keys of the rows that an update makes parts of other rows, and their entity, if that could make them another tenant's.
@@ -183,4 +230,16 @@ func AllTenants(ctx context.Context, reason string, fn func(ctx context.Context,
 		}
 	}
 	return nil
+}
+
+func noTarget() *Error {
+	return &Error{Status: 400, Code: "ASSERT_TARGET", Message: "Target with this key doesn't exist."}
+}
+
+// noParent is the answer for a new part of a row that the tenant does not have.
+func (r *RawRequest) noParent() *Error {
+	if r.Upsert {
+		return r.refused("403") // as for a row that is there and hidden
+	}
+	return noTarget()
 }

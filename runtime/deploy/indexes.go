@@ -18,6 +18,7 @@ import (
 //   - the columns by which the rows at the end of a to-many association or composition are found
 //   - the columns that restrictions compare with the user; with what is grouped and aggregated behind them where the entity says that it is
 //     (@Analytics.Dimension, @Analytics.Measure, @Aggregation.default on elements), so that the index has all of an aggregation
+//   - the column of the tenant (@tenant), by which every query is bound
 //   - what @cds.persistence.index.<name>: [a, 'b desc'] names
 //
 // Where rows may be sorted by an index, its columns have the place for nulls that queries ask for: first if ascending, last if descending.
@@ -39,6 +40,9 @@ func indexes(m *csn.Model, schema *ddl.Schema, d sqlgen.Dialect) []ddl.Index {
 				continue
 			}
 			x.named(e)
+			if col := sqlgen.TenantColumn(e); col != nil {
+				x.add(e, []*csn.Element{col}, "tenant of "+e.Name)
+			}
 			for _, el := range e.Flat {
 				if a := el.Assoc(); a != nil && a.Many && a.Target != nil {
 					x.add(a.Target, targets(a), "association "+e.Name+"."+el.Name)

@@ -61,6 +61,8 @@ entity Pairs as select from Products as p left join Items as i on i.product.ID =
   @restrict: [{ grant: '*', where: '100 / n > 1' }] entity Judged as projection on d.Customers { ID, name, country, n };
   @restrict: [{ grant: '*', where: 'exists orders' }] @cds.redirection.target entity Buyers as projection on d.Customers;
   @requires: 'any' entity Orders as projection on d.Orders;
+  entity Lines as projection on d.Orders.lines;
+  entity Texts as projection on d.Orders.texts;
 }
 `
 
@@ -183,7 +185,7 @@ var reads = []string{
 	"Codes", "Codes(tenant='t2',ID=1)", "Codes(tenant='t1',ID=1)", "Codes/$count",
 	"Papers", "Papers(ID=" + id(2, 1) + ",IsActiveEntity=true)", "Papers(ID=" + id(1, 1) + ",IsActiveEntity=true)?$expand=pages", "Papers?$filter=IsActiveEntity eq false", "Papers(ID=" + id(2, 1) + ",IsActiveEntity=true)/pages",
 	"Names", "Names(" + id(2, 1) + ")", "Names?$filter=contains(name,'SECRET')", "Names?$filter=1 div length(country) gt 0", "Both", "Both?$filter=contains(text,'SECRET')", "Both/$count", "Flat", "Flat?$filter=whose eq 't2'", "Flat?$orderby=customer",
-	"Sums", "Sums?$filter=n gt 1", "Sums/$count", "Risky", "Risky?$filter=share gt 0", "Risky/$count", "Pairs", "../r/Judged", "../r/Judged?$orderby=name", "../r/Judged/$count", "../r/Buyers", "../r/Buyers?$expand=orders", "names()",
+	"Sums", "Sums?$filter=n gt 1", "Sums/$count", "Risky", "Risky?$filter=share gt 0", "Risky/$count", "Pairs", "../r/Judged", "../r/Judged?$orderby=name", "../r/Judged/$count", "../r/Buyers", "../r/Buyers?$expand=orders", "../r/Lines", "../r/Lines?$expand=up_", "../r/Texts", "../r/Lines(up__ID=" + id(2, 1) + ",nr=1)", "names()",
 }
 
 // writes are methods, paths and bodies.
@@ -210,6 +212,17 @@ var writes = [][3]string{
 	{"DELETE", "Orders(" + id(2, 1) + ")/items(" + id(2, 2) + ")", ""},
 	{"DELETE", "Items(" + id(2, 1) + ")", ""},
 	{"DELETE", "Orders(" + id(1, 2) + ")", ""},
+	{"POST", "../r/Lines", `{"up__ID":"` + id(2, 1) + `","nr":1}`},
+	{"POST", "../r/Lines", `{"up__ID":"` + id(2, 1) + `","nr":2}`},
+	{"POST", "../r/Lines", `{"up__ID":"` + id(1, 1) + `","nr":2}`},
+	{"POST", "../r/Lines", `{"up__ID":"` + id(1, 1) + `","nr":2}`},
+	{"PATCH", "../r/Lines(up__ID=" + id(2, 1) + ",nr=1)", `{"text":"hacked"}`},
+	{"PUT", "../r/Lines(up__ID=" + id(2, 1) + ",nr=1)", `{"text":"hacked"}`},
+	{"PUT", "../r/Lines(up__ID=" + id(2, 1) + ",nr=77)", `{"text":"hacked"}`},
+	{"DELETE", "../r/Lines(up__ID=" + id(2, 1) + ",nr=1)", ""},
+	{"POST", "../r/Texts", `{"ID":"` + id(2, 1) + `","locale":"de","title":"hacked"}`},
+	{"POST", "../r/Texts", `{"ID":"` + id(2, 1) + `","locale":"fr","title":"hacked"}`},
+	{"POST", "../r/Texts", `{"ID":"` + id(1, 1) + `","locale":"fr","title":"un"}`},
 	{"PATCH", "Customers(" + id(2, 1) + ")", `{"name":"hacked"}`},
 	{"DELETE", "Hidden(" + id(2, 1) + ")", ""},
 	{"POST", "Codes", `{"ID":2,"code":"b"}`},
@@ -335,4 +348,174 @@ func foreign(t *testing.T, app *cdstest.App) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// Who has no tenant gets nothing of what belongs to tenants: 403 with a code of its own, or 401 where a login could help. What everybody shares stays open.
+func TestNoTenant(t *testing.T) {
+	on(t, func(t *testing.T) {
+		a := begin(t, 0)
+		for _, path := range []string{"Orders", "Orders/$count", "Bare", "Names", "Sums", "Codes(tenant='t1',ID=1)", "Papers", "Both", "Pairs", "Orders(" + id(1, 1) + ")/items", "Products(1)/items"} {
+			a.HTTP().As("nobody").GET("/odata/v4/s/" + path).Status(403).Contains(`"AUTHZ_TENANT"`)
+			a.HTTP().GET("/odata/v4/s/" + path).Status(401)
+		}
+		a.HTTP().As("nobody").GET("/odata/v4/s/Products").Status(200).Contains("pen")
+		a.HTTP().As("nobody").GET("/odata/v4/s/Products?$expand=*").Status(200).Lacks("items")
+		for _, q := range []string{"$expand=items", "$filter=items/any()", "$orderby=items/$count", "$expand=items($levels=1)"} {
+			if c := a.HTTP().As("nobody").GET("/odata/v4/s/Products?" + q).Code(); c != 403 && c != 400 {
+				t.Errorf("%s: %d", q, c)
+			}
+		}
+		for _, w := range [][3]string{{"POST", "Orders", "{}"}, {"PATCH", "Orders(" + id(1, 1) + ")", "{}"}, {"DELETE", "Orders(" + id(1, 1) + ")", ""}, {"POST", "Papers", "{}"}, {"POST", "Orders(" + id(1, 1) + ")/d.S.touch", "{}"}} {
+			var body any
+			if w[2] != "" {
+				body = w[2]
+			}
+			a.HTTP().As("nobody").Do(w[0], "/odata/v4/s/"+w[1], body).Status(403).Contains(`"AUTHZ_TENANT"`)
+		}
+		// Plans are found by what they are for, not by who was first: a tenant, none, another one.
+		for range 2 {
+			a.HTTP().As("alice").GET("/odata/v4/s/Customers").Status(200).Contains("Anna").Lacks("SECRET")
+			a.HTTP().As("nobody").GET("/odata/v4/s/Customers").Status(403)
+			a.HTTP().As("bob").GET("/odata/v4/s/Customers").Status(200).Contains("SECRET Zoe").Lacks("Anna")
+			a.HTTP().As("carl").GET("/odata/v4/s/Customers").Status(200).Lacks("Anna", "SECRET")
+			a.HTTP().As("alice").GET("/odata/v4/s/Sums").Status(200).Lacks("11")
+			a.HTTP().As("bob").GET("/odata/v4/s/Sums").Status(200).Contains("11")
+		}
+	})
+}
+
+// Code keeps to the tenant of its user, elevated or not, on the database as well, and leaves it only by AsTenant.
+func TestCode(t *testing.T) {
+	on(t, func(t *testing.T) {
+		a := begin(t, 0)
+		names := func(ctx context.Context, e string) string {
+			t.Helper()
+			rows, err := ql.Select(e).Columns("name").OrderBy("name").Rows(ctx, cds.DB(ctx))
+			if err != nil {
+				return "error " + cds.AsError(err).Code
+			}
+			var out []string
+			for _, r := range rows {
+				out = append(out, r.Value("name").Format())
+			}
+			return strings.Join(out, ",")
+		}
+		alice := a.As("alice")
+		elevated := func(ctx context.Context, fn func(context.Context)) {
+			t.Helper()
+			if err := cds.Privileged(ctx, "test", func(ctx context.Context) error { fn(ctx); return nil }); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, e := range []string{"d.Customers", "d.Names", "d.S.Hidden", "d.S.Customers"} {
+			want := "Anna,Otto"
+			if e == "d.S.Hidden" {
+				want = "Anna"
+			}
+			if got := names(alice, e); got != want {
+				t.Errorf("%s: %s", e, got)
+			}
+			elevated(alice, func(ctx context.Context) {
+				if got := names(ctx, e); got != want {
+					t.Errorf("%s, elevated: %s", e, got)
+				}
+			})
+			if got := names(a.As("nobody"), e); got != "error AUTHZ_TENANT" {
+				t.Errorf("%s without a tenant: %s", e, got)
+			}
+			elevated(a.As("nobody"), func(ctx context.Context) {
+				if got := names(ctx, e); got != "error AUTHZ_TENANT" {
+					t.Errorf("%s without a tenant, elevated: %s", e, got)
+				}
+			})
+			err := cds.AsTenant(alice, "t2", "test", func(ctx context.Context) error {
+				if got := names(ctx, e); got != "SECRET Zoe" {
+					t.Errorf("%s as t2: %s", e, got)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		var all []string
+		if err := cds.AllTenants(alice, "test", func(ctx context.Context, tenant string) error {
+			all = append(all, tenant+" "+names(ctx, "d.Customers"))
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Join(all, "; "); got != "t1 Anna,Otto; t2 SECRET Zoe" {
+			t.Errorf("all tenants: %s", got)
+		}
+		for _, err := range []error{
+			cds.AsTenant(alice, "", "test", func(context.Context) error { return nil }), cds.AsTenant(alice, "t2", "", func(context.Context) error { return nil }),
+			cds.AllTenants(alice, "", func(context.Context, string) error { return nil }), cds.AsTenant(t.Context(), "t2", "test", func(context.Context) error { return nil }),
+		} {
+			if err == nil {
+				t.Error("no error")
+			}
+		}
+		if len(a.Logged("acting for another tenant")) == 0 {
+			t.Error("another tenant is not in the log")
+		}
+	})
+}
+
+// What code writes to the database itself belongs to its tenant, or is refused.
+func TestCodeWrites(t *testing.T) {
+	on(t, func(t *testing.T) {
+		a := begin(t, 0)
+		alice := a.As("alice")
+		before := foreign(t, a)
+		row := func(fields ...any) *cds.Row {
+			r := cqn.NewRow()
+			for i := 0; i < len(fields); i += 2 {
+				switch v := fields[i+1].(type) {
+				case string:
+					r.Set(fields[i].(string), cqn.String(v))
+				case int:
+					r.Set(fields[i].(string), cqn.Int(int64(v)))
+				}
+			}
+			return r
+		}
+		where := func(name, value string) cqn.Expr {
+			return &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(name), R: &cqn.Lit{Value: cqn.String(value)}}
+		}
+		for name, c := range map[string]struct {
+			q    cqn.Query
+			code string // "" for allowed
+			n    int64
+		}{
+			"insert":                   {&cqn.Insert{Into: "d.Customers", Rows: []*cds.Row{row("ID", id(6, 1), "name", "new")}}, "", 1},
+			"insert, own tenant":       {&cqn.Insert{Into: "d.Customers", Rows: []*cds.Row{row("ID", id(6, 2), "tenant", "t1")}}, "", 1},
+			"insert, other tenant":     {&cqn.Insert{Into: "d.Customers", Rows: []*cds.Row{row("ID", id(6, 3), "tenant", "t2")}}, "TENANT_FIXED", 0},
+			"insert into a view":       {&cqn.Insert{Into: "d.S.Bare", Rows: []*cds.Row{row("ID", id(6, 4), "note", "new")}}, "", 1},
+			"update":                   {&cqn.Update{Entity: cqn.NewRef("d.Customers"), Data: row("name", "x"), Where: where("ID", id(2, 1))}, "", 0},
+			"update of all":            {&cqn.Update{Entity: cqn.NewRef("d.Orders"), Data: row("note", "all")}, "", -1},
+			"update to other tenant":   {&cqn.Update{Entity: cqn.NewRef("d.Customers"), Data: row("tenant", "t2"), Where: where("ID", id(1, 1))}, "TENANT_FIXED", 0},
+			"update by expression":     {&cqn.Update{Entity: cqn.NewRef("d.Customers"), With: []cqn.Assignment{{Name: "tenant", X: cqn.NewRef("name")}}}, "TENANT_FIXED", 0},
+			"delete":                   {&cqn.Delete{From: cqn.NewRef("d.Customers"), Where: where("ID", id(2, 1))}, "", 0},
+			"upsert of other's key":    {&cqn.Upsert{Into: "d.Codes", Rows: []*cds.Row{row("tenant", "t2", "ID", 1, "code", "q")}}, "TENANT_FIXED", 0},
+			"part":                     {&cqn.Insert{Into: "d.Orders.lines", Rows: []*cds.Row{row("up__ID", id(1, 1), "nr", 9)}}, "", 1},
+			"part of other tenant's":   {&cqn.Insert{Into: "d.Orders.lines", Rows: []*cds.Row{row("up__ID", id(2, 1), "nr", 9)}}, "AUTHZ_TENANT", 0},
+			"part of nothing":          {&cqn.Insert{Into: "d.Orders.texts", Rows: []*cds.Row{row("ID", id(9, 9), "locale", "fr")}}, "AUTHZ_TENANT", 0},
+			"part moved":               {&cqn.Update{Entity: cqn.NewRef("d.Papers.pages"), Data: row("up__ID", id(2, 1), "nr", 7)}, "AUTHZ_TENANT", 0},
+			"part of other's upserted": {&cqn.Upsert{Into: "d.Orders.lines", Rows: []*cds.Row{row("up__ID", id(2, 1), "nr", 1, "text", "x")}}, "AUTHZ_TENANT", 0},
+			"delete of parts":          {&cqn.Delete{From: cqn.NewRef("d.Orders.texts")}, "", 1},
+		} {
+			res, err := cds.DB(alice).Run(alice, c.q)
+			code := ""
+			if err != nil {
+				code = cds.AsError(err).Code
+			}
+			if code != c.code || err == nil && c.n >= 0 && res.Affected != c.n {
+				t.Errorf("%s: %v, %+v", name, err, res)
+			}
+		}
+		if after := foreign(t, a); !slices.Equal(before, after) {
+			t.Errorf("rows of other tenants have changed:\n%v\n%v", before, after)
+		}
+	})
 }

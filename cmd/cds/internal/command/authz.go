@@ -7,9 +7,11 @@ func (e *env) authz() *cobra.Command {
 		Use:   "authz",
 		Short: "Who may do what: as a table, and what changes between two models",
 		Long: `Shows what the restrictions of a model come to. "matrix" lists who may do what, and compares it with a signed-off file;
-"diff" tells who gains and who loses between two models, folders or git revisions.`,
-		RunE: func(_ *cobra.Command, _ []string) error { return e.usageText("cds authz matrix/diff/explain") },
+"diff" tells who gains and who loses between two models, folders or git revisions; "isolation" proves that tenants in shared tables are kept apart.`,
+		RunE: func(_ *cobra.Command, _ []string) error {
+			return e.usageText("cds authz matrix/diff/explain/isolation")
+		},
 	}
-	cmd.AddCommand(e.authzMatrix(), e.authzDiff(), e.authzExplain())
+	cmd.AddCommand(e.authzMatrix(), e.authzDiff(), e.authzExplain(), e.authzIsolation())
 	return cmd
 }
