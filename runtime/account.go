@@ -58,6 +58,7 @@ type AuditEvent struct {
 	Rules   []string
 	Status  int
 	Reason  string
+	Client  string // address, where it is known
 	Entity  *csn.Entity
 	Names   []string // elements that were read
 	Rows    []AuditRow

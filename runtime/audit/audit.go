@@ -35,6 +35,7 @@ type Record struct {
 	Request     string      `json:"request,omitempty"` // the event of the request: READ, UPDATE, the name of an action
 	Target      string      `json:"target,omitempty"`  // of the request
 	Action      string      `json:"action,omitempty"`  // of a change: create, update, delete
+	Client      string      `json:"client,omitempty"`  // address, of refused logins
 	Status      int         `json:"status,omitempty"`
 	Reason      string      `json:"reason,omitempty"`
 	Grants      []string    `json:"grants,omitempty"` // what allowed or refused it, with file:line where the model knows

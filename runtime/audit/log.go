@@ -335,7 +335,7 @@ func (l *Log) records(ctx context.Context, events []cds.AuditEvent) (out []Recor
 // record fills what all records have.
 func (l *Log) record(ctx context.Context, e *cds.AuditEvent) Record {
 	r := Record{ID: l.opt.NewID(), Time: e.Time.UTC(), Correlation: text(l.opt.Correlation(ctx), 128), Service: e.Service, Request: text(string(e.Event), 255), Target: e.Target,
-		Status: e.Status, Reason: text(e.Reason, 500)}
+		Status: e.Status, Client: text(e.Client, 100), Reason: text(e.Reason, 500)}
 	if e.User != nil {
 		r.User, r.Tenant = text(e.User.ID, 255), text(e.User.Tenant, 255)
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
+	"strings"
 
 	"cds/runtime/audit"
 	"cds/runtime/auth"
@@ -42,6 +44,7 @@ func (s *Server) setupAudit(ctx context.Context) error {
 	s.audit = log
 	log.Start()
 	s.CDS.Audit(log)
+	log.ServeChanges(s.CDS)
 	return nil
 }
 
@@ -54,12 +57,12 @@ func (s *Server) auditOut() io.Writer {
 }
 
 // auditRefused notes credentials that were not accepted. What was presented is not kept, nor parts of it.
-func (s *Server) auditRefused(ctx context.Context, id string, status int, err error) {
+func (s *Server) auditRefused(ctx context.Context, req *http.Request, id string, status int, err error) {
 	if s.audit == nil {
 		return
 	}
 	ctx = context.WithValue(ctx, correlationKey{}, id)
-	s.audit.Offer(ctx, cds.AuditEvent{Kind: cds.AuditLogin, Time: s.CDS.Options.Now(), User: auth.Anonymous, Status: status, Reason: cause(err)})
+	s.audit.Offer(ctx, cds.AuditEvent{Kind: cds.AuditLogin, Time: s.CDS.Options.Now(), User: auth.Anonymous, Status: status, Client: s.client(req), Reason: strings.TrimSpace(cause(err))})
 }
 
 // closeAudit writes what waits.

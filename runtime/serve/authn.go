@@ -162,14 +162,14 @@ func (r *router) authenticate(ctx context.Context, w http.ResponseWriter, req *h
 	switch {
 	case errors.Is(err, auth.ErrForbidden):
 		s.authLog.refused(ctx, id, err)
-		s.auditRefused(ctx, id, http.StatusForbidden, err)
+		s.auditRefused(ctx, req, id, http.StatusForbidden, err)
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		http.Error(w, "Forbidden", http.StatusForbidden)
 		return nil
 	case errors.Is(err, auth.ErrCredentials):
 		s.authLog.refused(ctx, id, err)
-		s.auditRefused(ctx, id, http.StatusUnauthorized, err)
+		s.auditRefused(ctx, req, id, http.StatusUnauthorized, err)
 	case req.Context().Err() != nil: // the client has gone
 	default:
 		if n, ok := s.authn.faults.next(); ok {

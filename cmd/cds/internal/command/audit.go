@@ -157,6 +157,7 @@ func (e *env) showRecord(r *audit.Record, asJSON bool) error {
 	if r.Tenant != "" {
 		add("tenant=" + printable(r.Tenant))
 	}
+	add(printable(r.Client))
 	if r.Status != 0 {
 		add(fmt.Sprint(r.Status))
 	}
