@@ -90,7 +90,7 @@ func TestReadRefuses(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	m := kinds(f)
+	m := made(f, "service S { @restrict: [{ grant: 'READ', to: ['a', 'b'], where: 'ID > 1' }] entity E { key ID : Integer; } }")
 	f.Add(written(f, m, "json"))
 	f.Add(written(f, m, "csv"))
 	f.Fuzz(func(t *testing.T, data []byte) {
