@@ -10,9 +10,9 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"cds/runtime/auth"
+	"cds/strategies/internal/browser"
 	"cds/strategies/internal/password"
 )
 
@@ -130,10 +130,7 @@ func absent(err error) error {
 
 // Prompt sends a person who opened a page without being logged in to the login.
 func (s *Strategy) Prompt(w http.ResponseWriter, r *http.Request) bool {
-	h := r.Header
-	dest, mode := h.Get("Sec-Fetch-Dest"), h.Get("Sec-Fetch-Mode")
-	if !s.cfg.pages || s.run.Load() == nil || r.Method != http.MethodGet || h.Get("Authorization") != "" || h.Get("X-Requested-With") != "" ||
-		!strings.Contains(h.Get("Accept"), "text/html") || dest != "" && dest != "document" || mode != "" && mode != "navigate" {
+	if !s.cfg.pages || s.run.Load() == nil || !browser.Navigation(r) {
 		return false
 	}
 	to := s.cfg.path + "/login"
@@ -150,21 +147,8 @@ func seeOther(w http.ResponseWriter, to string) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-const maxTarget = 2000
-
 // safeTarget returns where to go after the login: a path of this host, but none of ours; "/" for all else.
-func (s *Strategy) safeTarget(to string) string {
-	bad := func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || !unicode.IsGraphic(r) }
-	if to == "" || len(to) > maxTarget || to[0] != '/' || strings.HasPrefix(to, "//") || strings.ContainsFunc(to, bad) {
-		return "/"
-	}
-	u, err := url.Parse(to)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || strings.HasPrefix(u.Path, "//") || strings.ContainsFunc(u.Path, bad) ||
-		u.Path == s.cfg.path || strings.HasPrefix(u.Path, s.cfg.path+"/") {
-		return "/"
-	}
-	return to
-}
+func (s *Strategy) safeTarget(to string) string { return browser.Target(to, s.cfg.path) }
 
 // isForm reports whether a request is that of a form on one of the pages.
 func isForm(r *http.Request) bool {

@@ -11,12 +11,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/oauth2"
 
 	"cds/runtime/auth"
 	"cds/strategies/internal/backoff"
+	"cds/strategies/internal/browser"
 	"cds/strategies/internal/token"
 )
 
@@ -340,30 +340,7 @@ func (s *Strategy) unavailable(w http.ResponseWriter, r *http.Request, err error
 
 // returnTo is where a login leads back to.
 func (s *Strategy) returnTo(r *http.Request) string {
-	return safeReturn(r.URL.Query().Get("returnTo"), s.cfg.path)
-}
-
-// maxReturn bounds the length of returnTo.
-const maxReturn = 2000
-
-// safeReturn returns to if it is a path of this server, else the root. Browsers take a backslash for a slash, leave out tabs and line ends, and read two
-// slashes as the beginning of a host; and the pages of the login are no place to come back to.
-func safeReturn(to, own string) string {
-	if to == "" || len(to) > maxReturn || to[0] != '/' || bad(to) {
-		return "/"
-	}
-	u, err := url.Parse(to)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || bad(u.Path) || strings.HasPrefix(u.Path, "//") {
-		return "/"
-	}
-	if u.Path == own || strings.HasPrefix(u.Path, own+"/") {
-		return "/"
-	}
-	return to
-}
-
-func bad(s string) bool {
-	return strings.HasPrefix(s, "//") || strings.ContainsFunc(s, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || !unicode.IsGraphic(r) })
+	return browser.Target(r.URL.Query().Get("returnTo"), s.cfg.path)
 }
 
 // printable makes a text from elsewhere fit for logs and pages.

@@ -17,6 +17,7 @@ import (
 
 	"cds/runtime/auth"
 	"cds/runtime/config"
+	"cds/strategies/internal/browser"
 	"cds/strategies/internal/token"
 	"cds/strategies/jwt"
 )
@@ -201,28 +202,15 @@ func (s *Strategy) verifyBearer(ctx context.Context, raw string) (token.Claims, 
 // Prompt implements auth.Prompter: a browser that opens a page of a service is sent to the login, where the configuration says so. Programs, and scripts
 // within pages, get 401.
 func (s *Strategy) Prompt(w http.ResponseWriter, r *http.Request) bool {
-	if s.cfg.login == "" || s.env == nil || s.cfg.base == nil || !navigation(r) {
+	if s.cfg.login == "" || s.env == nil || s.cfg.base == nil || !browser.Navigation(r) {
 		return false
 	}
 	q := url.Values{}
-	if to := safeReturn(r.URL.RequestURI(), s.cfg.path); to != "/" {
+	if to := browser.Target(r.URL.RequestURI(), s.cfg.path); to != "/" {
 		q.Set("returnTo", to)
 	}
 	redirect(w, withQuery(s.cfg.path+"/login", q))
 	return true
-}
-
-// navigation reports whether a request is a person's who opened a page.
-func navigation(r *http.Request) bool {
-	h := r.Header
-	if r.Method != http.MethodGet || h.Get("Authorization") != "" || h.Get("X-Requested-With") != "" || !strings.Contains(h.Get("Accept"), "text/html") {
-		return false
-	}
-	if dest := h.Get("Sec-Fetch-Dest"); dest != "" && dest != "document" {
-		return false
-	}
-	mode := h.Get("Sec-Fetch-Mode")
-	return mode == "" || mode == "navigate"
 }
 
 // Explain implements auth.Explainer: what is expected of tokens, and what is wrong with this one.

@@ -2,10 +2,12 @@ package xsuaa_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"testing"
+	"time"
 
 	"cds/runtime/auth"
 	"cds/runtime/config"
@@ -60,5 +62,24 @@ func TestRetiredKey(t *testing.T) {
 	}
 	if u, err := s.Authenticate(t.Context(), bearer(old)); !errors.Is(err, auth.ErrCredentials) {
 		t.Errorf("%v is let in by a key that is no more: %v", u, err)
+	}
+}
+
+// Tokens that only name tenants don't keep those of the application's own out.
+func TestFloodOfTenants(t *testing.T) {
+	l := saptest.New(t)
+	cfg := config.Merge(section(l), config.Section{"credentials": map[string]any{"identityzoneid": "t1"}})
+	clock := now
+	s := strategy(t, l, cfg, func() time.Time { return clock })
+	own, stranger := l.Key(t, "t1"), l.Key(t, "none")
+	for i := range 60 { // more than are kept, within two windows
+		clock = now.Add(time.Duration(i/30) * 10 * time.Second)
+		zid := fmt.Sprint("flood-", i)
+		if _, err := s.Authenticate(t.Context(), bearer(stranger.Sign(t, saptest.XSUAA(zid, nil), now))); !errors.Is(err, auth.ErrCredentials) {
+			t.Fatalf("%s: %v", zid, err)
+		}
+	}
+	if _, err := s.Authenticate(t.Context(), bearer(own.Sign(t, saptest.XSUAA("t1", nil), now))); err != nil {
+		t.Errorf("the application's own tenant: %v", err)
 	}
 }

@@ -116,6 +116,7 @@ func (s *Strategy) Setup(ctx context.Context, env *auth.Env) error {
 		return nil
 	}
 	if set, err := s.zones.Get(s.zone); err == nil {
+		s.zones.Proven(s.zone)                // by the credentials: tokens that name other tenants must not displace it
 		go func() { _ = set.Prefetch(ctx) }() // which logs its failures; a request tries again
 	}
 	return nil

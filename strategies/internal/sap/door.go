@@ -15,8 +15,8 @@ type Door struct {
 	Extract *token.Extractor
 	// Cross decides about tokens from cookies, which browsers send of their own accord.
 	Cross *http.CrossOriginProtection
-	Cert    CertRule
-	Cache   *token.Cache
+	Cert  CertRule
+	Cache *token.Cache
 	// Judge checks all of a token but its certificate. It returns the user and the token's end.
 	Judge func(ctx context.Context, t *token.Token) (*auth.User, time.Time, error)
 }

@@ -1,4 +1,0 @@
-package oidc
-
-// SafeReturn is safeReturn, for tests.
-var SafeReturn = safeReturn
