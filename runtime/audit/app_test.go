@@ -47,6 +47,8 @@ entity shop.Books {
   key ID : Integer;
   @changelog title : String(100);
   @changelog stock : Integer;
+  @changelog cost : Integer;
+  @changelog @title: '{i18n>hidden}' secret : String(100);
   note : String(100);
 }
 @requires: 'authenticated-user'
@@ -54,11 +56,15 @@ service S {
   @restrict: [{ grant: '*', to: 'admin' }, { grant: ['READ', 'UPDATE'], where: 'owner = $user' }]
   entity Customers as projection on shop.Customers;
   entity Addresses as projection on shop.Addresses;
-  entity Books as projection on shop.Books;
+  entity Books as projection on shop.Books actions {
+    @changelog function changes() returns array of { createdAt : Timestamp; createdBy : String; attribute : String; label : String; objectID : String; modification : String; valueChangedFrom : String; valueChangedTo : String };
+  };
   @cds.redirection.target: false entity Names as select from shop.Customers { key ID, name as called, card as paysWith };
   action elevate();
 }
-annotate S.Books with @requires: 'authenticated-user';
+annotate S.Books with @restrict: [{ grant: '*', to: 'admin' }, { grant: ['READ', 'UPDATE', 'changes'], where: 'stock > 0' }];
+annotate S.Books:cost with @requires: 'admin';
+annotate S.Books:secret with @mask: 'x';
 annotate S.Names with @requires: 'admin';
 `
 
@@ -97,6 +103,8 @@ func both(t *testing.T, run func(t *testing.T, pool db.Pool)) {
 	t.Run("sqlite", func(t *testing.T) { run(t, opened(t, sqlite.New(), db.Config{URL: ":memory:"})) })
 	t.Run("postgres", func(t *testing.T) { run(t, opened(t, postgres.New(), pgtest.Open(t))) })
 }
+
+func sqliteOnly(t *testing.T) db.Pool { return opened(t, sqlite.New(), db.Config{URL: ":memory:"}) }
 
 func opened(t *testing.T, d db.Driver, cfg db.Config) db.Pool {
 	t.Helper()
@@ -139,6 +147,7 @@ func newApp(t *testing.T, pool db.Pool, opt audit.Options, register func(*cds.Ap
 	a.log.Start()
 	t.Cleanup(func() { _ = a.log.Close() })
 	core.Audit(a.log)
+	a.log.ServeChanges(core)
 	if err := core.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -104,11 +104,27 @@ func shownValue(el *csn.Element, v cqn.Value) *string {
 func veiled(el *csn.Element) bool {
 	for ; el != nil; el = el.Origin {
 		for _, a := range el.Annotations {
-			for _, name := range []string{"mask", "encrypted", "hash", "restrict", "requires"} {
+			for _, name := range []string{"mask", "encrypted", "hash"} {
 				if a.Name == name || strings.HasPrefix(a.Name, name+".") {
 					return true
 				}
 			}
+			if a.Name == "restrict" && conditional(a.Value) || strings.HasPrefix(a.Name, "restrict.") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// conditional reports whether a restriction has a condition, or is not what restrictions look like.
+func conditional(v *cqn.AnnoValue) bool {
+	if v == nil || v.Kind != cqn.AnnoArray {
+		return true
+	}
+	for _, i := range v.Items {
+		if i == nil || i.Kind != cqn.AnnoStruct || i.Field("where") != nil {
+			return true
 		}
 	}
 	return false
@@ -126,9 +142,9 @@ func label(ctx context.Context, el *csn.Element) string {
 
 // ServeChanges gives functions that a model declares for histories their handlers: those bound to an entity that are annotated with @changelog, such as
 //
-//	entity Books … actions { @changelog function changes() returns array of { at: Timestamp; user: String; … } }
+//	entity Books … actions { @changelog function changes() returns array of { createdAt: Timestamp; createdBy: String; … } }
 //
-// Of each entry they answer the elements at, user, element, label, object, action, old and new that the type has. Rights are those of the function and of
+// Of each entry they answer those of the elements createdAt, createdBy, attribute, label, objectID, modification, valueChangedFrom and valueChangedTo that the type has. Rights are those of the function and of
 // READ on the row. It belongs before App.Start.
 func (l *Log) ServeChanges(app *cds.App) {
 	for _, s := range app.Services() {
@@ -164,9 +180,9 @@ func (l *Log) serve(e *csn.Entity) cds.On {
 		rows := make([]*cds.Row, len(all))
 		for i, c := range all {
 			row := cqn.NewRow()
-			for _, f := range []cqn.Field{{Name: "at", Value: cqn.Text(cqn.KindTimestamp, c.At.Format("2006-01-02T15:04:05.000Z"))}, {Name: "user", Value: cqn.String(c.User)},
-				{Name: "element", Value: cqn.String(c.Element)}, {Name: "label", Value: cqn.String(c.Label)}, {Name: "object", Value: cqn.String(c.Object)},
-				{Name: "action", Value: cqn.String(c.Action)}, {Name: "old", Value: orNull(c.Old)}, {Name: "new", Value: orNull(c.New)}} {
+			for _, f := range []cqn.Field{{Name: "createdAt", Value: cqn.Text(cqn.KindTimestamp, c.At.Format("2006-01-02T15:04:05.000Z"))}, {Name: "createdBy", Value: cqn.String(c.User)},
+				{Name: "attribute", Value: cqn.String(c.Element)}, {Name: "label", Value: cqn.String(c.Label)}, {Name: "objectID", Value: cqn.String(c.Object)},
+				{Name: "modification", Value: cqn.String(c.Action)}, {Name: "valueChangedFrom", Value: orNull(c.Old)}, {Name: "valueChangedTo", Value: orNull(c.New)}} {
 				if returned(r.Op, f.Name) {
 					row.Set(f.Name, f.Value)
 				}
