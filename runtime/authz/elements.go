@@ -147,6 +147,7 @@ func (p *policy) ofInputs(e *csn.Entity, el *csn.Element, in inputs) *rules {
 	}
 	out := *from[0]
 	out.on, out.computed = e.Name+"."+el.Name, true
+	out.mask = out.mask.forbidding()
 	for _, r := range from[1:] {
 		if r.on != from[0].on {
 			out.closed = "it is computed from several restricted elements and has no restriction of its own"

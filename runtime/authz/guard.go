@@ -163,7 +163,7 @@ func (g *Guard) Element(el *csn.Element, use sqlgen.Use) error {
 		return nil
 	}
 	if m := r.match(st.s, ev); !m.ok {
-		return &sqlgen.Forbidden{Entity: name(el.Owner), Element: el.Name, Anonymous: st.anonymous(), Reason: m.names[0], Message: m.message}
+		return &sqlgen.Forbidden{Entity: name(el.Owner), Element: el.Name, Anonymous: st.anonymous(), Reason: m.names[0], Message: m.message, Mask: m.mask}
 	}
 	return nil
 }

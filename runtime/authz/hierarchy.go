@@ -141,6 +141,11 @@ func (p *policy) mentioned() map[string]bool {
 				}
 			}
 		}
+		if r.mask != nil {
+			for _, n := range r.mask.unless {
+				out[n] = true
+			}
+		}
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"errors"
 	"slices"
 
 	"cds/parser/cqn"
@@ -23,6 +24,8 @@ type Outcome struct {
 	Rules []string
 	// Message says why nobody may, for Deny405.
 	Message string
+	// Masked is, for an element that may not be read, what is shown in its place, as a literal; "" for nothing.
+	Masked string
 }
 
 // Allowed reports whether there may be a user with the roles, and a row, for whom the access is allowed.
@@ -177,6 +180,10 @@ func (p *Policy) InspectElement(roles []string, el *csn.Element, use sqlgen.Use)
 		}
 	}
 	if !open && out.Where == nil {
+		var f *sqlgen.Forbidden
+		if errors.As(ask(s), &f) && f.Mask != nil {
+			out.Masked = cqn.Format(&cqn.Lit{Value: *f.Mask})
+		}
 		return out
 	}
 	for i := range st.asked {
@@ -248,6 +255,9 @@ func (r *rules) roleNames() []string {
 		for i := range list {
 			out = append(out, list[i].roles...)
 		}
+	}
+	if r.mask != nil {
+		out = append(out, r.mask.unless...)
 	}
 	return out
 }

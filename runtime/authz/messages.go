@@ -17,6 +17,7 @@ const (
 	codeCondition     diag.Code = "authz-condition"
 	codeMessage       diag.Code = "authz-message"
 	codeRoles         diag.Code = "authz-roles"
+	codeMask          diag.Code = "authz-mask"
 	codeTenant        diag.Code = "authz-tenant"
 )
 
@@ -55,6 +56,9 @@ func Messages() diag.Catalogue {
 		codeMessage: {Severity: diag.Error, Title: "The message of a privilege is no text",
 			Explain: "`message` of a privilege is the text of a 403, or the key of one as {i18n>KEY}.",
 			Wrong:   "service S { @restrict: [{ grant: 'READ', to: 'clerk', message: 403 }] entity Books { key ID : Integer; } }", Right: "service S { @restrict: [{ grant: 'READ', to: 'clerk', message: 'Only clerks see books.' }] entity Books { key ID : Integer; } }"},
+		codeMask: {Severity: diag.Error, Title: "A mask is not understood",
+			Explain: "@mask on an element shows a constant in the place of its value: a text for strings, an integer for integers, null for all types if it has no value. `unless` names the roles that see the value. Keys, associations, structures, arrays and binary data cannot be masked.",
+			Wrong:   "service S { @requires: 'clerk' entity Books { key ID : Integer; @mask: 'secret' cost : Integer; } }", Right: "service S { @requires: 'clerk' entity Books { key ID : Integer; @mask: { value: 0, unless: 'buyer' } cost : Integer; } }"},
 		codeRoles: {Severity: diag.Error, Title: "A hierarchy of roles is not understood",
 			Explain: "@roles on a service says which roles a role includes. Roles that are included must be known, no role may include itself, and pseudo-roles such as any take no part.",
 			Wrong:   "@roles: { admin: ['edtior'] } service S { @requires: 'editor' entity Books { key ID : Integer; } }", Right: "@roles: { admin: ['editor'] } service S { @requires: 'editor' entity Books { key ID : Integer; } }"},

@@ -126,7 +126,8 @@ func (p *policy) entity(n *normalizer, e *csn.Entity) {
 // elementRules compiles restrictions on elements. A flat element also carries those of the association or structure it stems from.
 func (p *policy) elementRules(n *normalizer, e *csn.Entity) {
 	read := func(el *csn.Element) *rules {
-		return n.rules(resource{what: "element", on: e.Name + "." + el.Name, events: true, loose: true, named: namedBy(e)}, &el.Def)
+		res := resource{what: "element", on: e.Name + "." + el.Name, events: true, loose: true, named: namedBy(e)}
+		return n.masked(res, el, n.rules(res, &el.Def))
 	}
 	for _, el := range e.Elements {
 		if r := p.keep(read(el)); r != nil {

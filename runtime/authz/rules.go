@@ -84,7 +84,8 @@ type rules struct {
 	restricted bool        // @restrict is there, be it empty (N7)
 	closed     string      // why nobody may do anything; "" for not closed
 	span       token.Span
-	computed   bool // those of what an element is computed from
+	computed   bool  // those of what an element is computed from
+	mask       *mask // of an element; nil for none
 }
 
 // A match is what rules say to one event of one user, before conditions are looked at.
@@ -95,13 +96,22 @@ type match struct {
 	lacking []string     // roles of which one would have been enough
 	denies  []*privilege // conditional ones that take away, of which all must be false
 	message string       // text of the 403; "" for the usual one
+	mask    *cqn.Value   // of an element: what is shown in its place
 }
 
-// match applies the table of section 5.
+// match applies the table of section 5, and masks.
 func (r *rules) match(s subject, e Event) match {
 	if s.all || r == nil {
 		return match{ok: true}
 	}
+	m := r.grants(s, e)
+	if m.ok && e == Read && r.mask != nil && !r.mask.to.meets(s.mask) {
+		return match{names: []string{r.mask.name}, lacking: r.mask.unless, mask: r.mask.value}
+	}
+	return m
+}
+
+func (r *rules) grants(s subject, e Event) match {
 	if r.closed != "" {
 		return match{names: []string{r.on + ": closed"}}
 	}

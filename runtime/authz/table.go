@@ -90,6 +90,9 @@ func (r *rules) rows() []Row {
 	for i := range r.denies {
 		out = append(out, r.denies[i].row(r.on))
 	}
+	if r.mask != nil { // who sees the value
+		out = append(out, Row{On: r.on + "@mask", Grant: []string{"READ"}, To: sorted(r.mask.unless)})
+	}
 	return out
 }
 
@@ -204,6 +207,9 @@ func (p *Policy) Roles(s *csn.Service) []string {
 		}
 		for i := range r.denies {
 			out = append(out, r.denies[i].roles...)
+		}
+		if r.mask != nil {
+			out = append(out, r.mask.unless...)
 		}
 	}
 	for role := range p.state.included { // whoever has it has others

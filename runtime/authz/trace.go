@@ -150,6 +150,9 @@ func (t *tracer) add(what, on string, ev Event, r *rules, e *csn.Entity) {
 			s.Note = "grants nothing"
 		}
 		s.Grants = append(s.Grants, t.grants(r, ev)...)
+		if r.mask != nil && ev == Read { // as a role that is needed in addition
+			s.Grants = append(s.Grants, t.grant(&privilege{name: r.mask.name, all: true, roles: r.mask.unless, span: r.mask.span}, ev))
+		}
 	}
 	t.steps = append(t.steps, s)
 }
@@ -177,7 +180,7 @@ func (t *tracer) grants(r *rules, ev Event) []GrantTrace {
 
 func (t *tracer) grant(p *privilege, ev Event) GrantTrace {
 	g := GrantTrace{Rule: p.name, At: t.p.place(p.span), Deny: p.deny, To: p.roles, Where: p.where, Text: p.text, Message: p.message, Covers: p.covers(ev)}
-	if !strings.HasSuffix(p.name, "@requires") && p.name != "restrict_all_services" {
+	if !strings.HasSuffix(p.name, "@requires") && !strings.HasSuffix(p.name, "@mask") && p.name != "restrict_all_services" {
 		g.Grant = p.words
 	}
 	if p.asked { // its condition was made a role

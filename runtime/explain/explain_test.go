@@ -17,7 +17,7 @@ import (
 
 const model = `
 context db {
-  entity Orders { key ID : Integer; owner : String; country : String; total : Integer; cost : Integer; secret : Boolean;
+  entity Orders { key ID : Integer; @mask: { value: '***', unless: 'hr' } owner : String; country : String; total : Integer; cost : Integer; secret : Boolean;
     items : Composition of many Items on items.order = $self; reviewers : Composition of many Reviewers on reviewers.order = $self; }
   entity Items { key ID : Integer; order : Association to Orders; qty : Integer; }
   entity Reviewers { key ID : Integer; order : Association to Orders; who : String; }
@@ -100,6 +100,8 @@ func explains(t *testing.T, app *cdstest.App) {
 		{"part of a document", explain.Ask{User: user("bob", nil), Target: "S.Items", Key: "2"}, 404, []string{"parent S.Orders: READ"}},
 		{"over a path", explain.Ask{User: user("bob", nil), Target: "S.Orders/items", Key: "1"}, 200, []string{"path S.Orders: READ"}},
 		{"element", explain.Ask{User: user("bob", nil), Target: "S.Orders.cost"}, 403, []string{"element S.Orders.cost: READ", "with the role admin", "left out"}},
+		{"masked element", explain.Ask{User: user("bob", nil), Target: "S.Orders.owner"}, 200, []string{"mask 200: S.Orders.owner@mask: '***' is shown", "requires hr", "with the role hr"}},
+		{"unmasked element", explain.Ask{User: user("bob", nil, "hr"), Target: "S.Orders.owner"}, 200, []string{"allow if 200", "!would be"}},
 		{"element of an admin", explain.Ask{User: user("a", nil, "admin"), Target: "S.Orders.cost"}, 200, nil},
 		{"bound operation", explain.Ask{User: user("bob", nil), Target: "S.Orders.close", Key: "1"}, 403, []string{"no grant of close", "with the role admin"}},
 		{"bound operation as event", explain.Ask{User: user("a", nil, "admin"), Target: "S.Orders", Event: "close", Key: "1"}, 200, nil},

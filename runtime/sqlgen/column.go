@@ -1,6 +1,7 @@
 package sqlgen
 
 import (
+	"errors"
 	"strings"
 
 	"cds/parser/cqn"
@@ -88,7 +89,17 @@ func (s *selection) star(src *source, exclude []string, cols []cqn.Column, depth
 			out = append(out, more...)
 			continue
 		}
-		if el.Assoc() != nil || el.Virtual || el.Internal || el.Apart || named(cols, top) != nil || s.allowed(el, s.use) != nil {
+		if el.Assoc() != nil || el.Virtual || el.Internal || el.Apart || named(cols, top) != nil {
+			continue
+		}
+		if err := s.allowed(el, s.use); err != nil {
+			if mask := maskOf(err); mask != nil {
+				c, err := s.masked(src, el, el.Name, *mask)
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, c)
+			}
 			continue
 		}
 		if b := el.Scalar(); b != nil && (b.Kind == csn.LargeBinary || b.Kind == csn.Vector) && !s.view {
@@ -163,6 +174,27 @@ func (s *selection) elementColumn(src *source, el *csn.Element, name string) (Co
 	return c, err
 }
 
+// maskOf returns what is shown in the place of an element that a guard refuses, nil for nothing.
+func maskOf(err error) *cqn.Value {
+	var f *Forbidden
+	if errors.As(err, &f) {
+		return f.Mask
+	}
+	return nil
+}
+
+// masked is the column of an element that the user may see masked only. Its value is not read: what nobody reads shows nowhere.
+func (s *selection) masked(src *source, el *csn.Element, name string, mask cqn.Value) (Column, error) {
+	f, err := s.within(src).lit(&cqn.Lit{Value: mask}, hint{typ: el.Scalar(), el: el})
+	if err != nil {
+		return Column{}, err
+	}
+	c := noColumn()
+	c.Name, c.Element, c.Type = name, el, el.Type
+	c.Index = s.add(f.sql)
+	return c, nil
+}
+
 // mediaType reads the element that holds the media type of a stream, or of what a link leads to, beside it.
 func (s *selection) mediaType(src *source, el *csn.Element, c *Column) error {
 	v := el.Annotations.Get("Core.MediaType")
@@ -200,7 +232,12 @@ func (s *selection) column(src *source, c *cqn.Column) ([]Column, error) {
 		if err == nil && len(path) == 1 && base.entity != nil && path[0].Filter == nil {
 			if el := base.entity.Element(path[0].Name); el != nil && el.Assoc() == nil && c.Cast == nil {
 				if err := s.allowed(el, s.use); err != nil {
-					return nil, err
+					mask := maskOf(err)
+					if mask == nil {
+						return nil, err
+					}
+					col, err := s.masked(base, el, columnName(c), *mask)
+					return []Column{col}, err
 				}
 				col, err := s.elementColumn(base, el, columnName(c))
 				return []Column{col}, err

@@ -62,6 +62,9 @@ type Forbidden struct {
 	Anonymous       bool
 	Reason          string // for logs and for explain; not for clients in production
 	Message         string // text for the client that the model has; "" for the usual one
+	// Mask, of an element, is shown in its place where it is selected by itself. Everywhere else it is forbidden like any other: what is computed,
+	// filtered, sorted or grouped by it would tell its value.
+	Mask *cqn.Value
 }
 
 func (f *Forbidden) Error() string {
