@@ -124,6 +124,22 @@ func (r *RawRequest) noteDenied(status int, reason string) {
 	st.unit.note(e)
 }
 
+// noteRefused notes the refusal that a request ends with, unless account is kept of it already: handlers refuse, too.
+func (r *RawRequest) noteRefused(err error) {
+	var e *Error
+	if r.state == nil || !errors.As(err, &e) || e.Status != 401 && e.Status != 403 || r.state.unit.hasRefused(r.User) {
+		return
+	}
+	r.noteDenied(e.Status, e.Code+" "+e.Message)
+}
+
+// hasRefused reports whether a refusal of the user is noted.
+func (t *unit) hasRefused(u *User) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(t.noted, func(e AuditEvent) bool { return e.Kind == AuditDenied && e.User == u })
+}
+
 // admitted keeps an event of a door: with the unit of work that it takes part in, else at once. The request ends with a refusal either way.
 func (acc *accounts) admitted(ctx context.Context, e AuditEvent) {
 	if s := scopeOf(ctx); s != nil && s.unit != nil && !s.unit.isEnded() {

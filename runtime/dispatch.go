@@ -70,6 +70,9 @@ func (s *Service) outermost(ctx context.Context, sc *scope, r *RawRequest) (res 
 	if s.App.Options.OnRefused != nil {
 		r.tellHidden(ctx, res, err)
 	}
+	if err != nil && s.App.inner.accounts != nil {
+		r.noteRefused(err)
+	}
 	if err = u.end(ctx, err); err != nil {
 		return nil, s.report(ctx, r, err)
 	}

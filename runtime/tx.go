@@ -142,6 +142,9 @@ func (s *Service) enveloped(ctx context.Context, sc *scope, r *RawRequest) (res 
 		res, err = s.nested(ctx, &inner, r)
 	}
 	if err != nil {
+		if s.App.inner.accounts != nil {
+			r.noteRefused(err)
+		}
 		return nil, s.report(ctx, r, err)
 	}
 	return res, nil

@@ -76,6 +76,16 @@ func TestEvents(t *testing.T) {
 				t.Error(err)
 			}
 		}, []string{`"event":"AccessDenied","user":"anonymous"`, `"status":401`})
+		a.expect("new values that are not allowed", func() {
+			if _, err := a.run(ann, update("Customers", 1, "owner", "eve")); status(err) != 403 {
+				t.Error(err)
+			}
+		}, []string{`"event":"AccessDenied","user":"ann"`, `"request":"UPDATE"`, `"status":403`})
+		a.expect("a row that is there", func() {
+			if _, err := a.run(admin, &cqn.Insert{Into: "Customers", Rows: []*cds.Row{row("ID", 1, "name", "Twice")}}); status(err) == 0 {
+				t.Error("no error")
+			}
+		})
 		a.expect("update", func() { a.must(ann, update("Customers", 1, "name", "Anna", "card", "999", "points", 7)) },
 			[]string{`"event":"PersonalDataModified","user":"ann"`, `"action":"update"`, `"grants":["S@requires (test.cds:1)","S.Customers#2 (test.cds:1)"]`,
 				`"object":{"type":"shop.Customers","id":{"ID":"1"},"subject":{"type":"shop.Customers","role":"Customer","id":{"email":"a@x"}}}`,
