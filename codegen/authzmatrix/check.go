@@ -60,7 +60,11 @@ func list(s string) []string {
 func (r *Row) compared() string {
 	roles := slices.Clone(r.Roles)
 	slices.Sort(roles)
-	return strings.Join([]string{r.Service, r.Kind, r.Target, r.Element, r.Operation, roleText(roles), r.Answer, r.Where, r.NewValues}, "\x00")
+	shown := ""
+	if r.Answer == Masked {
+		shown = r.Reason
+	}
+	return strings.Join([]string{r.Service, r.Kind, r.Target, r.Element, r.Operation, roleText(roles), r.Answer, r.Where, r.NewValues, shown}, "\x00")
 }
 
 // A Deviation is a row that only one of two matrices has.

@@ -269,6 +269,9 @@ func (p *pair) search(in []*csn.Entity, has, lacks *right) finding {
 
 // String is a right in words.
 func (r *right) String() string {
+	if r.none() && r.masked != "" {
+		return "masked as " + r.masked
+	}
 	if r.none() {
 		return "nothing"
 	}

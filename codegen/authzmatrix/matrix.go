@@ -35,6 +35,7 @@ type Door struct{ Protocol, Path string }
 const (
 	Allow  = "allow"
 	If     = "if"     // on the row's condition
+	Masked = "masked" // something else is shown, as Reason says
 	Deny   = "deny"   // a combination of roles takes a right away
 	Nobody = "nobody" // whatever the roles
 	Served = "served" // of a door
@@ -63,7 +64,7 @@ type Row struct {
 	Answer    string   `json:"answer"`
 	Where     string   `json:"where,omitempty"`     // "" for none
 	NewValues string   `json:"newValues,omitempty"` // what new values must fulfil where that differs from Where
-	Reason    string   `json:"reason,omitempty"`    // of Nobody
+	Reason    string   `json:"reason,omitempty"`    // of Nobody; of Masked what is shown
 	Rules     []string `json:"rules,omitempty"`     // annotations that decided
 	At        []string `json:"at,omitempty"`        // their places, file:line
 
@@ -184,6 +185,8 @@ func (b *builder) rows(c *cell) {
 		row := c.row
 		row.Roles, row.right = r.roles, r
 		switch {
+		case r.none() && r.masked != "":
+			row.Answer, row.Reason = Masked, r.masked
 		case r.none():
 			row.Answer = Deny
 		case r.where.String() == "" && r.check.String() == "":

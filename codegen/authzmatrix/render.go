@@ -67,6 +67,8 @@ func (r *Row) says() string {
 		if r.Reason != "" {
 			return "nobody: " + r.Reason
 		}
+	case Masked:
+		return "masked as " + r.Reason
 	case Deny:
 		return "denied"
 	case Served:

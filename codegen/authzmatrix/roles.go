@@ -16,17 +16,21 @@ type right struct {
 	check   terms
 	rules   []string
 	refusal string // why nobody may
+	masked  string // what is shown instead
 }
 
 // none reports whether there is no row and no user with the roles who may.
 func (r *right) none() bool { return len(r.where) == 0 || len(r.check) == 0 }
 
 func (r *right) equal(o *right) bool {
-	return r.none() && o.none() || r.where.equal(o.where) && r.check.equal(o.check)
+	if r.none() && o.none() {
+		return r.masked == o.masked
+	}
+	return r.where.equal(o.where) && r.check.equal(o.check)
 }
 
 func rightOf(roles []string, o authz.Outcome) *right {
-	r := &right{roles: roles, rules: o.Rules, refusal: o.Message}
+	r := &right{roles: roles, rules: o.Rules, refusal: o.Message, masked: o.Masked}
 	if !o.Allowed() {
 		return r
 	}
@@ -63,7 +67,7 @@ func combinations(roles []string, ask asker) []*right {
 	anybody := rightOf(base()[0], ask(base()[0]))
 	login := rightOf(base()[1], ask(base()[1]))
 	var out []*right
-	if !anybody.none() {
+	if !anybody.none() || anybody.masked != "" {
 		out = append(out, anybody)
 	}
 	if !login.equal(anybody) {
@@ -83,7 +87,7 @@ func combinations(roles []string, ask asker) []*right {
 				r := rightOf(pick(roles, set), ask(pick(roles, set)))
 				known[fmt.Sprint(set)] = r
 				next = append(next, set)
-				if !r.equal(implied(set, known)) && !(r.none() && slices.ContainsFunc(out, r.deniedAlready)) {
+				if !r.equal(implied(set, known)) && !(r.none() && r.masked == "" && slices.ContainsFunc(out, r.deniedAlready)) {
 					out = append(out, r)
 				}
 			}
@@ -118,7 +122,7 @@ func least(roles []string, ask asker) *right {
 
 // deniedAlready reports whether somebody with fewer roles is denied: whatever is added, he remains so.
 func (r *right) deniedAlready(o *right) bool {
-	return o.none() && !slices.ContainsFunc(o.roles, func(n string) bool { return !slices.Contains(r.roles, n) })
+	return o.none() && o.masked == "" && !slices.ContainsFunc(o.roles, func(n string) bool { return !slices.Contains(r.roles, n) })
 }
 
 // implied is what a combination has by those it consists of.
@@ -131,7 +135,11 @@ func implied(set []int, known map[string]*right) *right {
 			key = fmt.Sprint(part)
 		}
 		p := known[key]
-		if p == nil || p.none() {
+		if p == nil {
+			continue
+		}
+		if p.none() {
+			sum.masked = p.masked
 			continue
 		}
 		sum.where, sum.check = sum.where.union(p.where), sum.check.union(p.check)
