@@ -113,3 +113,37 @@ func TestMaskFaults(t *testing.T) {
 		}
 	}
 }
+
+// A draft of a row with masked elements keeps their values, and does not show them.
+func TestMaskDraft(t *testing.T) { both(t, maskDraft) }
+
+func maskDraft(t *testing.T, database func(testing.TB) db.Pool) {
+	app := cdstest.New(t, cdstest.Config{FS: maskedData, Database: database, Users: []cdstest.TestUser{cdstest.User("u1"), cdstest.User("hr", cdstest.Roles("hr"))},
+		Model: func() (*csn.Model, error) {
+			res := parser.CompileString("masked.cds", strings.Replace(strings.Replace(maskedModel, "@requires: 'any' entity Staff", "@requires: 'any' @odata.draft.enabled entity Staff", 1),
+				"  entity Members as projection on d.Members;\n", "", 1))
+			if res.Model == nil {
+				return nil, res.Diags
+			}
+			return res.Model, nil
+		}})
+	h := app.Server.Handler()
+	for _, c := range []struct{ user, method, url, body, want string }{
+		{"u1", "GET", "/s/Staff", "", `"iban":"***"`},
+		{"u1", "GET", "/s/Staff(ID=1,IsActiveEntity=true)", "", `"iban":"***"`},
+		{"u1", "POST", "/s/Staff(ID=1,IsActiveEntity=true)/S.draftEdit", `{}`, `"IsActiveEntity":false`},
+		{"u1", "PATCH", "/s/Staff(ID=1,IsActiveEntity=false)", `{"name":"anna"}`, ""},
+		{"u1", "GET", "/s/Staff(ID=1,IsActiveEntity=false)?$expand=team,DraftAdministrativeData", "", `"name":"anna"`},
+		{"u1", "GET", "/s/Staff?$filter=IsActiveEntity eq false or SiblingEntity/IsActiveEntity eq null", "", `"name":"anna"`},
+		{"u1", "POST", "/s/Staff(ID=1,IsActiveEntity=false)/S.draftActivate", `{}`, ""},
+		{"hr", "GET", "/s/Staff(ID=1,IsActiveEntity=true)", "", `"name":"anna","iban":"DESECRET1","pay":7777,`},
+	} {
+		rec := send(h, &person{name: c.user}, c.method, escape(c.url), c.body)
+		if rec.Code >= 300 || !strings.Contains(rec.Body.String(), c.want) {
+			t.Errorf("%s: %s %s: %d %s", c.user, c.method, c.url, rec.Code, rec.Body)
+		}
+		if b := rec.Body.String(); c.user == "u1" && (strings.Contains(b, "SECRET") || strings.Contains(b, "7777")) {
+			t.Errorf("%s %s shows a masked value: %s", c.method, c.url, b)
+		}
+	}
+}
