@@ -249,3 +249,72 @@ service S {
 		}
 	}
 }
+
+// TestElements_flat: restrictions of structures, of their parts and of associations hold for the columns that they are stored in.
+func TestElements_flat(t *testing.T) {
+	m, p, _ := policyOf(t, `
+type Place { @requires: 'hr' street : String; town : String; deep { @requires: 'hr' door : Integer; floor : Integer; } }
+service S {
+  entity B { key ID : Integer; key n : Integer; }
+  entity A { key ID : Integer; home : Place; @requires: 'hr' work : Place; @requires: 'hr' b : Association to B; c : Association to B; @requires: 'hr' pay { gross : Integer; } }
+  entity V as projection on A { ID, home, work.town as workTown, b, c, pay };
+}`)
+	for _, entity := range []string{"S.A", "S.V"} {
+		e := m.Entity(entity)
+		for name, open := range map[string]bool{
+			"ID": true, "home_street": false, "home_town": true, "home_deep_door": false, "home_deep_floor": true, "work_street": false, "work_town": false, "work_deep_floor": false,
+			"b_ID": false, "b_n": false, "c_ID": true, "pay_gross": false, "workTown": false, "b": false, "c": true,
+		} {
+			el := e.Element(name)
+			if el == nil {
+				continue // of the other entity
+			}
+			for _, hr := range []bool{true, false} {
+				u := named("u")
+				if hr {
+					u = named("u", "hr")
+				}
+				for _, ev := range []Event{Read, Update, Create} {
+					d := p.Decide(u, Access{Service: e.Service, Event: ev, Path: []*csn.Entity{e}})
+					use := map[Event]sqlgen.Use{Read: sqlgen.Root, Update: sqlgen.Update, Create: sqlgen.Insert}[ev]
+					if err := d.Guard.Element(el, use); (err == nil) != (open || hr) {
+						t.Errorf("%s of %s.%s, hr %v: %v", ev, entity, name, hr, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestElements_views: what stands behind a restricted structure or association is restricted in views too, under whatever name.
+func TestElements_views(t *testing.T) {
+	m, p, diags := policyOf(t, `
+type Place { street : String; town : String; }
+entity d.B { key ID : Integer; key n : Integer; x : Integer; }
+entity d.A { key ID : Integer; m : Integer; @requires: 'hr' work : Place; @requires: 'hr' b : Association to d.B; c : Association to d.B; }
+service S {
+  entity V as projection on d.A { ID, m as m2, work.town as hTown, work.{street as hs}, b.n as hn, b.x as hx, b.ID as hid, b.{x as hx2}, work as hwork, b as hb, c.x as cx, c.ID as cid };
+  entity W as select from d.A as q { ID, q.m as m2, q.work.town as hTown, q.b.n as hn, q.b.x as hx };
+  entity U as projection on V { ID, m2 as m3, hTown as hwt, hx as hbx };
+  entity J as select from d.A join d.B as bb on A.ID = bb.ID { key A.ID, A.m, bb.x, A.work.town as hTown, A.b.x as hx };
+  entity X as projection on d.A { ID, m, b.{ID as hbb, x as hx}, c.{n as cn, x as cx} };
+  @requires: 'any' entity Y as projection on d.A { ID, @requires: 'any' work.town as told };
+}`)
+	for _, d := range diags {
+		t.Log(d)
+	}
+	for _, name := range []string{"S.V", "S.W", "S.U", "S.J", "S.X", "S.Y"} {
+		e := m.Entity(name)
+		for _, el := range e.Flat {
+			for _, u := range []*auth.User{named("u"), named("u", "hr")} {
+				d := p.Decide(u, Access{Service: e.Service, Event: Read, Path: []*csn.Entity{e}})
+				err := d.Guard.Element(el, sqlgen.Root)
+				hr := u.Is("hr")
+				closed := err != nil
+				if want := !hr && strings.HasPrefix(el.Name, "h"); closed != want {
+					t.Errorf("%s.%s, hr %v: %v", name, el.Name, hr, err)
+				}
+			}
+		}
+	}
+}

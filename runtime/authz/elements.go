@@ -188,6 +188,7 @@ func (in inputs) of(e *csn.Entity, el *csn.Element, depth int) {
 			in.of(u, o, depth+1)
 		}
 	}
+	in.through(e, el, depth)
 	switch x := el.Value(); {
 	case x != nil && (e.Source == nil || el.OnRead):
 		in.names(x, []*csn.Entity{e}, depth)
