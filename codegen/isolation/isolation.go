@@ -258,7 +258,7 @@ func (p *prover) entity(e *csn.Entity) {
 		p.finish(r, a.Target)
 	}
 	for _, op := range e.Actions {
-		p.add(Row{Kind: "operation", Name: e.Name + "." + op.Name, Answer: Bound, How: "the rows that it is called on as those of the entity; its handler: see code", At: p.at(op.Span)})
+		p.add(Row{Kind: "operation", Name: e.Name + "." + op.Name, Answer: Bound, How: "called on rows as the entity's; its handler: see code", At: p.at(op.Span)})
 	}
 }
 
@@ -321,9 +321,9 @@ func (j judged) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, erro
 
 // code says what holds for the application's own code.
 func (p *prover) code() {
-	p.add(Row{Kind: "code", Name: "handlers before, on and after events; jobs", Answer: Bound, How: "queries to services and the database are compiled as those above; elevated rights (cds.Privileged) keep the tenant"})
-	p.add(Row{Kind: "code", Name: "cds.AsTenant, cds.AllTenants", Answer: Shared, How: "code names another tenant, with a reason that is logged"})
-	p.add(Row{Kind: "code", Name: "Database.NativeQuery, NativeExec", Answer: Shared, How: "the database's own SQL within cds.Privileged, with a reason that is logged; nothing binds it"})
+	p.add(Row{Kind: "code", Name: "handlers before, on and after events; jobs", Answer: Bound, How: "their queries are bound as those above; cds.Privileged keeps the tenant"})
+	p.add(Row{Kind: "code", Name: "cds.AsTenant, cds.AllTenants", Answer: Shared, How: "names another tenant; the reason is logged"})
+	p.add(Row{Kind: "code", Name: "Database.NativeQuery, NativeExec", Answer: Shared, How: "the database's own SQL in cds.Privileged: nothing binds it; the reason is logged"})
 }
 
 // notes are what a reviewer should know though no row shows through it.
