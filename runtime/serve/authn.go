@@ -278,13 +278,21 @@ func (s *Server) client(req *http.Request) string {
 	}
 	hops := strings.Split(strings.Join(req.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusted(addr); i-- {
-		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		next, err := forwardedAddr(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
 		}
 		addr = next
 	}
 	return addr.Unmap().WithZone("").String()
+}
+
+// forwardedAddr reads an address as proxies write it, some of them with the port.
+func forwardedAddr(text string) (netip.Addr, error) {
+	if ap, err := netip.ParseAddrPort(text); err == nil {
+		return ap.Addr(), nil
+	}
+	return netip.ParseAddr(text)
 }
 
 func (s *Server) trusted(a netip.Addr) bool {
