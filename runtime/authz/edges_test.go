@@ -318,3 +318,35 @@ service S {
 		}
 	}
 }
+
+// TestGuard_operations: what a bound operation writes besides its own entity needs the rights to write that, and is not let through by the operation's grant.
+func TestGuard_operations(t *testing.T) {
+	m, p, _ := policyOf(t, `service S {
+  @restrict: [{ grant: 'READ' }, { grant: 'go', where: 'ID > 1' }, { grant: 'DELETE', where: 'ID > 2' }] entity A { key ID : Integer; b : Association to B; } actions { action go(); };
+  @restrict: [{ grant: 'READ' }, { grant: 'UPDATE', where: 'ID > 3' }, { grant: 'go', where: 'ID > 4' }] entity B { key ID : Integer; } actions { action go(); };
+}`)
+	a, b := m.Entity("S.A"), m.Entity("S.B")
+	d := p.Decide(named("u"), access(t, m, "go S.A"))
+	for _, c := range []struct {
+		e    *csn.Entity
+		use  sqlgen.Use
+		want string
+	}{
+		{a, sqlgen.Update, "ID > 1"}, {a, sqlgen.Delete, "ID > 1"}, {a, sqlgen.Root, "all"}, {a, sqlgen.Insert, "forbidden"},
+		{b, sqlgen.Update, "ID > 3"}, {b, sqlgen.Delete, "forbidden"}, {b, sqlgen.Root, "all"}, {b, sqlgen.Insert, "forbidden"},
+	} {
+		if got := condition(d.Guard, c.e, c.use); got != c.want {
+			t.Errorf("%s, use %v: %s, want %s", c.e.Name, c.use, got, c.want)
+		}
+	}
+	if got := condition(d.Guard.Subject(), a, sqlgen.Root); got != "ID > 1" {
+		t.Errorf("go is for rows where %s", got)
+	}
+	if got := condition(d.Guard.Subject(), b, sqlgen.Root); got != "all" {
+		t.Errorf("others are read where %s", got)
+	}
+	d = p.Decide(named("u"), access(t, m, "DELETE S.A"))
+	if got := condition(d.Guard, a, sqlgen.Delete); got != "ID > 2" {
+		t.Errorf("rows are deleted where %s", got)
+	}
+}
