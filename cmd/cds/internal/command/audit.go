@@ -181,7 +181,7 @@ func (e *env) showRecord(r *audit.Record, asJSON bool) error {
 		}
 		add(s)
 	}
-	if r.Event == audit.AccessDenied || len(r.Grants) == 0 {
+	if first, _, _ := strings.Cut(r.Reason, ";"); r.Event != audit.AccessDenied || !slices.ContainsFunc(r.Grants, func(g string) bool { return strings.HasPrefix(g, first) }) {
 		add(printable(r.Reason))
 	}
 	if len(r.Grants) > 0 {
