@@ -144,21 +144,16 @@ func (d *disclosure) columns(l *level, e *csn.Entity, path []cqn.Step, cols []cq
 		case c.Star:
 			d.star(l, e, path, exclude, loose)
 		case c.Expand != nil && ref != nil:
-			target, many := follow(e, ref.Path)
+			target := follow(e, ref.Path)
 			if target == nil {
 				continue
-			}
-			name := c.As
-			if name == "" {
-				name = ref.Path[len(ref.Path)-1].Name
 			}
 			sub := d.level(c.Expand, target, loose || len(path) > 0 || len(ref.Path) > 1 || summed(c.Expand), depth+1)
 			if len(sub.groups)+len(sub.subs) > 0 && !loose && len(path) == 0 && len(ref.Path) == 1 {
 				l.names, l.subs = append(l.names, ref.Path[0].Name), append(l.subs, sub)
 			}
-			_, _ = many, name
 		case len(c.Inline) > 0 && ref != nil:
-			if target, _ := follow(e, ref.Path); target != nil {
+			if target := follow(e, ref.Path); target != nil {
 				d.columns(l, target, append(slices.Clone(path), ref.Path...), c.Inline, c.Exclude, loose, depth+1)
 			}
 		default:
@@ -177,7 +172,7 @@ func (d *disclosure) expr(l *level, e *csn.Entity, path []cqn.Step, x cqn.Expr, 
 		case *cqn.Ref:
 			at, to := e, len(n.Path)-1
 			if to > 0 {
-				at, _ = follow(e, n.Path[:to])
+				at = follow(e, n.Path[:to])
 			}
 			if at == nil || to < 0 {
 				return true
@@ -229,18 +224,18 @@ func samePath(a, b []cqn.Step) bool {
 }
 
 // follow walks a path of associations; nil if it is none.
-func follow(e *csn.Entity, path []cqn.Step) (to *csn.Entity, many bool) {
+func follow(e *csn.Entity, path []cqn.Step) *csn.Entity {
 	for _, s := range path {
 		if e == nil {
-			return nil, false
+			return nil
 		}
 		el := e.Element(s.Name)
 		if el == nil || el.Assoc() == nil {
-			return nil, false
+			return nil
 		}
-		e, many = el.Assoc().Target, many || el.Assoc().Many
+		e = el.Assoc().Target
 	}
-	return e, many
+	return e
 }
 
 // find reads the keys of the rows that were shown, with the query's own conditions and guard, in the same transaction.

@@ -77,13 +77,20 @@ func (l *Log) Start() {
 	}
 }
 
-// Close writes what waits, ends the work and closes the sinks. What is in the outbox stays there for the next run.
+// Close writes what waits, delivers what is due, ends the work and closes the sinks. What stays in the outbox is for the next run.
 func (l *Log) Close() error {
 	if l.closed.Swap(true) {
 		return nil
 	}
 	close(l.stop)
 	l.group.Wait()
+	if len(l.opt.Sinks) > 0 && l.opt.Interval > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), l.opt.Timeout)
+		if err := l.Deliver(ctx); err != nil {
+			l.opt.Log.WarnContext(ctx, "audit: records are delivered at the next start", "err", err.Error())
+		}
+		cancel()
+	}
 	var err error
 	for _, s := range l.opt.Sinks {
 		err = errors.Join(err, s.Close())
