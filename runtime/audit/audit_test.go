@@ -194,7 +194,7 @@ func TestRollback(t *testing.T) {
 			if _, err := a.Service("S").Call(a.as("bob"), "elevate", nil); status(err) != 403 {
 				t.Error(err)
 			}
-		}, []string{"SensitiveDataRead"}, []string{"SensitiveDataRead"}, []string{"AccessDenied", `"request":"DELETE"`})
+		}, []string{"SensitiveDataRead"}, []string{"AccessDenied", `"request":"DELETE"`})
 		a.script("UPDATE shop_Customers SET owner = 'ann' WHERE ID = 1")
 		n := a.count()
 		if _, err := a.Service("S").Call(a.as("ann"), "elevate", nil); err != nil {

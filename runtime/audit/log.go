@@ -319,14 +319,24 @@ func (l *Log) finish(batch []*entry, err error) {
 
 // records makes records and changes of events.
 func (l *Log) records(ctx context.Context, events []cds.AuditEvent) (out []Record, history []change) {
+	var seen map[string]bool // reads: what is shown several times in one unit of work is recorded once
 	for i := range events {
 		e := &events[i]
 		switch e.Kind {
 		case cds.AuditInsert, cds.AuditUpdate, cds.AuditDelete:
 			out, history = l.changed(ctx, e, out, history)
 		case cds.AuditRead:
-			if l.opt.Enabled {
-				out = append(out, l.shown(ctx, e)...)
+			if !l.opt.Enabled {
+				continue
+			}
+			if seen == nil {
+				seen = map[string]bool{}
+			}
+			for _, r := range l.shown(ctx, e) {
+				if key := readKey(&r); !seen[key] {
+					seen[key] = true
+					out = append(out, r)
+				}
 			}
 		default:
 			if l.opt.Enabled {
@@ -395,6 +405,21 @@ func (l *Log) shown(ctx context.Context, e *cds.AuditEvent) []Record {
 		out = append(out, r)
 	}
 	return out
+}
+
+// readKey says who was shown what.
+func readKey(r *Record) string {
+	b := strconv.Quote(r.User) + strconv.Quote(r.Service)
+	for _, a := range r.Attributes {
+		b += "," + a.Name
+	}
+	if r.Object != nil {
+		b += "/" + r.Object.Type + "(" + keyText(r.Object.ID) + ")"
+	}
+	for i := range r.Objects {
+		b += "/" + r.Objects[i].Type + "(" + keyText(r.Objects[i].ID) + ")"
+	}
+	return b
 }
 
 // keyText writes keys in order of their names, so that equal ones are equal texts.

@@ -133,8 +133,9 @@ func (r *reader) of(e *csn.Entity) *facts {
 	if e.Active != nil {
 		from = e.Active
 	}
-	if t := from.Table(); t != nil {
-		f.kind = t.Name
+	table := from.Table()
+	if table != nil {
+		f.kind = table.Name
 	}
 	for _, el := range e.Flat {
 		src := el
@@ -147,7 +148,7 @@ func (r *reader) of(e *csn.Entity) *facts {
 			continue
 		}
 		o := origin(src)
-		if el.Key {
+		if el.Key && (table == nil || table.Element(o.Name) != nil && o.Name != "IsActiveEntity") { // whether a row is a draft is not who it is about
 			f.keys[el.Name] = o.Name
 		}
 		if r.sensitive[o] {
