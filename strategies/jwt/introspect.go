@@ -115,13 +115,23 @@ func inactive() error {
 	return token.Refuse("token-inactive", "the introspection endpoint says that the token is not active")
 }
 
+// safely asks. What is answered must not end the process, whatever it is: in a goroutine of its own nobody else would catch a panic.
+func (i *introspector) safely(ctx context.Context, raw string) (c token.Claims, active bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return i.ask(ctx, raw)
+}
+
 func (i *introspector) fly(ctx context.Context, key [sha256.Size]byte, raw string, f *flight) {
 	ctx, cancel := context.WithTimeout(ctx, introspectionTimeout)
 	defer cancel()
 	active := true
 	select {
 	case i.slots <- struct{}{}:
-		f.claims, active, f.err = i.ask(ctx, raw)
+		f.claims, active, f.err = i.safely(ctx, raw)
 		<-i.slots
 	case <-ctx.Done():
 		f.err = ctx.Err()

@@ -130,8 +130,11 @@ func (p *pool) makePrivate(image []byte) error {
 	return nil
 }
 
-// start opens the writer, which creates the file and sets its mode.
+// start opens the writer, which makes the tables' file what it should be. A new file is for its owner only: it may hold anything, hashes of passwords too.
 func (p *pool) start() error {
+	if f, err := os.OpenFile(p.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil { // of failures the database tells more
+		_ = f.Close()
+	}
 	p.done, p.maxLog = make(chan struct{}), maxLog
 	p.readers, p.writer = make(chan *conn, p.size), make(chan *conn, 1)
 	for range p.size {

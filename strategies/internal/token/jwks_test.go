@@ -1,11 +1,14 @@
 package token
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -451,5 +454,16 @@ func TestDiscovery(t *testing.T) {
 		if err == nil && (m.JWKSURI != idp.JWKS() || m.Issuer != idp.URL || len(m.CodeChallengeMethods) != 1) {
 			t.Errorf("%s: %+v", c.name, m)
 		}
+	}
+}
+
+// A load that panics is one that failed.
+func TestRemotePanic(t *testing.T) {
+	c := newClock()
+	r := remote[int]{name: "x", load: func(context.Context, int) (int, time.Duration, error) { panic("odd") }, now: c.now, log: slog.New(slog.DiscardHandler), stale: time.Hour, pause: time.Second}
+	r.start()
+	defer r.close()
+	if _, err := r.get(t.Context()); err == nil || !strings.Contains(err.Error(), "odd") {
+		t.Fatal(err)
 	}
 }

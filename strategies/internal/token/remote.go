@@ -136,7 +136,7 @@ func (r *remote[T]) fly() chan struct{} {
 	go func() {
 		// The fetch is everybody's: a client that goes away does not end it.
 		ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
-		doc, ttl, err := r.load(ctx, old)
+		doc, ttl, err := r.safely(ctx, old)
 		cancel()
 		replaced := r.land(doc, ttl, err)
 		if replaced && r.after != nil {
@@ -145,6 +145,16 @@ func (r *remote[T]) fly() chan struct{} {
 		close(done)
 	}()
 	return done
+}
+
+// safely loads. What an issuer answers must not end the process, whatever it is: here nobody else would catch a panic.
+func (r *remote[T]) safely(ctx context.Context, old T) (doc T, ttl time.Duration, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return r.load(ctx, old)
 }
 
 // land ends a fetch, and reports whether an older document was replaced.
