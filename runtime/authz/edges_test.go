@@ -64,21 +64,24 @@ func TestDrafts_conditions(t *testing.T) {
 	}
 }
 
-// TestRoots_projections: parts follow their root also where they are shown over several projections outside of the service.
+// TestRoots_projections: parts follow their root also where they are shown over several projections outside of the service, and where the root does not
+// show them.
 func TestRoots_projections(t *testing.T) {
-	m, p, _ := policyOf(t, `
+	for _, root := range []string{"projection on d.Safes", "projection on d.Safes excluding { drawers }"} {
+		m, p, _ := policyOf(t, `
 entity d.Safes { key ID : Integer; owner : String; drawers : Composition of many d.Drawers on drawers.safe = $self; }
 entity d.Drawers { key ID : Integer; safe : Association to d.Safes; text : String; }
 entity d.Some as projection on d.Drawers;
 entity d.More as projection on d.Some;
 service S {
-  @restrict: [{ grant: '*', where: 'owner = $user' }] entity Safes as projection on d.Safes;
+  @restrict: [{ grant: '*', where: 'owner = $user' }] entity Safes as `+root+`;
   entity Drawers as projection on d.More;
 }`)
-	e := m.Entity("S.Drawers")
-	d := p.Decide(named("u"), Access{Service: e.Service, Event: Read, Path: []*csn.Entity{e}})
-	if got := condition(d.Guard, e, sqlgen.Root); got == "all" || !strings.Contains(got, "owner = $user") {
-		t.Errorf("Drawers are visible where %s", got)
+		e := m.Entity("S.Drawers")
+		d := p.Decide(named("u"), Access{Service: e.Service, Event: Read, Path: []*csn.Entity{e}})
+		if got := condition(d.Guard, e, sqlgen.Root); got == "all" || !strings.Contains(got, "owner = $user") {
+			t.Errorf("%s: Drawers are visible where %s", root, got)
+		}
 	}
 }
 

@@ -20,10 +20,17 @@ type mutant struct {
 	fn   string
 	kind string // what is changed: true, false, first, second, dropped, flipped
 	text string // the source of it
+	nth  int    // of those that are called the same, from 1
 }
 
 // name is how a list refers to the mutant.
-func (m mutant) name() string { return fmt.Sprintf("%s | %s | %s | %s", m.file, m.fn, m.kind, m.text) }
+func (m mutant) name() string {
+	name := fmt.Sprintf("%s | %s | %s | %s", m.file, m.fn, m.kind, m.text)
+	if m.nth > 1 {
+		name += fmt.Sprintf(" [%d]", m.nth)
+	}
+	return name
+}
 
 func (m mutant) String() string {
 	return fmt.Sprintf("%s:%d %s: %s: %s", m.file, m.line, m.fn, m.kind, m.text)
@@ -129,7 +136,13 @@ func (in *instrument) add(n ast.Node, kinds ...string) (int, bool) {
 	}
 	first := in.next
 	for _, k := range kinds {
-		in.mutants = append(in.mutants, mutant{in.next, in.file, in.fset.Position(n.Pos()).Line, in.fn, k, text})
+		m := mutant{in.next, in.file, in.fset.Position(n.Pos()).Line, in.fn, k, text, 1}
+		for _, o := range in.mutants {
+			if o.fn == m.fn && o.kind == k && o.text == text {
+				m.nth++
+			}
+		}
+		in.mutants = append(in.mutants, m)
 		in.next++
 	}
 	return first, true
