@@ -42,7 +42,7 @@ var sameFloor = map[string]string{
 	"strategies → strategies/*":                           "the table of built-in strategies",
 	"strategies/* → strategies/internal/*":                "what several strategies share",
 	"strategies/ias → strategies/xsuaa":                   "tokens of both are accepted side by side",
-	"strategies/oidc → strategies/jwt":          "presets of identity providers",
+	"strategies/oidc → strategies/jwt":                    "presets of identity providers",
 	"strategies/basic → strategies/mocked":                "basic is mocked without default users",
 	"strategies/basic → strategies/internal/*":            "shared user table",
 	"strategies/mocked → strategies/internal/*":           "shared user table",

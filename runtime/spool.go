@@ -90,7 +90,7 @@ func (a *App) spool() (*Spool, error) {
 	}
 	s := &Spool{app: a, file: f}
 	runtime.SetFinalizer(s, (*Spool).Close) // of an answer that came to nothing, nobody calls it
-	s.named = os.Remove(f.Name()) != nil // where an open file can't be removed, Close does it
+	s.named = os.Remove(f.Name()) != nil    // where an open file can't be removed, Close does it
 	return s, nil
 }
 

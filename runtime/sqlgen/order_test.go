@@ -58,4 +58,3 @@ func TestOrder_nulls(t *testing.T) {
 		}
 	}
 }
-
