@@ -225,3 +225,29 @@ func TestHoles(t *testing.T) {
 		}
 	}
 }
+
+// What may fail, of the author's or a client's, is asked of the tenant's rows only: they come out of a derived table first.
+func TestBarrier(t *testing.T) {
+	res := parser.CompileString("model.cds", model)
+	pg := postgres.Dialect()
+	policy, _ := authz.Compile(res.Model, authz.Options{})
+	sql, err := sqlgen.CompileView(nil, res.Model.Entity("d.Risky"), res.Model, pg, sqlgen.ViewOptions{})
+	if err != nil || !strings.Contains(sql, "'') OFFSET 0) AS t1") {
+		t.Errorf("view: %v\n%s", err, sql)
+	}
+	e := res.Model.Entity("d.Customers")
+	fails := queries(e)[2].(*cqn.Select).Where
+	q := &cqn.Select{From: from(e), Columns: []cqn.Column{{X: cqn.NewRef("ID")}}}
+	plan, err := sqlgen.Compile(q, res.Model, judged{policy.Privileged(), e, fails}, pg)
+	if err != nil || !strings.Contains(plan.SQL, "t1.tenant = $1::text OFFSET 0) AS t1") {
+		t.Errorf("restriction: %v\n%+v", err, plan)
+	}
+	for _, name := range []string{"d.Customers", "d.S.Bare", "d.S.Both"} { // with and without the column
+		e := res.Model.Entity(name)
+		q := &cqn.Select{From: from(e), Columns: []cqn.Column{{X: cqn.NewRef("ID")}}, Where: fails}
+		plan, err := sqlgen.Compile(q, res.Model, policy.Privileged(), pg)
+		if err != nil || !strings.Contains(plan.SQL, " OFFSET 0) AS t1") || !plan.Tenant {
+			t.Errorf("%s: %v\n%+v", name, err, plan)
+		}
+	}
+}
