@@ -35,7 +35,7 @@ var targets = []struct {
 }
 
 // reports are files that decide nothing: texts, lists for people.
-var reports = []string{"runtime/authz/messages.go", "runtime/authz/table.go", "runtime/authz/rows.go"}
+var reports = []string{"runtime/authz/messages.go", "runtime/authz/table.go", "runtime/authz/rows.go", "runtime/authz/inspect.go", "runtime/authz/trace.go", "runtime/authz/position.go"}
 
 // suites are the tests that must notice, the quickest first. One with of is run for mutants whose name has one of the words.
 var suites = []struct {
