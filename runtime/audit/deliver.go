@@ -90,7 +90,7 @@ func (l *Log) count(ctx context.Context, sql string, binds ...cqn.Value) (n int6
 		return 0, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	err = each(ctx, tx, stmt(l.pool.Dialect(), sql, binds...), func(r db.Rows) error { n = r.Int(0); return nil })
+	err = db.Each(ctx, tx, stmt(l.pool.Dialect(), sql, binds...), func(r db.Rows) error { n = r.Int(0); return nil })
 	return n, err
 }
 
@@ -106,12 +106,12 @@ func (l *Log) claim(ctx context.Context, sink string) (out []claim, err error) {
 	now := l.opt.Now()
 	until := now.Add(2 * l.opt.Timeout).UnixMilli()
 	d := l.pool.Dialect()
-	err = inTx(ctx, l.pool, func(tx db.Tx) error {
+	err = db.InTx(ctx, l.pool, func(tx db.Tx) error {
 		out = nil
 		st := stmt(d, "UPDATE "+OutboxTable+" SET due = ?, tries = tries + 1 WHERE sink = ? AND due <= ? AND id IN (SELECT id FROM "+OutboxTable+
 			" WHERE sink = ? AND due <= ? ORDER BY id LIMIT "+fmt.Sprint(atOnce)+") RETURNING id, tries",
 			cqn.Int(until), cqn.String(sink), cqn.Int(now.UnixMilli()), cqn.String(sink), cqn.Int(now.UnixMilli()))
-		if err := each(ctx, tx, st, func(r db.Rows) error {
+		if err := db.Each(ctx, tx, st, func(r db.Rows) error {
 			out = append(out, claim{id: string(r.Text(0)), tries: r.Int(1)})
 			return nil
 		}); err != nil || len(out) == 0 {
@@ -119,7 +119,7 @@ func (l *Log) claim(ctx context.Context, sink string) (out []claim, err error) {
 		}
 		slices.SortFunc(out, func(a, b claim) int { return strings.Compare(a.id, b.id) })
 		marks, binds := idList(out)
-		return each(ctx, tx, stmt(d, "SELECT id, data FROM "+Table+" WHERE id IN ("+marks+")", binds...), func(r db.Rows) error {
+		return db.Each(ctx, tx, stmt(d, "SELECT id, data FROM "+Table+" WHERE id IN ("+marks+")", binds...), func(r db.Rows) error {
 			id := string(r.Text(0))
 			if i := slices.IndexFunc(out, func(c claim) bool { return c.id == id }); i >= 0 {
 				out[i].data = string(r.Text(1))
@@ -165,14 +165,14 @@ func (l *Log) deliverSome(ctx context.Context, s Sink, all []claim) error {
 		if n := all[0].tries - 1; n < 9 {
 			wait = min(firstWait<<n, longWait)
 		}
-		werr := inTx(ctx, l.pool, func(tx db.Tx) error {
+		werr := db.InTx(ctx, l.pool, func(tx db.Tx) error {
 			_, err := tx.Exec(ctx, stmt(d, "UPDATE "+OutboxTable+" SET due = ? WHERE sink = ? AND id IN ("+marks+")",
 				append([]cqn.Value{cqn.Int(l.opt.Now().Add(wait).UnixMilli()), cqn.String(s.Name())}, binds...)...))
 			return err
 		})
 		return errors.Join(err, werr)
 	}
-	return inTx(ctx, l.pool, func(tx db.Tx) error {
+	return db.InTx(ctx, l.pool, func(tx db.Tx) error {
 		_, err := tx.Exec(ctx, stmt(d, "DELETE FROM "+OutboxTable+" WHERE sink = ? AND id IN ("+marks+")", append([]cqn.Value{cqn.String(s.Name())}, binds...)...))
 		if err != nil || l.opt.Table {
 			return err

@@ -293,7 +293,7 @@ func (l *Log) writeEntries(batch []*entry) error {
 	}
 	lost := l.lost.Load()
 	all[0].Lost = int(lost)
-	err := inTx(ctx, l.pool, func(tx db.Tx) error { return insert(ctx, tx, l.pool.Dialect(), all, l.outboxes()) })
+	err := db.InTx(ctx, l.pool, func(tx db.Tx) error { return insert(ctx, tx, l.pool.Dialect(), all, l.outboxes()) })
 	if err == nil {
 		l.lost.Add(-lost)
 	}

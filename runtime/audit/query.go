@@ -51,7 +51,7 @@ func Read(ctx context.Context, pool db.Pool, q Query) ([]Record, error) {
 	}
 	defer func() { _ = tx.Rollback() }()
 	var out []Record
-	err = each(ctx, tx, stmt(pool.Dialect(), sql+fmt.Sprintf(" ORDER BY at DESC, id DESC LIMIT %d", n), binds...), func(r db.Rows) error {
+	err = db.Each(ctx, tx, stmt(pool.Dialect(), sql+fmt.Sprintf(" ORDER BY at DESC, id DESC LIMIT %d", n), binds...), func(r db.Rows) error {
 		var rec Record
 		if err := json.Unmarshal(r.Text(1), &rec); err != nil {
 			return fmt.Errorf("record %s is damaged: %w", r.Text(0), err)

@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -70,7 +69,7 @@ func Prepare(ctx context.Context, pool db.Pool) error {
 	if err != nil || ok {
 		return err
 	}
-	err = inTx(ctx, pool, func(tx db.Tx) error {
+	err = db.InTx(ctx, pool, func(tx db.Tx) error {
 		for _, sql := range statements(pool.Dialect().Name()) {
 			if err := tx.Script(ctx, sql); err != nil {
 				return err
@@ -98,66 +97,16 @@ func there(ctx context.Context, pool db.Pool) (bool, error) {
 	for _, c := range [][2]string{{Table, "data"}, {OutboxTable, "tries"}, {ChangesTable, "new_value"}} {
 		n := int64(0)
 		st := db.Stmt{SQL: d.Tables().HasColumn, Binds: []cqn.Value{cqn.String(sqlgen.Quote(c[0], d)), cqn.String(c[1])}, Anonymous: true}
-		if err := each(ctx, tx, st, func(r db.Rows) error { n = r.Int(0); return nil }); err != nil || n == 0 {
+		if err := db.Each(ctx, tx, st, func(r db.Rows) error { n = r.Int(0); return nil }); err != nil || n == 0 {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// tries is how often a transaction is run whose rows another one changes at the same time.
-const tries = 8
-
-// inTx runs fn in a transaction that writes.
-func inTx(ctx context.Context, pool db.Pool, fn func(tx db.Tx) error) (err error) {
-	once := func() error {
-		tx, err := pool.Write(ctx, db.Session{})
-		if err != nil {
-			return err
-		}
-		defer func() { _ = tx.Rollback() }()
-		if err := fn(tx); err != nil {
-			return err
-		}
-		return tx.Commit()
-	}
-	for range tries {
-		if err = once(); !errors.Is(err, db.ErrConflict) || ctx.Err() != nil {
-			return err
-		}
-	}
-	return err
-}
-
-func each(ctx context.Context, tx db.Tx, st db.Stmt, fn func(db.Rows) error) error {
-	rows, err := tx.Query(ctx, st)
-	if err != nil {
-		return err
-	}
-	for {
-		ok, err := rows.Next()
-		if err != nil || !ok {
-			return errors.Join(err, rows.Close())
-		}
-		if err := fn(rows); err != nil {
-			return errors.Join(err, rows.Close())
-		}
-	}
-}
-
 // stmt numbers the parameters of a statement, each written as a question mark.
 func stmt(d sqlgen.Dialect, sql string, binds ...cqn.Value) db.Stmt {
-	out := make([]byte, 0, len(sql)+16)
-	n := 0
-	for i := range len(sql) {
-		if sql[i] == '?' {
-			n++
-			out = d.Param(out, n, nil)
-			continue
-		}
-		out = append(out, sql[i])
-	}
-	return db.Stmt{SQL: string(out), Binds: binds, Anonymous: true}
+	return db.Stmt{SQL: db.Numbered(d, sql), Binds: binds, Anonymous: true}
 }
 
 // insert adds records, with an entry in the outbox for each sink.

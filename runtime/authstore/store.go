@@ -32,8 +32,6 @@ const (
 	// sweepEvery is how often writers of sessions remove those that have expired, and sweepMost how many at a time.
 	sweepEvery = time.Minute
 	sweepMost  = 500
-	// tries is how often a transaction is run whose rows another one changes at the same time.
-	tries = 8
 )
 
 // Open returns the store in a database. It changes nothing in it: tables are made at the first use, or by Prepare.
@@ -58,19 +56,9 @@ func (s *Store) query(ctx context.Context, write bool, st db.Stmt, fn func(db.Ro
 			return err
 		}
 		defer func() { _ = tx.Rollback() }()
-		return each(ctx, tx, st, fn)
+		return db.Each(ctx, tx, st, fn)
 	}
-	return s.again(ctx, func() error {
-		tx, err := s.pool.Write(ctx, db.Session{})
-		if err != nil {
-			return err
-		}
-		defer func() { _ = tx.Rollback() }()
-		if err := each(ctx, tx, st, fn); err != nil {
-			return err
-		}
-		return tx.Commit()
-	})
+	return db.InTx(ctx, s.pool, func(tx db.Tx) error { return db.Each(ctx, tx, st, fn) })
 }
 
 func (s *Store) read(ctx context.Context) (db.Tx, error) {
@@ -80,70 +68,21 @@ func (s *Store) read(ctx context.Context) (db.Tx, error) {
 	return s.pool.Read(ctx, db.Session{})
 }
 
-// again runs a transaction until it is not disturbed.
-func (s *Store) again(ctx context.Context, fn func() error) (err error) {
-	for range tries {
-		if err = fn(); !errors.Is(err, db.ErrConflict) || ctx.Err() != nil {
-			return err
-		}
-	}
-	return err
-}
-
-func each(ctx context.Context, tx db.Tx, st db.Stmt, fn func(db.Rows) error) error {
-	rows, err := tx.Query(ctx, st)
-	if err != nil {
-		return err
-	}
-	for {
-		ok, err := rows.Next()
-		if err != nil || !ok {
-			return errors.Join(err, rows.Close())
-		}
-		if err := fn(rows); err != nil {
-			return errors.Join(err, rows.Close())
-		}
-	}
-}
-
 // exec runs a statement in a transaction and returns the number of rows that it changed.
 func (s *Store) exec(ctx context.Context, sql string, binds ...cqn.Value) (n int64, err error) {
 	if err := s.Prepare(ctx); err != nil {
 		return 0, err
 	}
-	st := db.Stmt{SQL: s.place(sql), Binds: binds, Anonymous: true}
-	err = s.again(ctx, func() error {
-		tx, err := s.pool.Write(ctx, db.Session{})
-		if err != nil {
-			return err
-		}
-		defer func() { _ = tx.Rollback() }()
-		if n, err = tx.Exec(ctx, st); err != nil {
-			return err
-		}
-		return tx.Commit()
+	st := db.Stmt{SQL: db.Numbered(s.pool.Dialect(), sql), Binds: binds, Anonymous: true}
+	err = db.InTx(ctx, s.pool, func(tx db.Tx) error {
+		n, err = tx.Exec(ctx, st)
+		return err
 	})
 	return n, err
 }
 
-// place numbers the parameters of a statement, each written as a question mark.
-func (s *Store) place(sql string) string {
-	d := s.pool.Dialect()
-	out := make([]byte, 0, len(sql)+16)
-	n := 0
-	for i := range len(sql) {
-		if sql[i] == '?' {
-			n++
-			out = d.Param(out, n, nil)
-			continue
-		}
-		out = append(out, sql[i])
-	}
-	return string(out)
-}
-
 func (s *Store) stmt(sql string, binds ...cqn.Value) db.Stmt {
-	return db.Stmt{SQL: s.place(sql), Binds: binds}
+	return db.Stmt{SQL: db.Numbered(s.pool.Dialect(), sql), Binds: binds}
 }
 
 func millis(t time.Time) cqn.Value {
