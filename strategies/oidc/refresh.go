@@ -52,6 +52,9 @@ func (f *flights) join(id string, work func() (*live, error)) (fl *flight, first
 	f.of[id] = fl
 	go func() {
 		defer func() {
+			if p := recover(); p != nil { // nobody else would catch it here
+				fl.l, fl.err = nil, fmt.Errorf("panic: %v", p)
+			}
 			f.mu.Lock()
 			delete(f.of, id)
 			f.mu.Unlock()
@@ -83,6 +86,7 @@ func (s *Strategy) tend(ctx context.Context, id string, old *live) (*live, error
 
 // work refreshes the tokens if it is time, and notes that the session is used. Where the issuer cannot be reached the session goes on with what is known.
 func (s *Strategy) work(ctx context.Context, id string) (*live, error) {
+	since := s.sessions.since()
 	rec, err := s.read(ctx, id)
 	if err != nil {
 		s.sessions.drop(id)
@@ -113,7 +117,7 @@ func (s *Strategy) work(ctx context.Context, id string) (*live, error) {
 		s.end(ctx, id)
 		return nil, errEnded
 	}
-	s.sessions.put(id, l)
+	s.sessions.put(id, l, since)
 	return l, nil
 }
 

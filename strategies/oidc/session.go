@@ -175,6 +175,7 @@ func (s *Strategy) bySession(ctx context.Context, r *http.Request) (*auth.User, 
 func (s *Strategy) session(ctx context.Context, id string) (*live, error) {
 	l := s.sessions.get(id)
 	if l == nil {
+		since := s.sessions.since()
 		rec, err := s.read(ctx, id)
 		if err != nil {
 			return nil, err
@@ -183,7 +184,7 @@ func (s *Strategy) session(ctx context.Context, id string) (*live, error) {
 			s.log().Warn("oidc: the user of a session can't be made any more, it counts as none", "reason", err.Error())
 			return nil, errEnded
 		}
-		s.sessions.put(id, l)
+		s.sessions.put(id, l, since)
 	}
 	if s.env.Now().Before(l.work) {
 		return l, nil
@@ -207,6 +208,8 @@ type sessions struct {
 	now func() time.Time
 	mu  sync.RWMutex
 	of  map[string]*live
+	// ends counts how often sessions were ended. What was read before an end is not kept: it may be of a session that has ended since.
+	ends uint64
 }
 
 func newSessions(ttl time.Duration, now func() time.Time) *sessions {
@@ -234,12 +237,23 @@ func (c *sessions) known(id string) *live {
 	return c.of[id]
 }
 
-func (c *sessions) put(id string, l *live) {
+// since is for put: what is read from now on.
+func (c *sessions) since() uint64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.ends
+}
+
+// put keeps a session that was read after since was called.
+func (c *sessions) put(id string, l *live, since uint64) {
 	if c.ttl == 0 && l.pause.IsZero() {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.ends != since {
+		return
+	}
 	if len(c.of) >= maxLive {
 		now := c.now()
 		for id, l := range c.of {
@@ -257,6 +271,7 @@ func (c *sessions) put(id string, l *live) {
 func (c *sessions) drop(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.ends++
 	delete(c.of, id)
 }
 
@@ -264,6 +279,7 @@ func (c *sessions) drop(id string) {
 func (c *sessions) dropAll(subject, group string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.ends++
 	for id, l := range c.of {
 		if subject != "" && l.subject == subject || group != "" && l.group == group {
 			delete(c.of, id)
