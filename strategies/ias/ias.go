@@ -88,7 +88,7 @@ func New(cfg config.Section) (auth.Strategy, error) {
 }
 
 func (s *Strategy) open() {
-	s.Cache, s.Judge = token.NewCache(known, s.now), s.verify
+	s.Cache, s.Judge, s.Other = token.NewCache(known, s.now), s.verify, s.other
 	s.sets = sap.NewSets(s.now, s.keys)
 }
 
@@ -116,11 +116,16 @@ func (s *Strategy) Close() error {
 	return nil
 }
 
+// other is the door of XSUAA for tokens of other issuers.
+func (s *Strategy) other(t *token.Token) *sap.Door {
+	if iss, _ := t.Claims["iss"].(string); s.beside == nil || s.issuerOK(iss) {
+		return nil
+	}
+	return &s.beside.Door
+}
+
 func (s *Strategy) verify(ctx context.Context, t *token.Token) (*auth.User, time.Time, error) {
 	iss, _ := t.Claims["iss"].(string)
-	if s.beside != nil && !s.issuerOK(iss) {
-		return s.beside.Verify(ctx, t)
-	}
 	key := &token.Key{
 		Name:       "the keys of " + iss,
 		Algorithms: []string{"RS256", "RS384", "ES256"},

@@ -226,6 +226,28 @@ func TestBesideXSUAA(t *testing.T) {
 	}
 }
 
+// Each of the two has its own rule about certificates: that of one does not open or shut the other.
+func TestBesideRules(t *testing.T) {
+	l := saptest.New(t)
+	bound := claims{"cnf": claims{"x5t#S256": strings.Repeat("A", 43)}}
+	own, other := bearer(l.Key(t, issuer).Sign(t, with(bound), now)), bearer(l.Key(t, "t1").Sign(t, saptest.XSUAA("t1", bound), now))
+	for _, c := range []struct {
+		own, other         any
+		ownPass, otherPass bool
+	}{{true, false, false, true}, {false, true, true, false}} {
+		x := claims{"credentials": claims{"clientid": "sb-shop!t1", "xsappname": "shop!t1", "uaadomain": l.Domain}, "x5t": c.other}
+		s := strategy(t, l, config.Merge(section(), config.Section{"x5t": c.own, "xsuaa": x}))
+		for range 2 { // once more, when they are known
+			if _, err := s.Authenticate(t.Context(), own); (err == nil) != c.ownPass {
+				t.Errorf("x5t %v beside %v: %v", c.own, c.other, err)
+			}
+			if _, err := s.Authenticate(t.Context(), other); (err == nil) != c.otherPass {
+				t.Errorf("x5t %v of XSUAA beside %v: %v", c.other, c.own, err)
+			}
+		}
+	}
+}
+
 func TestLocalhost(t *testing.T) {
 	l := saptest.New(t)
 	const local = "https://tenant.localhost:8443"

@@ -19,6 +19,8 @@ type Door struct {
 	Cache *token.Cache
 	// Judge checks all of a token but its certificate. It returns the user and the token's end.
 	Judge func(ctx context.Context, t *token.Token) (*auth.User, time.Time, error)
+	// Other returns the door that a token belongs to instead, with its own rules and its own memory; nil for this one. It may be nil.
+	Other func(t *token.Token) *Door
 }
 
 // Authenticate returns the user of a request; Anonymous for one without a token.
@@ -30,9 +32,22 @@ func (d *Door) Authenticate(ctx context.Context, r *http.Request) (*auth.User, e
 	if !ok {
 		return auth.Anonymous, nil
 	}
+	return d.admit(ctx, r, raw)
+}
+
+func (d *Door) admit(ctx context.Context, r *http.Request, raw string) (*auth.User, error) {
 	u, ok := d.Cache.Get(raw)
 	if !ok {
-		if u, err = d.verify(ctx, raw); err != nil {
+		t, err := token.Parse(raw)
+		if err != nil {
+			return nil, err
+		}
+		if d.Other != nil {
+			if o := d.Other(t); o != nil {
+				return o.admit(ctx, r, raw)
+			}
+		}
+		if u, err = d.verify(ctx, t); err != nil {
 			return nil, err
 		}
 	}
@@ -49,16 +64,12 @@ func (d *Door) Challenge() string { return "Bearer" }
 // Vary tells caches which headers decide about the answer, beside Authorization.
 func (d *Door) Vary() []string { return d.Extract.Vary() }
 
-func (d *Door) verify(ctx context.Context, raw string) (*auth.User, error) {
+func (d *Door) verify(ctx context.Context, t *token.Token) (*auth.User, error) {
 	cleared := d.Cache.Cleared()
-	t, err := token.Parse(raw)
-	if err != nil {
-		return nil, err
-	}
 	u, exp, err := d.Judge(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	d.Cache.PutUntil(raw, u, exp, time.Time{}, cleared)
+	d.Cache.PutUntil(t.Raw, u, exp, time.Time{}, cleared)
 	return u, nil
 }
