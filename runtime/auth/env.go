@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// An Env is what the server lends to strategies that need more than their configuration. All members are set.
+// An Env is what the server lends to strategies that need more than their configuration. All members but OnRefused are set.
 type Env struct {
 	Now        func() time.Time
 	Log        *slog.Logger
@@ -22,6 +22,16 @@ type Env struct {
 	Client func(r *http.Request) string
 	// Trusted reports whether a request comes from a trusted proxy (server.trusted_proxies), whose headers may be believed.
 	Trusted func(r *http.Request) bool
+	// OnRefused is told what pages and endpoints of the strategy refuse, as a wrong password; see Refused. What Authenticate refuses is known without.
+	OnRefused func(r *http.Request, err error)
+}
+
+// Refused notes in log, counters and audit log that credentials sent to one of the strategy's own pages or endpoints were wrong. err says why, without
+// anything that was presented.
+func (e *Env) Refused(r *http.Request, err error) {
+	if e.OnRefused != nil {
+		e.OnRefused(r, err)
+	}
 }
 
 // A Setter is a Strategy that needs an Env. Setup is called once, after the strategy was made and before its first request, and may start

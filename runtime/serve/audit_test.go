@@ -117,3 +117,24 @@ func TestAuditMisconfigured(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A wrong password at a login page is a refused login, too.
+func TestAuditOfLogin(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.log")
+	s, err := startRC(t, auditedApp(), `{"requires":{"auth":{"kind":"local","jwt":{"secret":"a secret of more than thirty-two bytes"}}},"audit":{"sinks":["file"],"file":"`+file+`"}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := httptest.NewRequest("POST", "/auth/login", strings.NewReader(`{"username":"nam3","password":"wr0ng-s3cret"}`))
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Correlation-Id", "c1")
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, req)
+	if err := s.Close(); err != nil || w.Code != 401 {
+		t.Fatal(err, w.Code, w.Body)
+	}
+	b, err := os.ReadFile(file)
+	if text := string(b); err != nil || !strings.Contains(text, `"event":"LoginRefused"`) || !strings.Contains(text, `"correlation":"c1"`) || strings.Contains(text, "s3cret") || strings.Contains(text, "nam3") {
+		t.Errorf("%v %s", err, text)
+	}
+}

@@ -243,9 +243,18 @@ func (l *faultLog) next() (skipped int, ok bool) {
 // cleanEvery is how often expired sessions are removed where nobody logs in.
 const cleanEvery = 10 * time.Minute
 
+// refusedByPage notes credentials that a strategy's own page or endpoint refused.
+func (s *Server) refusedByPage(req *http.Request, err error) {
+	id, _ := req.Context().Value(correlationKey{}).(string)
+	s.counters.unauthenticated(true)
+	s.authLog.refused(req.Context(), id, err)
+	s.auditRefused(req.Context(), req, id, http.StatusUnauthorized, err)
+}
+
 // strategyEnv is what strategies are lent.
 func (s *Server) strategyEnv(ctx context.Context, production bool) (*auth.Env, error) {
-	env := &auth.Env{Now: s.CDS.Options.Now, Log: s.CDS.Logger("auth"), Production: production, HTTP: outgoingClient(), Files: s.opt.files(), Client: s.client, Trusted: s.fromProxy}
+	env := &auth.Env{Now: s.CDS.Options.Now, Log: s.CDS.Logger("auth"), Production: production, HTTP: outgoingClient(), Files: s.opt.files(), Client: s.client, Trusted: s.fromProxy,
+		OnRefused: s.refusedByPage}
 	if e := authstore.Taken(s.Model); e != nil {
 		s.Notes = append(s.Notes, "entity "+e.Name+" has the table that users and sessions of logins are kept in: they are kept in memory instead, until the server ends")
 	} else if s.pool != nil {

@@ -39,6 +39,7 @@ type world struct {
 	clock *authstoretest.Clock
 	store *authstore.Mem
 	log   *bytes.Buffer
+	told  []string // what the server was told of refusals
 	mux   *http.ServeMux
 	from  string // address of the client
 }
@@ -65,7 +66,8 @@ func newWorld(t *testing.T, over config.Section) *world {
 }
 
 func (w *world) env() *auth.Env {
-	return &auth.Env{Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(w.log, nil)), Sessions: w.store, Users: w.store, Client: func(r *http.Request) string { return r.RemoteAddr }}
+	return &auth.Env{Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(w.log, nil)), Sessions: w.store, Users: w.store, Client: func(r *http.Request) string { return r.RemoteAddr },
+		OnRefused: func(_ *http.Request, err error) { w.told = append(w.told, err.Error()) }}
 }
 
 // user adds a user with the password "password".
@@ -263,7 +265,10 @@ func TestWrongLogin(t *testing.T) {
 			t.Errorf("%q: %d %v %v, want %d %v", tt, got.status, got.body, got.header, want.status, want.body)
 		}
 	}
-	if strings.Contains(w.log.String(), "nobody") {
+	if len(w.told) < 10 || w.told[0] != `login refused: user "alice" from 192.0.2.1:1000` {
+		t.Errorf("the server was told %q", w.told)
+	}
+	if strings.Contains(w.log.String()+fmt.Sprint(w.told), "nobody") {
 		t.Error("the log has a name that nobody has: it could be a password")
 	}
 	if u, _ := w.store.UserByID(t.Context(), plain.ID); u.Hash != "password" {

@@ -241,7 +241,7 @@ func (s *Strategy) authenticate(c *call, name, pw string) (*auth.StoredUser, err
 		if u != nil {
 			who = u.Name
 		}
-		c.log().Warn("login refused", "user", who, "client", c.client)
+		c.env.Refused(c.r, fmt.Errorf("login refused: user %q from %s", who, c.client))
 		return nil, errLogin
 	}
 	if rehash {
@@ -408,7 +408,7 @@ func (s *Strategy) postSetup(c *call) (any, error) {
 	}
 	given, _, err := s.extract.Token(c.r)
 	if err != nil || !equal(given, s.cfg.setupToken) {
-		c.log().Warn("setup refused", "client", c.client)
+		c.env.Refused(c.r, fmt.Errorf("setup refused: the setup token is wrong, from %s", c.client))
 		return nil, fail(http.StatusUnauthorized, "the setup token is expected as Authorization: Bearer")
 	}
 	name, pw, err := bootstrap(c.ctx, c.env.Users, s.cfg.params)
