@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,16 +13,18 @@ import (
 type Guard struct {
 	pairs, addrs, names *Table
 
-	now   func() time.Time
-	seed  maphash.Seed
-	mu    sync.Mutex
-	known map[uint64]time.Time // names at addresses that have logged in
+	now      func() time.Time
+	failures atomic.Uint64 // of all; as long as there are none, nothing is looked up
+	seed     maphash.Seed
+	mu       sync.RWMutex
+	known    map[uint64]time.Time // names at addresses that have logged in, until when
 }
 
 const (
 	freeAtAddr = 50
 	freeByName = 100
 	knownTime  = 24 * time.Hour
+	knownAgain = time.Hour // a login is noted anew after that, not with each request
 	knownSize  = 10000
 )
 
@@ -34,7 +37,7 @@ func NewGuard(now func() time.Time) *Guard {
 
 // Wait returns how long a try has to wait, 0 if it need not. client is an address, with or without a port.
 func (g *Guard) Wait(name, client string) time.Duration {
-	if g.addrs.Len() == 0 { // every failure is counted there
+	if g.failures.Load() == 0 {
 		return 0
 	}
 	addr := Address(client)
@@ -51,7 +54,7 @@ func (g *Guard) Wait(name, client string) time.Duration {
 // Tell says how a try of a password ended.
 func (g *Guard) Tell(name, client string, ok bool) {
 	if ok {
-		if g.pairs.Len() > 0 {
+		if g.failures.Load() > 0 {
 			g.pairs.Ok(Address(client) + " " + name)
 		}
 		g.remember(client, name)
@@ -61,12 +64,14 @@ func (g *Guard) Tell(name, client string, ok bool) {
 	g.pairs.Fail(addr + " " + name)
 	g.addrs.Fail(addr)
 	g.names.Fail(name)
+	g.failures.Add(1)
 }
 
 // Try has a password checked, unless the try has to wait, and notes how that ended. An error of check says that nothing was checked. Where others have failed
 // so often while check was under way that this try would have to wait by now, it counts as one that came too early, right or wrong: many tries at once tell
 // no more than one after the other. wait is 0 where what check has found counts.
 func (g *Guard) Try(name, client string, check func() (ok bool, err error)) (wait time.Duration, err error) {
+	failures := g.failures.Load()
 	if d := g.Wait(name, client); d > 0 {
 		return d, nil
 	}
@@ -74,8 +79,10 @@ func (g *Guard) Try(name, client string, check func() (ok bool, err error)) (wai
 	if err != nil {
 		return 0, err
 	}
-	if d := g.Wait(name, client); d > 0 {
-		return d, nil
+	if g.failures.Load() != failures { // nothing else makes anybody wait
+		if d := g.Wait(name, client); d > 0 {
+			return d, nil
+		}
 	}
 	g.Tell(name, client, ok)
 	return 0, nil
@@ -95,14 +102,20 @@ func (g *Guard) pair(client, name string) uint64 {
 }
 
 func (g *Guard) isKnown(client, name string) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.mu.RLock()
+	defer g.mu.RUnlock()
 	until, ok := g.known[g.pair(client, name)]
 	return ok && g.now().Before(until)
 }
 
 func (g *Guard) remember(client, name string) {
 	k, now := g.pair(client, name), g.now()
+	g.mu.RLock()
+	until, there := g.known[k]
+	g.mu.RUnlock()
+	if there && until.Sub(now) > knownTime-knownAgain {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if _, there := g.known[k]; !there && len(g.known) >= knownSize {
