@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -47,7 +48,15 @@ func (o *obj) list(key string) []any   { v, _ := o.get(key).([]any); return v }
 func (o *obj) str(key string) string   { v, _ := o.get(key).(string); return v }
 func (o *obj) is(key string) bool      { v, _ := o.get(key).(bool); return v }
 func (o *obj) has(key string) bool     { return o != nil && o.vals[key] != nil }
-func (o *obj) present(key string) bool { _, ok := o.vals[key]; return ok }
+func (o *obj) present(key string) bool { return o != nil && slices.Contains(o.keys, key) }
+
+// names returns the members' names in their order. All methods take a missing object for one without members.
+func (o *obj) names() []string {
+	if o == nil {
+		return nil
+	}
+	return o.keys
+}
 
 // decode reads a JSON value: *obj, []any, string, json.Number, bool or nil.
 func decode(dec *json.Decoder, depth int) (any, error) {
@@ -135,7 +144,7 @@ func (w *writer) model(root *obj) {
 		}
 	}
 	if defs != nil {
-		for _, name := range defs.keys {
+		for _, name := range defs.names() {
 			if d := defs.obj(name); d != nil {
 				w.definition(name, d)
 			}
@@ -154,7 +163,7 @@ func fits(ns string, defs *obj) bool {
 		return true
 	}
 	first, _, _ := strings.Cut(ns, ".")
-	for _, name := range defs.keys {
+	for _, name := range defs.names() {
 		local, ok := strings.CutPrefix(name, ns+".")
 		if head, _, _ := strings.Cut(local, "."); !ok || head == first {
 			return false
@@ -238,7 +247,7 @@ func (w *writer) body(d *obj) {
 
 func (w *writer) operations(ops *obj, indent int) {
 	w.add("{")
-	for _, name := range ops.keys {
+	for _, name := range ops.names() {
 		w.line(indent + 1)
 		o := ops.obj(name)
 		w.notes(o, indent+1)
@@ -269,7 +278,7 @@ func (w *writer) params(ps *obj, indent int) {
 		return
 	}
 	w.add("(")
-	for i, name := range ps.keys {
+	for i, name := range ps.names() {
 		if i > 0 {
 			w.add(", ")
 		}
@@ -288,7 +297,7 @@ func (w *writer) elements(els *obj, indent int) {
 	defer leave()
 	w.add("{")
 	if els != nil && ok {
-		for _, name := range els.keys {
+		for _, name := range els.names() {
 			w.line(indent + 1)
 			w.element(name, els.obj(name), indent+1)
 			w.add(";")

@@ -52,7 +52,7 @@ func (w *writer) plainOperand(o *obj, bare bool) {
 	case o.present("func"):
 		w.call(o)
 	case o.present("val"):
-		w.constant(o.vals["val"], o.str("literal"))
+		w.constant(o.get("val"), o.str("literal"))
 	case o.present("#"):
 		w.add("#", id(o.str("#")))
 	case o.present("list"):
@@ -105,7 +105,7 @@ func (w *writer) step(s any, definition bool) {
 		w.add(name(s.str("id")))
 		if args := s.obj("args"); args != nil {
 			w.add("(")
-			for i, k := range args.keys {
+			for i, k := range args.names() {
 				if i > 0 {
 					w.add(", ")
 				}

@@ -71,15 +71,15 @@ func (w *writer) extendElements(at string, els *obj) {
 		sep = "."
 	}
 	fresh := &obj{vals: map[string]any{}}
-	for _, k := range els.keys {
-		if el := els.obj(k); el.str("extend") == k {
+	for _, k := range els.names() {
+		if el := els.obj(k); el.has("extend") && el.str("extend") == k {
 			w.extend(at+sep+id(k), el)
 		} else {
 			fresh.keys = append(fresh.keys, k)
 			fresh.vals[k] = el
 		}
 	}
-	if len(fresh.keys) > 0 {
+	if len(fresh.names()) > 0 {
 		w.add("\nextend ", at, " with ")
 		w.elements(fresh, 0)
 		w.add(";\n")
@@ -87,7 +87,7 @@ func (w *writer) extendElements(at string, els *obj) {
 }
 
 func hasNotes(x *obj) bool {
-	for _, k := range x.keys {
+	for _, k := range x.names() {
 		if strings.HasPrefix(k, "@") || k == "doc" {
 			return true
 		}
@@ -105,7 +105,7 @@ func (w *writer) annotate(name string, x *obj) {
 	}
 	if acts := x.obj("actions"); acts != nil {
 		w.add(" actions {")
-		for _, k := range acts.keys {
+		for _, k := range acts.names() {
 			a := acts.obj(k)
 			w.line(1)
 			w.notes(a, -1)
@@ -128,7 +128,7 @@ func (w *writer) annotated(els *obj, indent int) {
 		return
 	}
 	w.add("{")
-	for _, k := range els.keys {
+	for _, k := range els.names() {
 		el := els.obj(k)
 		w.line(indent + 1)
 		w.notes(el, indent+1)
@@ -148,7 +148,7 @@ func (w *writer) annotatedParams(ps *obj) {
 		return
 	}
 	w.add(" (")
-	for i, k := range ps.keys {
+	for i, k := range ps.names() {
 		if i > 0 {
 			w.add(", ")
 		}

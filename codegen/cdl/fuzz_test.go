@@ -15,6 +15,7 @@ import (
 func FuzzGenerate(f *testing.F) {
 	f.Add([]byte(`{"definitions":{"E":{"kind":"entity","elements":{"ID":{"key":true,"type":"cds.Integer"}}},"V":{"kind":"entity","query":{"SELECT":{"from":{"ref":["E"]},"columns":["*",{"xpr":[{"ref":["ID"]},"+",{"val":1}],"as":"n"}]}}}},"extensions":[{"extend":"E","elements":{"x":{"extend":"x","length":3}}},{"annotate":"E","@a":{"#":"b"}}]}`))
 	f.Add([]byte(`{"definitions":{"S.f":{"kind":"function","params":{"p":{"items":{"type":"$self"}}},"returns":{"target":{"elements":{}},"type":"cds.Composition"}}}}`))
+	f.Add([]byte(`{"extensions":[{"extend":"E","elements":{"":0,"x":[]}},{"annotate":"E","elements":{"x":0},"actions":{"":0},"params":[]}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_, _ = cdl.Generate(b)
 	})

@@ -79,7 +79,7 @@ func (w *writer) typeOf(ref []any) {
 
 func (w *writer) enum(symbols *obj, indent int) {
 	w.add(" enum {")
-	for _, name := range symbols.keys {
+	for _, name := range symbols.names() {
 		s := symbols.obj(name)
 		w.line(indent + 1)
 		w.notes(s, indent+1)
@@ -170,14 +170,14 @@ func (w *writer) notes(o *obj, indent int) {
 	if indent >= 0 {
 		w.doc(o, indent)
 	}
-	for _, k := range o.keys {
+	for _, k := range o.names() {
 		name, ok := strings.CutPrefix(k, "@")
 		if !ok {
 			continue
 		}
 		w.add("@")
 		w.annoName(name)
-		if v := o.vals[k]; v != true {
+		if v := o.get(k); v != true {
 			w.add(": ")
 			w.anno(v)
 		}
@@ -248,31 +248,31 @@ func (w *writer) anno(v any) {
 
 func (w *writer) annoObject(v *obj) {
 	switch {
-	case v.present("#") && len(v.keys) == 1:
+	case v.present("#") && len(v.names()) == 1:
 		w.add("#", id(v.str("#")))
-	case v.present("...") && len(v.keys) == 1:
+	case v.present("...") && len(v.names()) == 1:
 		w.add("...")
-		if v.vals["..."] != true {
+		if v.get("...") != true {
 			w.add(" up to ")
-			w.anno(v.vals["..."])
+			w.anno(v.get("..."))
 		}
-	case v.present("=") && len(v.keys) == 1:
+	case v.present("=") && len(v.names()) == 1:
 		w.add(v.str("="))
 	case v.present("="):
 		w.add("(", v.str("="), ")")
-	case v.present("xpr") && len(v.keys) == 1:
+	case v.present("xpr") && len(v.names()) == 1:
 		w.add("(")
 		w.tokens(v.list("xpr"))
 		w.add(")")
 	default:
 		w.add("{")
-		for i, k := range v.keys {
+		for i, k := range v.names() {
 			if i > 0 {
 				w.add(", ")
 			}
 			w.annoName(k)
 			w.add(": ")
-			w.anno(v.vals[k])
+			w.anno(v.get(k))
 		}
 		w.add("}")
 	}
