@@ -28,6 +28,7 @@ func FuzzRoundTrip(f *testing.F) {
 		"@a.b: [1, #c, { d: `e\\n` }] service S { action f(p : many String) returns E; }",
 		"entity V as select distinct from A as a left join B on a.x = B.x { key a.x, count(*) as n : Integer } where exists a.b[c > 1] group by x;",
 		"annotate E with @x { y @z } actions { g @h (i @j) }; extend E:s with (length: 5);",
+		"entity A { a : Composition; b : Association @x; }",
 	} {
 		f.Add(s)
 	}

@@ -17,7 +17,7 @@ func (w *writer) typ(el *obj, indent int) {
 	}
 	t := el.str("type")
 	switch {
-	case t == "cds.Association" || t == "cds.Composition":
+	case (t == "cds.Association" || t == "cds.Composition") && el.has("target"):
 		w.assoc(t, el, indent)
 	case t != "":
 		if t == "$self" {
