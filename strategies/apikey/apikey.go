@@ -19,8 +19,8 @@ import (
 
 	"cds/runtime/auth"
 	"cds/runtime/config"
+	"cds/runtime/password"
 	"cds/strategies/internal/backoff"
-	"cds/strategies/internal/password"
 	"cds/strategies/internal/users"
 )
 

@@ -15,8 +15,8 @@ import (
 
 	"cds/runtime/auth"
 	"cds/runtime/config"
+	"cds/runtime/password"
 	"cds/strategies/apikey"
-	"cds/strategies/internal/password"
 	"cds/strategies/strategytest"
 )
 

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"cds/runtime/auth"
+	"cds/runtime/password"
 	"cds/strategies/internal/browser"
-	"cds/strategies/internal/password"
 )
 
 // Browsers log in on a page and have a cookie from then on. It holds a random value; what it stands for is a record of the login, which ends with it. Requests

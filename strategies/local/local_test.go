@@ -19,7 +19,7 @@ import (
 	"cds/runtime/authstore"
 	"cds/runtime/authstore/authstoretest"
 	"cds/runtime/config"
-	"cds/strategies/internal/password"
+	"cds/runtime/password"
 	"cds/strategies/internal/token"
 	"cds/strategies/jwt"
 	"cds/strategies/strategytest"

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"cds/runtime/auth"
+	"cds/runtime/password"
 	"cds/strategies/internal/backoff"
-	"cds/strategies/internal/password"
 
 	"golang.org/x/text/unicode/norm"
 )

@@ -8,7 +8,7 @@ import (
 
 	"cds/runtime/auth"
 	"cds/runtime/config"
-	"cds/strategies/internal/password"
+	"cds/runtime/password"
 	"cds/strategies/internal/settings"
 	"cds/strategies/internal/token"
 )

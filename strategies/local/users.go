@@ -15,7 +15,7 @@ import (
 
 	"cds/runtime/auth"
 	"cds/runtime/config"
-	"cds/strategies/internal/password"
+	"cds/runtime/password"
 	"cds/strategies/internal/settings"
 )
 

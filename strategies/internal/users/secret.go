@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"cds/strategies/internal/password"
+	"cds/runtime/password"
 )
 
 // A secret is what a user proves itself with.

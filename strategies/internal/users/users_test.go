@@ -15,8 +15,8 @@ import (
 
 	"cds/runtime/auth"
 	"cds/runtime/config"
+	"cds/runtime/password"
 	"cds/strategies/internal/backoff"
-	"cds/strategies/internal/password"
 )
 
 // hashes of "pw", cheap ones.
