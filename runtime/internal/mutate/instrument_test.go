@@ -18,7 +18,7 @@ type mutant struct {
 	file string // relative to the repository
 	line int
 	fn   string
-	kind string // what is changed: true, false, first, second, dropped, flipped
+	kind string // what is changed: true, false, first, second, dropped, flipped, zero
 	text string // the source of it
 	nth  int    // of those that are called the same, from 1
 }
@@ -36,39 +36,6 @@ func (m mutant) String() string {
 	return fmt.Sprintf("%s:%d %s: %s: %s", m.file, m.line, m.fn, m.kind, m.text)
 }
 
-// All mutants are in one build: a variable of the process says which of them is alive. So code is compiled once, and each mutant costs only the tests.
-const helpers = `package %s
-
-import (
-	"os"
-	"strconv"
-)
-
-var mAlive, _ = strconv.Atoi(os.Getenv("CDS_MUTANT"))
-
-// mB is v, or true for mutant n and false for n+1.
-func mB(n int, v bool) bool { return (v || mAlive == n) && mAlive != n+1 }
-
-// mT is v, or true for mutant n; mF is v, or false for it; mN is v, or its contrary.
-func mT(n int, v bool) bool { return v || mAlive == n }
-func mF(n int, v bool) bool { return v && mAlive != n }
-func mN(n int, v bool) bool { return v != (mAlive == n) }
-
-// mK says whether a statement is kept.
-func mK(n int) bool { return mAlive != n }
-
-// mAnd is f, or what returns the first operand for mutant n and the second for n+1.
-func mAnd[T any](n int, f func(a, b T) T) func(a, b T) T {
-	switch mAlive {
-	case n:
-		return func(a, _ T) T { return a }
-	case n + 1:
-		return func(_, b T) T { return b }
-	}
-	return f
-}
-`
-
 // An edit inserts at a place of a file. Edits at the same place go by order: what ends goes before what begins.
 type edit struct {
 	at, order int
@@ -85,11 +52,13 @@ type instrument struct {
 	mutants []mutant
 	edits   []edit
 	fn      string
+	results []*ast.Field      // of the function that is looked at
+	truth   map[ast.Expr]bool // conditions that have their mutants
 }
 
 // put instruments one file and returns its new text.
 func put(root, file string, next int, only func(fn, text string) bool) (out []byte, mutants []mutant, err error) {
-	in := &instrument{fset: token.NewFileSet(), file: file, next: next, only: only}
+	in := &instrument{fset: token.NewFileSet(), file: file, next: next, only: only, truth: map[ast.Expr]bool{}}
 	if in.src, err = os.ReadFile(filepath.Join(root, file)); err != nil {
 		return nil, nil, err
 	}
@@ -103,7 +72,7 @@ func put(root, file string, next int, only func(fn, text string) bool) (out []by
 			continue
 		}
 		in.fn = funcName(fd)
-		ast.Inspect(fd.Body, in.visit)
+		in.body(fd.Type, fd.Body)
 	}
 	return in.apply(), in.mutants, nil
 }
@@ -124,7 +93,16 @@ func funcName(fd *ast.FuncDecl) string {
 
 func (in *instrument) offset(p token.Pos) int { return in.fset.Position(p).Offset }
 
+// text is the source of a node; of a loop, its first line.
 func (in *instrument) text(n ast.Node) string {
+	switch s := n.(type) {
+	case *ast.LabeledStmt:
+		return in.text(s.Stmt)
+	case *ast.ForStmt:
+		return strings.Join(strings.Fields(string(in.src[in.offset(s.Pos()):in.offset(s.Body.Lbrace)])), " ")
+	case *ast.RangeStmt:
+		return strings.Join(strings.Fields(string(in.src[in.offset(s.Pos()):in.offset(s.Body.Lbrace)])), " ")
+	}
 	return strings.Join(strings.Fields(string(in.src[in.offset(n.Pos()):in.offset(n.End())])), " ")
 }
 
@@ -154,11 +132,34 @@ func (in *instrument) wrap(n ast.Node, before, after string) {
 	in.edits = append(in.edits, edit{at: from, order: 1_000_000 - to, text: before}, edit{at: to, order: -from - 1, text: after})
 }
 
+// body looks at one function.
+func (in *instrument) body(t *ast.FuncType, body *ast.BlockStmt) {
+	was := in.results
+	in.results = nil
+	if t.Results != nil {
+		for _, f := range t.Results.List {
+			for range max(1, len(f.Names)) {
+				in.results = append(in.results, f)
+			}
+		}
+	}
+	ast.Inspect(body, in.visit)
+	in.results = was
+}
+
 func (in *instrument) visit(n ast.Node) bool {
 	switch n := n.(type) {
-	case *ast.FuncLit, *ast.ForStmt:
+	case *ast.FuncLit:
+		in.body(n.Type, n.Body)
+		return false
+	case *ast.GenDecl:
+		return n.Tok != token.CONST
 	case *ast.IfStmt:
 		in.condition(n.Cond)
+	case *ast.ForStmt:
+		if n.Cond != nil {
+			in.truth[n.Cond] = true
+		}
 	case *ast.SwitchStmt:
 		if n.Tag == nil {
 			for _, c := range n.Body.List {
@@ -167,8 +168,22 @@ func (in *instrument) visit(n ast.Node) bool {
 				}
 			}
 		}
+	case *ast.ReturnStmt:
+		in.returned(n)
+	case *ast.UnaryExpr:
+		if n.Op == token.NOT && !in.truth[n] {
+			in.condition(n)
+		}
 	case *ast.BinaryExpr:
+		switch n.Op {
+		case token.LAND, token.LOR, token.EQL, token.NEQ, token.LSS, token.LEQ, token.GTR, token.GEQ:
+			if !in.truth[n] {
+				in.condition(n)
+			}
+		}
 		in.operands(n)
+	case *ast.ParenExpr:
+		in.truth[n.X] = in.truth[n]
 	case *ast.Ident:
 		if n.Name == "true" || n.Name == "false" {
 			if first, ok := in.add(n, "flipped"); ok {
@@ -185,10 +200,46 @@ func (in *instrument) visit(n ast.Node) bool {
 	return true
 }
 
-// condition makes two mutants: it always holds, it never does.
+// condition makes two mutants: it always holds, it never does. The operands of a negation are covered by that.
 func (in *instrument) condition(x ast.Expr) {
-	if first, ok := in.add(x, "true", "false"); ok {
-		in.wrap(x, fmt.Sprintf("mB(%d, ", first), ")")
+	in.truth[x] = true
+	for y := x; ; {
+		switch u := y.(type) {
+		case *ast.ParenExpr:
+			y = u.X
+		case *ast.UnaryExpr:
+			y = u.X
+		default:
+			if first, ok := in.add(x, "true", "false"); ok {
+				in.wrap(x, fmt.Sprintf("mB(%d, ", first), ")")
+			}
+			return
+		}
+		in.truth[y] = true
+	}
+}
+
+// returned makes mutants of what a function returns: a truth that is always or never told, an error or an answer that is not given.
+func (in *instrument) returned(n *ast.ReturnStmt) {
+	if len(n.Results) != len(in.results) {
+		return
+	}
+	for i, x := range n.Results {
+		id, _ := in.results[i].Type.(*ast.Ident)
+		switch y := x.(type) {
+		case *ast.Ident:
+			if id != nil && id.Name == "bool" && y.Name != "true" && y.Name != "false" {
+				in.condition(x)
+			}
+		case *ast.CallExpr, *ast.SelectorExpr, *ast.IndexExpr, *ast.UnaryExpr, *ast.CompositeLit:
+			if id != nil && id.Name == "bool" {
+				in.condition(x)
+				continue
+			}
+			if first, ok := in.add(x, "zero"); ok {
+				in.wrap(x, fmt.Sprintf("mZ[%s](%d, ", in.text(in.results[i].Type), first), ")")
+			}
+		}
 	}
 }
 
@@ -203,8 +254,12 @@ func (in *instrument) operands(n *ast.BinaryExpr) {
 		return
 	}
 	for _, x := range []ast.Expr{n.X, n.Y} {
+		in.truth[x] = true
 		if b, ok := x.(*ast.BinaryExpr); ok && b.Op == n.Op {
 			continue // its operands are
+		}
+		if u, ok := x.(*ast.UnaryExpr); ok {
+			in.truth[u.X] = true
 		}
 		if first, ok := in.add(x, kind); ok {
 			in.wrap(x, fmt.Sprintf("%s(%d, ", fn, first), ")")
@@ -227,26 +282,39 @@ func (in *instrument) call(n *ast.CallExpr) {
 	}
 }
 
-// statements makes mutants without an assignment, a call, or a jump.
+// statements makes mutants without an assignment, a call, a loop, or a jump.
 func (in *instrument) statements(list []ast.Stmt) {
 	for _, s := range list {
-		switch s := s.(type) {
-		case *ast.ExprStmt, *ast.IncDecStmt:
-		case *ast.AssignStmt:
-			if s.Tok == token.DEFINE {
-				continue
-			}
-		case *ast.BranchStmt:
-			if s.Tok != token.CONTINUE && s.Tok != token.BREAK {
-				continue
-			}
-		default:
+		if !droppable(s) {
 			continue
 		}
 		if first, ok := in.add(s, "dropped"); ok {
 			in.wrap(s, fmt.Sprintf("if mK(%d) { ", first), " }")
 		}
 	}
+}
+
+func droppable(s ast.Stmt) bool {
+	switch s := s.(type) {
+	case *ast.ExprStmt:
+		c, ok := s.X.(*ast.CallExpr)
+		if ok {
+			id, ok := c.Fun.(*ast.Ident)
+			return !ok || id.Name != "panic" // it may end a function
+		}
+		return true
+	case *ast.IncDecStmt, *ast.RangeStmt:
+		return true
+	case *ast.ForStmt:
+		return s.Cond != nil // else it may end a function
+	case *ast.LabeledStmt:
+		return droppable(s.Stmt)
+	case *ast.AssignStmt:
+		return s.Tok != token.DEFINE
+	case *ast.BranchStmt:
+		return s.Tok == token.CONTINUE || s.Tok == token.BREAK
+	}
+	return false
 }
 
 func (in *instrument) apply() []byte {
