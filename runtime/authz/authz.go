@@ -5,6 +5,8 @@
 package authz
 
 import (
+	"sync/atomic"
+
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/sqlgen"
@@ -87,11 +89,12 @@ type Decision struct {
 // Allowed reports whether the request may go on. A nil Decision denies.
 func (d *Decision) Allowed() bool { return d != nil && (d.Verdict == Allow || d.Verdict == AllowIf) }
 
-// A Policy is the compiled policy of a model. It is immutable and safe for concurrent use.
+// A Policy is the compiled policy of a model. It is safe for concurrent use. What the model says does not change; Use puts other policies beside it.
 type Policy struct {
 	model *csn.Model
 	opt   Options
 	state *policy
+	live  atomic.Pointer[Policy] // decides in its place; nil for itself
 }
 
 // A Guard holds the row conditions that a decision attaches to a query. It implements sqlgen.Guarder. Handlers can neither read

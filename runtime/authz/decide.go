@@ -22,6 +22,7 @@ func (a *Access) event() Event {
 // Decide decides one access, in the order of section 4: service, static capability, entities of the path, target, operation. It
 // runs before any user code and needs no database: what depends on rows is left in the decision's guard and check.
 func (p *Policy) Decide(u *auth.User, a Access) Decision {
+	p = p.current()
 	if d, ok := p.newDraft(u, a); ok && !d.Allowed() {
 		return d
 	}
@@ -79,6 +80,9 @@ func (d *decider) decide(a *Access) Decision {
 	g := d.guard
 	if g.s.free {
 		return Decision{Verdict: Allow, Rules: []string{"privileged"}, Guard: d.out}
+	}
+	if x := g.p.data; x != nil && x.shut != "" {
+		return d.deny(match{names: []string{x.shut}}, false)
 	}
 	if fault := incomprehensible(a); fault != "" {
 		return d.deny(match{names: []string{fault}}, false)

@@ -210,6 +210,9 @@ func (g *Guard) AppendKey(b []byte) []byte {
 			b = append(b, '?')
 		}
 		b = st.appendAccess(b)
+		if st.p.data != nil {
+			b = append(append(b, '$'), st.p.data.version...)
+		}
 	}
 	if st.noTenant {
 		b = append(b, '~')

@@ -42,6 +42,7 @@ func withRoles(roles []string) *auth.User {
 // Inspect answers an access for everybody with the roles. It takes the same way as Decide, but keeps the conditions that look at the user alone
 // in the answer instead of asking them.
 func (p *Policy) Inspect(roles []string, a Access) Outcome {
+	p = p.current()
 	var static cqn.Expr
 	if b, ok := a.active(); ok {
 		o := p.Inspect(roles, b)

@@ -22,6 +22,7 @@ type policy struct {
 	all   []*rules // in order of the model, for the table
 	// derived is set while rules are read that follow from others and so are not part of the table.
 	derived bool
+	data    *dataRules // beside the model's rules; nil for none
 }
 
 // entityRules are what holds for one entity.

@@ -58,6 +58,8 @@ type roleTable struct {
 	ids map[string]int
 	// implied are the roles that a role includes, over all levels; nil without a hierarchy.
 	implied map[int]roleSet
+	// audiences are whom policies beside the model are for; nil for none.
+	audiences *audiences
 }
 
 func (t *roleTable) intern(name string) int {
@@ -114,6 +116,9 @@ func (t *roleTable) subject(u *auth.User, privileged bool, mask roleSet) subject
 	// `any` is everybody, whatever a strategy filled in.
 	if n, ok := t.ids[auth.RoleAny]; ok {
 		s.mask = s.mask.add(n)
+	}
+	if t.audiences != nil {
+		s.mask = t.audiences.add(s.mask, u)
 	}
 	return s
 }

@@ -57,6 +57,9 @@ type privilege struct {
 	deny bool
 	// message is the text of a 403 for whom this privilege lacks a role or a condition, or whom it denies; "" for the usual one.
 	message string
+	// data marks those that are not the model's, see DataPolicy; keep is, of one that restricts, what is left: where is its negation.
+	data bool
+	keep cqn.Expr
 }
 
 func (p *privilege) covers(e Event) bool {
@@ -118,12 +121,12 @@ func (r *rules) grants(s subject, e Event) match {
 	if r.requires != nil && !r.requires.to.meets(s.mask) {
 		return match{names: r.requires.names, lacking: r.requires.roles}
 	}
-	if !r.restricted {
-		return match{ok: true, names: r.requires.named()}
-	}
 	denies, by := r.denied(s, e)
 	if by != nil {
 		return match{names: by.names, message: by.message}
+	}
+	if !r.restricted {
+		return match{ok: true, names: narrowed(r.requires.named(), denies), denies: denies}
 	}
 	m := match{}
 	for i := range r.privileges {
@@ -131,7 +134,7 @@ func (r *rules) grants(s subject, e Event) match {
 		switch {
 		case !p.covers(e) || !p.to.meets(s.mask):
 		case p.where == nil:
-			return match{ok: true, names: p.names, denies: denies} // wins over conditional ones
+			return match{ok: true, names: narrowed(p.names, denies), denies: denies} // wins over conditional ones
 		case !m.ok:
 			m = match{ok: true, privs: []*privilege{p}, names: p.names[:1:1], denies: denies}
 		default:
@@ -139,6 +142,7 @@ func (r *rules) grants(s subject, e Event) match {
 			m.names = append(m.names, p.name)
 		}
 	}
+	m.names = narrowed(m.names, denies)
 	if !m.ok {
 		m.names, m.lacking, m.message = []string{r.on + ": no grant of " + string(e)}, r.wanted(e), r.message(e)
 	}
@@ -204,6 +208,16 @@ func (r *rules) wanted(e Event) []string {
 	return out
 }
 
+// narrowed adds those policies to the names of a match that are not in the model: who looks for them there would not find them.
+func narrowed(names []string, denies []*privilege) []string {
+	for _, d := range denies {
+		if d.data {
+			names = append(names[:len(names):len(names)], d.names...)
+		}
+	}
+	return names
+}
+
 // condition returns what a match asks of rows, nil for nothing: one of the conditions of those that grant, and none of those that deny. Where a
 // denying condition is unknown, so is its negation: the row is denied.
 func (m match) condition() cqn.Expr {
@@ -212,6 +226,10 @@ func (m match) condition() cqn.Expr {
 		x = or(x, p.where)
 	}
 	for _, d := range m.denies {
+		if d.keep != nil {
+			x = and(x, d.keep)
+			continue
+		}
 		x = and(x, &cqn.Unary{Op: cqn.Not, X: d.where})
 	}
 	return x

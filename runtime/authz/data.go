@@ -1,0 +1,407 @@
+package authz
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	"cds/runtime/eval"
+)
+
+// An Effect is what a DataPolicy does to those whom it is for.
+type Effect string
+
+// The effects. Restrict leaves only the rows that fulfil the condition, Refuse takes away those that do, or all of them without a condition, as `deny` of
+// the model does. Extend grants as `grant` does, where that is allowed.
+const (
+	Restrict Effect = "restrict"
+	Refuse   Effect = "deny"
+	Extend   Effect = "grant"
+)
+
+// A DataPolicy is a rule that is not in the model: somebody has written it while the application runs. Restrict and Refuse can only take away, since they
+// are added to what denies (decision 16). Extend is one privilege more of an entity's @restrict: whatever else is demanded, by @requires of the service and
+// the entity, capabilities, tenants and what denies, still holds.
+type DataPolicy struct {
+	ID     string // unique
+	Name   string // for people; "" for none
+	Entity string // entity of a service, a service for all that is in it, or "*" for all services
+	Events []string
+	Roles  []string // any of; without roles and users everybody
+	Users  []string // ids of users, in addition to those with one of the roles
+	Tenant string   // whose users only; "" for those of all tenants
+	Effect Effect
+	Where  cqn.Expr // nil for none
+	Text   string   // of Where
+	// Fault says why the condition is not understood; "" for understood. A policy with a fault denies what it is about.
+	Fault string
+}
+
+// title is the name of the policy in explanations.
+func (d *DataPolicy) title() string {
+	if d.Name == "" {
+		return "policy:" + d.ID
+	}
+	return "policy:" + d.ID + " (" + strings.ReplaceAll(d.Name, ":", ",") + ")"
+}
+
+// A DataFault is a policy that does not fit the model, and what follows from that.
+type DataFault struct {
+	ID, Message string
+	Hint        string
+	// Closed says what the policy denies because of that; "" for nothing, where it would only have granted.
+	Closed string
+}
+
+// dataRules are what a policy has beside the model's rules.
+type dataRules struct {
+	version string // of the policies: part of the keys of guards
+	shut    string // why nothing is allowed at all; "" for not
+}
+
+// With returns the policy with rules beside those of the model. extend allows those that grant. A policy that does not fit the model denies what it is
+// about: the entity, if that is not known its service, and if that is not known either everything. Equal lists give policies whose guards have equal keys.
+func (p *Policy) With(list []DataPolicy, extend bool) (*Policy, []DataFault) {
+	if len(list) == 0 {
+		return &Policy{model: p.model, opt: p.opt, state: p.state}, nil
+	}
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b DataPolicy) int { return strings.Compare(a.ID, b.ID) })
+	st := *p.state
+	st.entities, st.ops = slices.Clone(st.entities), maps.Clone(st.ops)
+	st.roles.ids, st.roles.audiences = maps.Clone(st.roles.ids), nil
+	c := dataCompiler{p: &st, model: p.model, extend: extend, entities: map[*csn.Entity]*added{}, ops: map[*csn.Operation]*added{}}
+	for i := range list {
+		c.policy(&list[i])
+	}
+	c.apply()
+	st.data = &dataRules{version: dataVersion(list, extend)}
+	return &Policy{model: p.model, opt: p.opt, state: &st}, c.faults
+}
+
+// Check tells what is wrong with a policy; nothing if With would take it as it is meant.
+func (p *Policy) Check(d DataPolicy, extend bool) []DataFault {
+	_, faults := p.With([]DataPolicy{d}, extend)
+	return faults
+}
+
+// Shut returns a policy that allows nothing but privileged code, for a reason that explanations show.
+func (p *Policy) Shut(why string) *Policy {
+	st := *p.state
+	st.data = &dataRules{shut: why}
+	return &Policy{model: p.model, opt: p.opt, state: &st}
+}
+
+// Use makes p decide as q does from now on, which With or Shut have made of it; nil for as the model says. Decisions that were made stay as they are. Tables
+// and positions are still those of the model.
+func (p *Policy) Use(q *Policy) { p.live.Store(q) }
+
+// current is the policy by which is decided.
+func (p *Policy) current() *Policy {
+	if q := p.live.Load(); q != nil {
+		return q
+	}
+	return p
+}
+
+// dataVersion tells lists of policies apart.
+func dataVersion(list []DataPolicy, extend bool) string {
+	type key struct {
+		ID, Name, Entity      string
+		Events, Roles, Users  []string
+		Tenant, Effect, Where string
+		Text, Fault           string
+	}
+	keys := make([]key, len(list))
+	for i, d := range list {
+		where := ""
+		if d.Where != nil {
+			where = cqn.Format(d.Where)
+		}
+		keys[i] = key{d.ID, d.Name, d.Entity, d.Events, d.Roles, d.Users, d.Tenant, string(d.Effect), where, d.Text, d.Fault}
+	}
+	b, err := json.Marshal(keys)
+	if err != nil { // texts can always be written
+		b = fmt.Append(nil, keys)
+	}
+	sum := sha256.Sum256(fmt.Appendf(b, "/%t", extend))
+	return string(sum[:16])
+}
+
+// added is what policies add to the rules of one entity or operation.
+type added struct{ denies, grants []privilege }
+
+// A dataCompiler adds policies to the compiled restrictions of a model.
+type dataCompiler struct {
+	p        *policy
+	model    *csn.Model
+	extend   bool
+	entities map[*csn.Entity]*added
+	ops      map[*csn.Operation]*added
+	faults   []DataFault
+}
+
+// A target is what a policy is about.
+type target struct {
+	entities []*csn.Entity
+	ops      []*csn.Operation // unbound
+	name     string
+	one      bool // it is one entity
+}
+
+// policy compiles one policy.
+func (c *dataCompiler) policy(d *DataPolicy) {
+	t, fault, hint := c.find(d.Entity)
+	pr := privilege{name: "policy:" + d.ID, names: []string{d.title()}, all: true, words: []string{"*"}, text: d.Text, data: true, deny: true}
+	check := func(message, h string) {
+		if message != "" && fault == "" {
+			fault, hint = message, h
+		}
+	}
+	check(c.audience(d, &pr))
+	check(c.events(d, &t, &pr))
+	check(c.condition(d, &t, &pr))
+	if d.Effect == Extend {
+		if fault == "" && c.extend {
+			fault, hint = c.extendable(d, &t)
+		} else if fault == "" {
+			fault, hint = "policies may not grant here", "authz.policies: 'extend' in the configuration allows it"
+		}
+		if fault != "" {
+			c.faults = append(c.faults, DataFault{ID: d.ID, Message: fault, Hint: hint})
+			return
+		}
+		c.grant(d, &t, pr)
+		return
+	}
+	if fault != "" {
+		c.faults = append(c.faults, DataFault{ID: d.ID, Message: fault, Hint: hint, Closed: t.name})
+		pr.names = []string{d.title() + ": does not fit the model, " + fault}
+		c.deny(&t, pr)
+		return
+	}
+	pr.where = d.Where
+	if d.Effect == Restrict {
+		pr.keep, pr.where = d.Where, &cqn.Unary{Op: cqn.Not, X: d.Where}
+		pr.text = "not (" + d.Text + ")"
+	}
+	if pr.where != nil {
+		pr.static = eval.Static(pr.where)
+		pr.settleConstant()
+		if pr.where == nil || isNever(pr.where) {
+			pr.keep = nil
+		}
+	}
+	c.deny(&t, pr)
+}
+
+// find looks for what a policy is about. What is not there stands for the nearest thing that is: its service, else everything.
+func (c *dataCompiler) find(name string) (t target, fault, hint string) {
+	if name == "*" {
+		return c.everything(), "", ""
+	}
+	if e := c.model.Entity(name); e != nil && e.Service != nil && e.Active == nil && len(e.Union) == 0 && !framework(e) {
+		return target{entities: []*csn.Entity{e}, name: name, one: true}, "", ""
+	}
+	if s := c.model.Service(name); s != nil {
+		return c.service(s), "", ""
+	}
+	fault = fmt.Sprintf("there is no service and no entity of a service called %s", name)
+	var names []string
+	for _, s := range c.model.Services {
+		names = append(names, s.Name)
+		for _, e := range s.Entities {
+			if e.Active == nil {
+				names = append(names, e.Name)
+			}
+		}
+	}
+	if near := nearest(name, names...); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	for rest := name; ; {
+		i := strings.LastIndexByte(rest, '.')
+		if i < 0 {
+			return c.everything(), fault, hint
+		}
+		rest = rest[:i]
+		if s := c.model.Service(rest); s != nil {
+			return c.service(s), fault, hint
+		}
+	}
+}
+
+func (c *dataCompiler) service(s *csn.Service) target {
+	t := target{name: s.Name, ops: s.Ops}
+	for _, e := range s.Entities {
+		if e.Active == nil && len(e.Union) == 0 && !framework(e) {
+			t.entities = append(t.entities, e)
+		}
+	}
+	return t
+}
+
+func (c *dataCompiler) everything() target {
+	t := target{name: "*"}
+	for _, s := range c.model.Services {
+		x := c.service(s)
+		t.entities, t.ops = append(t.entities, x.entities...), append(t.ops, x.ops...)
+	}
+	return t
+}
+
+// events reads what a policy is about: all events if none is named.
+func (c *dataCompiler) events(d *DataPolicy, t *target, pr *privilege) (fault, hint string) {
+	if len(d.Events) == 0 {
+		return "", ""
+	}
+	q := privilege{words: d.Events}
+	for _, w := range d.Events {
+		ev, standard := eventOf(w)
+		switch {
+		case w == "*":
+			q.all = true
+		case w == "UPSERT":
+			return "UPSERT is no event of policies: it is a CREATE or an UPDATE", "name CREATE, UPDATE or both"
+		case standard:
+			q.ev |= ev
+		case t.has(w):
+			q.ops = append(q.ops, w)
+		default:
+			if near := nearest(w, "READ", "CREATE", "UPDATE", "DELETE", "WRITE"); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			return fmt.Sprintf("%q is no event of %s", w, t.name), hint
+		}
+	}
+	pr.all, pr.ev, pr.ops, pr.words = q.all, q.ev, q.ops, q.words
+	return "", ""
+}
+
+// has reports whether an operation of that name belongs to a target.
+func (t *target) has(op string) bool {
+	return slices.ContainsFunc(t.entities, func(e *csn.Entity) bool { return operationNames(e)(op) }) ||
+		slices.ContainsFunc(t.ops, func(o *csn.Operation) bool { return o.LocalName() == op })
+}
+
+// condition checks the condition of a policy on all that it is about.
+func (c *dataCompiler) condition(d *DataPolicy, t *target, pr *privilege) (fault, hint string) {
+	switch {
+	case d.Effect != Restrict && d.Effect != Refuse && d.Effect != Extend:
+		return fmt.Sprintf("%q is no effect", d.Effect), "effects are restrict, deny and grant"
+	case d.Fault != "":
+		return d.Fault, ""
+	case d.Where == nil && d.Effect == Restrict:
+		return "a policy that restricts needs a condition", "write where, or deny instead of restrict"
+	case d.Where == nil || eval.Static(d.Where):
+		return "", ""
+	}
+	for _, e := range t.entities {
+		if fault := checkCondition(d.Where, e); fault != "" {
+			return fmt.Sprintf("the condition %s cannot be resolved: %s", d.Text, fault), ""
+		}
+	}
+	for _, op := range t.ops {
+		if pr.covers(Event(op.LocalName())) {
+			return fmt.Sprintf("the condition %s asks for a row, and %s has none", d.Text, op.Name), "name the events that the policy is about"
+		}
+	}
+	return "", ""
+}
+
+// extendable says why an entity's @restrict cannot be extended.
+func (c *dataCompiler) extendable(d *DataPolicy, t *target) (fault, hint string) {
+	switch {
+	case !t.one:
+		return "only entities can be granted", "name one entity of a service"
+	case len(d.Events) == 0:
+		return "a policy that grants names its events", "READ, or * for all of them"
+	case len(d.Roles)+len(d.Users) == 0:
+		return "a policy that grants names roles or users", ""
+	}
+	if own := c.p.of(t.entities[0]).own; own == nil || !own.restricted || own.closed != "" {
+		return t.name + " has no @restrict that could be extended", "whoever its service lets in has access already, or nobody may"
+	}
+	return "", ""
+}
+
+// deny adds a privilege that takes away.
+func (c *dataCompiler) deny(t *target, pr privilege) {
+	if isNever(pr.where) { // it denies nothing
+		return
+	}
+	for _, e := range t.entities {
+		c.of(e).denies = append(c.of(e).denies, pr)
+	}
+	for _, op := range t.ops {
+		if pr.covers(Event(op.LocalName())) {
+			if c.ops[op] == nil {
+				c.ops[op] = &added{}
+			}
+			c.ops[op].denies = append(c.ops[op].denies, pr)
+		}
+	}
+}
+
+// grant adds a privilege of an entity's @restrict.
+func (c *dataCompiler) grant(d *DataPolicy, t *target, pr privilege) {
+	pr.deny, pr.where = false, d.Where
+	if pr.where != nil {
+		pr.static = eval.Static(pr.where)
+		pr.settleConstant()
+	}
+	c.of(t.entities[0]).grants = append(c.of(t.entities[0]).grants, pr)
+}
+
+func (c *dataCompiler) of(e *csn.Entity) *added {
+	a := c.entities[e]
+	if a == nil {
+		a = &added{}
+		c.entities[e] = a
+	}
+	return a
+}
+
+// apply puts what was found into rules of their own, those of drafts too. Whom an entity follows stays as the model says.
+func (c *dataCompiler) apply() {
+	for i := range c.p.entities {
+		er := &c.p.entities[i]
+		switch {
+		case er.entity == nil:
+		case isDraft(er.entity):
+			if a := c.entities[er.entity.Active]; a != nil {
+				d := (&rules{privileges: a.grants, denies: a.denies}).forDrafts(er.entity.Name)
+				er.own = er.own.plus(er.entity.Name, &added{d.denies, d.privileges})
+			}
+		default:
+			if a := c.entities[er.entity]; a != nil {
+				er.own = er.own.plus(er.entity.Name, a)
+			}
+		}
+	}
+	for op, a := range c.ops {
+		c.p.ops[op] = c.p.ops[op].plus(op.Name, a)
+	}
+}
+
+// plus returns rules with what policies add; r may be nil.
+func (r *rules) plus(on string, a *added) *rules {
+	out := rules{on: on}
+	if r != nil {
+		out = *r
+	}
+	out.denies = slices.Concat(out.denies, a.denies)
+	out.privileges = slices.Concat(out.privileges, a.grants)
+	return &out
+}
+
+// isNever reports whether a condition is the one that holds for no row.
+func isNever(x cqn.Expr) bool {
+	l, ok := x.(*cqn.Lit)
+	return ok && l.Value.Kind() == cqn.KindBool && !l.Value.Bool()
+}
