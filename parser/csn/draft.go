@@ -406,6 +406,13 @@ func (d *drafter) connect(m *Model) {
 		e.Drafts, t.Active, u.Active = t, e, e
 		e.Both, u.Union = u, []*Entity{e, t}
 		e.DraftRoot, t.DraftRoot, u.DraftRoot = n.root, n.root, n.root
+		for _, el := range e.Flat { // what is encrypted in a draft is of the same column, so that both can be read together
+			for _, twin := range [...]*Element{t.Element(el.Name), u.Element(el.Name)} {
+				if twin != nil {
+					twin.setSeal(el.Seal())
+				}
+			}
+		}
 		for _, el := range t.Flat {
 			if el.ForeignKey != nil && el.ForeignKey.Name == DraftAdmin {
 				el.Internal = true

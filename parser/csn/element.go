@@ -34,6 +34,7 @@ type Facets struct {
 	Value   cqn.Expr     // calculated on read, or on write if the element is Stored
 	Enum    []EnumSymbol // symbols of this element's type; nil for none
 	TypeOf  *TypeRef     // where it was declared by `type of`; else nil
+	Seal    *Seal        // of flat elements: values are encrypted or hashed; else nil
 }
 
 // Facets returns all of them.
@@ -58,7 +59,7 @@ func (e *Element) TypeOf() *TypeRef { return e.Facets().TypeOf }
 
 // SetFacets sets all of them. Like the functions below it belongs to the making of a model.
 func (e *Element) SetFacets(f Facets) {
-	if f.Default == nil && f.Value == nil && f.Enum == nil && f.TypeOf == nil {
+	if f.Default == nil && f.Value == nil && f.Enum == nil && f.TypeOf == nil && f.Seal == nil {
 		e.facets = nil
 		return
 	}

@@ -40,6 +40,7 @@ func Freeze(defs []Definition, files *token.FileSet, namespace string) (*Model, 
 	f.bases()
 	f.parents()
 	f.localized()
+	f.seals()
 	f.diags.Sort()
 	if !f.diags.HasErrors() {
 		f.m.seal()

@@ -16,6 +16,8 @@ const (
 	codeUnknownType diag.Code = "csn-unknown-type"
 	codeExpr        diag.Code = "csn-bad-expression"
 	codeQuery       diag.Code = "csn-bad-query"
+	codeSeal        diag.Code = "csn-seal"
+	codeSealUse     diag.Code = "csn-seal-use"
 )
 
 // Messages documents the diagnostics of this package.
@@ -51,6 +53,14 @@ func Messages() diag.Catalogue {
 			"Conditions in CSN are lists of tokens: operands as objects, operators and keywords as strings.",
 			`{"definitions": {"E": {"kind": "entity", "elements": {"a": {"key": true, "type": "cds.Integer"}, "b": {"type": "cds.Boolean", "value": {"xpr": [{"ref": ["a"]}, "=", "="]}}}}}}`,
 			`{"definitions": {"E": {"kind": "entity", "elements": {"a": {"key": true, "type": "cds.Integer"}, "b": {"type": "cds.Boolean", "value": {"xpr": [{"ref": ["a"]}, "=", {"val": 1}]}}}}}}`),
+		codeSeal: entry("An element cannot be encrypted or hashed",
+			"@encrypted and @hash stand on elements of tables, or on types that these have. Keys, localized, virtual and calculated elements, elements with a default, associations, arrays and streams cannot have them; a projection can neither add them nor take them away.",
+			"entity Staff { @encrypted key ssn : String(11); name : String; }",
+			"entity Staff { key ID : Integer; @encrypted ssn : String(11); name : String; }"),
+		codeSealUse: entry("An encrypted or hashed element is used where its value is needed",
+			"The database has the encrypted or hashed form only. Views may show such an element under any name and conditions may ask whether it is null; expressions, conditions, sorting, grouping and associations cannot use it.",
+			"entity Staff { key ID : Integer; @encrypted iban : String(34); } view V as select from Staff { ID, upper(iban) as iban : String };",
+			"entity Staff { key ID : Integer; @encrypted iban : String(34); } view V as select from Staff { ID, iban };"),
 		codeQuery: entry("A query cannot be read", "A query has a SELECT with a source in `from`, or a SET with `args`.",
 			`{"definitions": {"V": {"kind": "entity", "query": {"SELECT": {}}, "elements": {"a": {"type": "cds.Integer"}}}}}`,
 			`{"definitions": {"E": {"kind": "entity", "elements": {"a": {"type": "cds.Integer"}}}, "V": {"kind": "entity", "query": {"SELECT": {"from": {"ref": ["E"]}}}, "elements": {"a": {"type": "cds.Integer"}}}}}`),

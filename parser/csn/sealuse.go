@@ -1,0 +1,117 @@
+package csn
+
+import (
+	"cds/parser/cqn"
+	"cds/parser/token"
+)
+
+// sealUses reports what else in a model needs the values of sealed elements: calculated elements, associations, and expressions in annotations, as the conditions of
+// @restrict, of masks and of @assert.
+func (f *freezer) sealUses() {
+	for _, e := range f.m.Entities {
+		u := &sealUse{freezer: f, e: e}
+		for _, el := range e.Flat {
+			u.element(el)
+		}
+		for i := range e.Annotations {
+			u.annotation(&e.Annotations[i], nil)
+		}
+		for _, o := range e.Actions {
+			for i := range o.Annotations {
+				u.annotation(&o.Annotations[i], nil)
+			}
+		}
+	}
+}
+
+type sealUse struct {
+	*freezer
+	e *Entity
+}
+
+func (u *sealUse) element(el *Element) {
+	if x := el.Value(); x != nil && !el.OnRead && (u.e.Source == nil || el.Stored) {
+		if s := u.names(x); s != nil {
+			u.report(el, el.Span, s, "%s is calculated from %s", el.Name, s.Column)
+		}
+	}
+	for i := range el.Annotations {
+		u.annotation(&el.Annotations[i], el)
+	}
+	a := el.Assoc()
+	if a == nil {
+		return
+	}
+	for _, t := range a.FKTarget {
+		if s := t.Seal(); s != nil {
+			u.report(el, el.Span, s, "the association %s has the foreign key %s", el.Name, s.Column)
+			return
+		}
+	}
+	if a.Join == nil {
+		return
+	}
+	cqn.Walk(a.Join, func(n any) bool {
+		r, ok := n.(*cqn.Ref)
+		if !ok || len(r.Path) != 2 {
+			return true
+		}
+		from := u.e
+		if r.Path[0].Name == "$target" {
+			from = a.Target
+		}
+		if from == nil {
+			return true
+		}
+		if t := from.Flat.Lookup(r.Path[1].Name); t != nil && t.Seal() != nil {
+			u.report(el, el.Span, t.Seal(), "the condition of the association %s uses %s", el.Name, t.Seal().Column)
+			return false
+		}
+		return true
+	})
+}
+
+// annotation reports expressions in an annotation that need a sealed value. A path alone names an element, it does not read it.
+func (u *sealUse) annotation(a *cqn.AnnoField, el *Element) {
+	u.value(a.Value, func(x cqn.Expr, span token.Span) {
+		if _, path := x.(*cqn.Ref); path {
+			return
+		}
+		if s := u.names(x); s != nil {
+			if !span.Valid() {
+				span = a.Span
+			}
+			u.report(el, span, s, "@%s uses %s", a.Name, s.Column)
+		}
+	}, 0)
+}
+
+func (u *sealUse) value(v *cqn.AnnoValue, expr func(cqn.Expr, token.Span), depth int) {
+	if v == nil || depth > maxDepth {
+		return
+	}
+	if v.Expr != nil {
+		expr(v.Expr, v.Span)
+	}
+	for _, it := range v.Items {
+		u.value(it, expr, depth+1)
+	}
+	for i := range v.Fields {
+		u.value(v.Fields[i].Value, expr, depth+1)
+	}
+}
+
+// names returns the seal of the first sealed element whose value an expression in the scope of the entity needs, nil for none.
+func (u *sealUse) names(x cqn.Expr) *Seal {
+	r := &sealer{freezer: u.freezer, e: u.e, quiet: true}
+	r.expr(x, &sealScope{sources: []sealSource{{entity: u.e}}}, 0)
+	return r.seen
+}
+
+func (u *sealUse) report(el *Element, span token.Span, s *Seal, format string, args ...any) {
+	d := u.errorf(codeSealUse, u.e, el, format+", of which the database has "+s.form()+" only", args...)
+	if span.Valid() {
+		d.Span = span
+	}
+	d.Hint = "conditions may ask whether it is null, nothing else"
+}

@@ -1,0 +1,281 @@
+// Package crypt encrypts and hashes the values of elements: what @encrypted and @hash on an element ask for.
+//
+// An encrypted value is kept as one text,
+//
+//	cds1.r.<kid>.<nonce, ciphertext and tag in base64url>      random
+//	cds1.d.<kid>.<SIV and ciphertext in base64url>             deterministic
+//
+// which names the key that it was made with. Each column has keys of its own, derived from the configured one (HKDF-SHA-256), and the column's name
+// is authenticated with the value: a value that was moved to another column, or changed, is refused.
+//
+// The random form is AES-256-GCM with a random nonce. The deterministic one gives equal texts for equal values, so that they can be found: its synthetic IV
+// is HMAC-SHA-256 over column and value, cut to 128 bits, and the value is encrypted by AES-256-CTR from there; a value whose IV does not come out again
+// is refused (the SIV construction of Rogaway and Shrimpton, as in RFC 5297, with HMAC as its PRF). What it tells is which rows have equal values, and nothing else but lengths.
+package crypt
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"cds/parser/csn"
+)
+
+// KeyLength is the length of a key in bytes.
+const KeyLength = 32
+
+// A Key is one of the keys that are configured. ID stands in each value that was encrypted with it.
+type Key struct {
+	ID     string
+	Secret []byte // KeyLength bytes
+}
+
+// A Ring has the keys of an application. The first one encrypts; all of them decrypt. It is safe for concurrent use.
+type Ring struct {
+	keys  []Key
+	plain bool
+}
+
+// Options change what a Ring accepts.
+type Options struct {
+	// AllowPlain reads values that are not encrypted as they are, while the data of a table are being migrated. Without it they are refused: whoever
+	// could write to the database could put values of his own there.
+	AllowPlain bool
+}
+
+// New makes a Ring. Errors: no key, a key of another length than KeyLength, two keys with one id, an id with other characters than letters, digits, - and _.
+func New(keys []Key, opt Options) (*Ring, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("there is no key")
+	}
+	seen := map[string]bool{}
+	for i, k := range keys {
+		switch {
+		case !validID(k.ID):
+			return nil, fmt.Errorf("keys[%d]: the id of a key is 1 to 32 letters, digits, - and _", i)
+		case seen[k.ID]:
+			return nil, fmt.Errorf("keys[%d]: the id %q is there twice", i, k.ID)
+		case len(k.Secret) != KeyLength:
+			return nil, fmt.Errorf("keys[%d] (%s): a key has %d bytes, this one has %d", i, k.ID, KeyLength, len(k.Secret))
+		}
+		seen[k.ID] = true
+	}
+	return &Ring{keys: keys, plain: opt.AllowPlain}, nil
+}
+
+func validID(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 32
+}
+
+// Active returns the id of the key that encrypts.
+func (r *Ring) Active() string { return r.keys[0].ID }
+
+// IDs returns the ids of all keys, the active one first.
+func (r *Ring) IDs() []string {
+	out := make([]string, len(r.keys))
+	for i, k := range r.keys {
+		out[i] = k.ID
+	}
+	return out
+}
+
+// A Column encrypts and decrypts the values of one column of a table.
+type Column struct {
+	name          string
+	deterministic bool
+	plain         bool
+	keys          []columnKey // in the order of the ring
+}
+
+// A columnKey is what was derived from one key for one column.
+type columnKey struct {
+	prefix string // of values: cds1.r.<kid>.
+	data   string // that is authenticated with them
+	aead   cipher.AEAD
+	mac    []byte
+	block  cipher.Block
+}
+
+// Column derives the keys of a column. It costs some hashing: keep it.
+func (r *Ring) Column(s *csn.Seal) (*Column, error) {
+	c := &Column{name: s.Column, deterministic: s.Kind == csn.SealDeterministic, plain: r.plain}
+	if s.Kind != csn.SealRandom && s.Kind != csn.SealDeterministic {
+		return nil, fmt.Errorf("%s is not encrypted", s.Column)
+	}
+	for _, k := range r.keys {
+		ck, err := derive(k, s.Column, c.deterministic)
+		if err != nil {
+			return nil, err
+		}
+		c.keys = append(c.keys, ck)
+	}
+	return c, nil
+}
+
+func derive(k Key, column string, deterministic bool) (columnKey, error) {
+	mode := "r"
+	if deterministic {
+		mode = "d"
+	}
+	ck := columnKey{prefix: version + mode + "." + k.ID + "."}
+	ck.data = ck.prefix + column
+	sub := func(use string) ([]byte, error) {
+		return hkdf.Key(sha256.New, k.Secret, nil, "cds @encrypted "+use+" "+column, KeyLength)
+	}
+	enc, err := sub("data " + mode)
+	if err != nil {
+		return ck, err
+	}
+	if ck.block, err = aes.NewCipher(enc); err != nil {
+		return ck, err
+	}
+	if deterministic {
+		ck.mac, err = sub("siv")
+		return ck, err
+	}
+	ck.aead, err = cipher.NewGCM(ck.block)
+	return ck, err
+}
+
+const version = "cds1."
+
+var b64 = base64.RawURLEncoding.Strict()
+
+// Seal appends a value, encrypted with the active key.
+func (c *Column) Seal(dst, plain []byte) []byte { return c.keys[0].seal(dst, plain) }
+
+// SealAll returns a value as each key encrypts it: what a stored value may equal. Only deterministic columns have that.
+func (c *Column) SealAll(plain []byte) []string {
+	if !c.deterministic {
+		return nil
+	}
+	out := make([]string, len(c.keys), len(c.keys)+1)
+	for i := range c.keys {
+		out[i] = string(c.keys[i].seal(nil, plain))
+	}
+	if c.plain {
+		out = append(out, string(plain))
+	}
+	return out
+}
+
+func (k *columnKey) seal(dst, plain []byte) []byte {
+	var raw []byte
+	if k.aead != nil {
+		raw = make([]byte, k.aead.NonceSize(), k.aead.NonceSize()+len(plain)+k.aead.Overhead())
+		_, _ = rand.Read(raw) // never fails
+		raw = k.aead.Seal(raw, raw, plain, []byte(k.data))
+	} else {
+		raw = append(make([]byte, 0, sivLength+len(plain)), k.siv(plain)...)
+		raw = append(raw, plain...)
+		cipher.NewCTR(k.block, raw[:sivLength]).XORKeyStream(raw[sivLength:], raw[sivLength:])
+	}
+	return b64.AppendEncode(append(dst, k.prefix...), raw)
+}
+
+const sivLength = aes.BlockSize
+
+// siv is the synthetic IV of a value. The length ahead keeps apart what is hashed.
+func (k *columnKey) siv(plain []byte) []byte {
+	h := hmac.New(sha256.New, k.mac)
+	n := uint32(len(k.data))
+	h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+	h.Write([]byte(k.data))
+	h.Write(plain)
+	return h.Sum(nil)[:sivLength]
+}
+
+// Errors of Open. None of them says anything about the value.
+var (
+	ErrPlain   = errors.New("the stored value is not encrypted")
+	ErrKey     = errors.New("the stored value was encrypted with a key that is not configured")
+	ErrInvalid = errors.New("the stored value does not decrypt: it was changed, moved from elsewhere, or encrypted with another key of that id")
+)
+
+// Open appends the plain value of a stored one. Errors: ErrPlain, ErrKey and ErrInvalid, wrapped with the column and the id of the key, if it has one.
+func (c *Column) Open(dst, stored []byte) ([]byte, error) {
+	mode, kid, body, ok := split(stored)
+	if !ok {
+		if c.plain {
+			return append(dst, stored...), nil
+		}
+		return dst, fmt.Errorf("%s: %w", c.name, ErrPlain)
+	}
+	for i := range c.keys {
+		k := &c.keys[i]
+		if k.prefix == version+mode+"."+kid+"." {
+			out, ok := k.open(dst, body)
+			if !ok {
+				return dst, fmt.Errorf("%s, key %s: %w", c.name, kid, ErrInvalid)
+			}
+			return out, nil
+		}
+	}
+	if mode != "r" && mode != "d" || (mode == "d") != c.deterministic {
+		return dst, fmt.Errorf("%s, key %s: %w", c.name, kid, ErrInvalid)
+	}
+	return dst, fmt.Errorf("%s, key %s: %w", c.name, kid, ErrKey)
+}
+
+func (k *columnKey) open(dst, body []byte) ([]byte, bool) {
+	raw, err := b64.AppendDecode(nil, body)
+	if err != nil {
+		return nil, false
+	}
+	if k.aead != nil {
+		n := k.aead.NonceSize()
+		if len(raw) < n+k.aead.Overhead() {
+			return nil, false
+		}
+		out, err := k.aead.Open(dst, raw[:n], raw[n:], []byte(k.data))
+		return out, err == nil
+	}
+	if len(raw) < sivLength {
+		return nil, false
+	}
+	cipher.NewCTR(k.block, raw[:sivLength]).XORKeyStream(raw[sivLength:], raw[sivLength:])
+	if !hmac.Equal(raw[:sivLength], k.siv(raw[sivLength:])) {
+		return nil, false
+	}
+	return append(dst, raw[sivLength:]...), true
+}
+
+// split takes a stored value apart: cds1.<mode>.<kid>.<body>. ok is false for what has not that form.
+func split(stored []byte) (mode, kid string, body []byte, ok bool) {
+	s := string(stored[:min(len(stored), len(version)+2+33)]) // what names the key is short
+	rest, ok := strings.CutPrefix(s, version)
+	if !ok {
+		return "", "", nil, false
+	}
+	mode, rest, ok = strings.Cut(rest, ".")
+	if !ok || len(mode) != 1 {
+		return "", "", nil, false
+	}
+	kid, _, ok = strings.Cut(rest, ".")
+	if !ok || !validID(kid) {
+		return "", "", nil, false
+	}
+	return mode, kid, stored[len(version)+2+len(kid)+1:], true
+}
+
+// State tells about a stored value: the id of its key, "" for one that is not encrypted; and whether it is as Seal would make it now.
+func (c *Column) State(stored []byte) (kid string, current bool) {
+	mode, kid, _, ok := split(stored)
+	if !ok {
+		return "", false
+	}
+	return kid, version+mode+"."+kid+"." == c.keys[0].prefix
+}
