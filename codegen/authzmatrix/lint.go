@@ -21,15 +21,17 @@ type LintOptions struct {
 	Given []string
 	// Source says where Given comes from, for the message.
 	Source string
+	// Indexed tells whether an index, or a key, of a table begins with a column; nil if that is not known.
+	Indexed func(table, column string) bool
 }
 
 // Lint looks for restrictions that are hardly meant: privileges without effect, conditions that mean something else than they seem to say.
 func Lint(m *csn.Model, opt LintOptions) diag.List {
-	b, _ := prepared(m, Options{Policy: opt.Policy})
+	b, found := prepared(m, Options{Policy: opt.Policy})
 	if b == nil {
 		return nil
 	}
-	l := &linter{builder: b, opt: opt, rules: Messages()}
+	l := &linter{builder: b, opt: opt, rules: Messages(), found: found}
 	grants := b.policy.Grants()
 	for i := range grants {
 		g := &grants[i]
@@ -43,8 +45,12 @@ func Lint(m *csn.Model, opt LintOptions) diag.List {
 		l.shadowed(g, grants)
 		l.never(g)
 		l.condition(g)
+		l.unindexed(g)
 	}
 	l.roles()
+	l.secondDoors()
+	l.results()
+	l.personal()
 	l.diags.Sort()
 	return l.diags
 }
@@ -60,6 +66,9 @@ type linter struct {
 	rules diag.Catalogue
 	diags diag.List
 	seen  map[string]bool
+	found diag.List // what the policy compiler says
+
+	closed map[*csn.Element][]*csn.Element // see closedElements
 }
 
 // add reports a finding once for each place: restrictions are inherited by several entities.
@@ -67,7 +76,7 @@ func (l *linter) add(code diag.Code, at token.Span, format string, args ...any) 
 	var list diag.List
 	d := list.Add(l.rules[code].Severity, code, at, format, args...)
 	key := string(code) + " " + itoa(int(at.File)) + ":" + itoa(int(at.Start))
-	if code == codeShutOut || code == codeNoRole || code == codeVoid || !at.Valid() {
+	if code == codeShutOut || code == codeNoRole || code == codeVoid || code == codeSecondElement || code == codePersonal || !at.Valid() {
 		key += d.Message
 	}
 	if l.seen[key] || at.Valid() && l.opt.Own != nil && !l.opt.Own(at) {

@@ -1,17 +1,33 @@
 package authzmatrix_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
 	"cds/codegen/authzmatrix"
 	"cds/parser/diag"
+	"cds/runtime/db/sqlite"
+	"cds/runtime/deploy"
+
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 func lint(t *testing.T, text string, given ...string) diag.List {
 	t.Helper()
 	m, opt := compile(t, "model.cds", text)
 	return authzmatrix.Lint(m, authzmatrix.LintOptions{Policy: opt.Policy, Given: given, Source: "the test"})
+}
+
+// lintIndexes is lint with what is known of indexes.
+func lintIndexes(t *testing.T, text string) diag.List {
+	t.Helper()
+	m, opt := compile(t, "model.cds", text)
+	indexed, err := deploy.Indexed(m, sqlite.Dialect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authzmatrix.Lint(m, authzmatrix.LintOptions{Policy: opt.Policy, Indexed: indexed})
 }
 
 // The wrong example of each rule has its finding, with a place, and the right one has none.
@@ -21,7 +37,10 @@ func TestLintExamples(t *testing.T) {
 		if strings.HasSuffix(string(code), "no-role") {
 			given = []string{"clerk"}
 		}
-		found := false
+		found, lint := false, lint
+		if strings.HasSuffix(string(code), "no-index") {
+			lint = func(t *testing.T, text string, _ ...string) diag.List { return lintIndexes(t, text) }
+		}
 		for _, d := range lint(t, e.Wrong, given...) {
 			found = found || d.Code == code && d.Span.Valid() && d.Severity == e.Severity && d.Hint != ""
 			if d.Code != code {
@@ -98,4 +117,21 @@ func TestLintRoles(t *testing.T) {
 	if s := strings.Join(got, " "); s != "Clerk: auditor: runner:" {
 		t.Errorf("found %q", s)
 	}
+}
+
+// TestLintGolden compares testdata/lint/*.txtar: model.cds in, the findings of this package out. CDS_UPDATE=1 rewrites them.
+func TestLintGolden(t *testing.T) {
+	golden(t, "testdata/lint/*.txtar", 1, func(t *testing.T, ar *txtar.Archive) []txtar.File {
+		m, opt := compile(t, "model.cds", string(ar.Files[0].Data))
+		indexed, err := deploy.Indexed(m, sqlite.Dialect())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		found := authzmatrix.Lint(m, authzmatrix.LintOptions{Policy: opt.Policy, Indexed: indexed})
+		if err := diag.Render(&out, found, opt.Files, diag.RenderOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		return []txtar.File{{Name: "findings", Data: out.Bytes()}}
+	})
 }

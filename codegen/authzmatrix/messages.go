@@ -10,6 +10,12 @@ const (
 	codeNever   diag.Code = "lint-authz-never"
 	codeNegated diag.Code = "lint-authz-negated"
 	codeNoRole  diag.Code = "lint-authz-no-role"
+
+	codeSecondDoor    diag.Code = "lint-authz-second-door"
+	codeSecondElement diag.Code = "lint-authz-second-element"
+	codeResult        diag.Code = "lint-authz-result"
+	codePersonal      diag.Code = "lint-authz-personal"
+	codeNoIndex       diag.Code = "lint-authz-no-index"
 )
 
 // Messages documents the rules of Lint. Wrong and Right are whole models.
@@ -38,5 +44,25 @@ func Messages() diag.Catalogue {
 		codeNoRole: entry(diag.Warning, "A role that nobody can have",
 			"The project says which roles there are: as scopes in xs-security.json, or as roles of configured users. A restriction names another one.",
 			model("{ grant: 'READ', to: 'clrek' }"), model("{ grant: 'READ', to: 'clerk' }")),
+		codeSecondDoor: entry(diag.Warning, "A second door to what is restricted",
+			"The entity has no restriction and shows rows of a table that a restricted entity of another service, or one that it computes values from, keeps from the same people. A projection, a view, a part of such rows, translated texts and @cds.autoexpose are doors as well. Where it could not be found out, the finding is an info that says so.",
+			"context db { entity Orders { key ID : Integer; owner : String; } } @requires: 'authenticated-user' service S { @restrict: [{ grant: 'READ', where: 'owner = $user' }] entity Orders as projection on db.Orders; } @requires: 'authenticated-user' service T { @readonly entity Orders as projection on db.Orders; }",
+			"context db { entity Orders { key ID : Integer; owner : String; } } @requires: 'authenticated-user' service S { @restrict: [{ grant: 'READ', where: 'owner = $user' }] entity Orders as projection on db.Orders; } @requires: 'auditor' service T { @readonly entity Orders as projection on db.Orders; }"),
+		codeSecondElement: entry(diag.Warning, "A second door to an element",
+			"The element shows, or is computed from, what a restricted element of another service keeps from the same people.",
+			"context db { entity People { key ID : Integer; salary : Integer; } } @requires: 'authenticated-user' service S { entity People as projection on db.People { ID, @requires: 'hr' salary }; } @requires: 'authenticated-user' service T { entity People as projection on db.People { ID, salary as pay }; }",
+			"context db { entity People { key ID : Integer; salary : Integer; } } @requires: 'authenticated-user' service S { entity People as projection on db.People { ID, @requires: 'hr' salary }; } @requires: 'authenticated-user' service T { entity People as projection on db.People { ID }; }"),
+		codeResult: entry(diag.Warning, "An operation returns rows that its callers may not read",
+			"Nothing filters what a handler returns. The operation has no restriction of its own, and who may call it may not read all rows of the entity that it returns.",
+			"service S { @requires: 'admin' entity Secrets { key ID : Integer; } function latest() returns Secrets; }",
+			"service S { @requires: 'admin' entity Secrets { key ID : Integer; } @requires: 'admin' function latest() returns Secrets; }"),
+		codePersonal: entry(diag.Warning, "Personal data that nothing restricts",
+			"An annotation says that the element is personal data, and everybody, or whoever has logged in, may read it of all rows. If it is meant, the entity says so.",
+			"service S { entity People { key ID : Integer; @PersonalData.IsPotentiallyPersonal name : String; } }",
+			"service S { @requires: 'clerk' entity People { key ID : Integer; @PersonalData.IsPotentiallyPersonal name : String; } }"),
+		codeNoIndex: entry(diag.Info, "A condition that no index serves",
+			"The condition is part of every query, and no index of the deployment, nor a key, begins with a column that it compares. Comparisons for equality with the user get an index by themselves; for others, @cds.persistence.index.<name> of the entity names the columns.",
+			model("{ grant: 'READ', where: 'total < $user.limit' }"),
+			"@requires: 'authenticated-user' service S { @cds.persistence.index.total: ['total'] @restrict: [{ grant: 'READ', where: 'total < $user.limit' }] entity Orders { key ID : Integer; total : Integer; } }"),
 	}
 }

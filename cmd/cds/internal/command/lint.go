@@ -18,6 +18,8 @@ import (
 	"cds/parser/lint"
 	"cds/parser/load"
 	"cds/parser/token"
+	"cds/runtime/db/sqlite"
+	"cds/runtime/deploy"
 	"cds/runtime/serve"
 
 	"github.com/spf13/cobra"
@@ -98,6 +100,9 @@ func lintModel(src *source, off []diag.Code, policy authzmatrix.LintOptions) (di
 	out = append(out, lint.Run(files, res.Files, res.Model, lint.Options{Off: off})...)
 	if res.Model != nil {
 		policy.Policy.RestrictAllServices = true
+		if has, err := deploy.Indexed(res.Model, sqlite.Dialect()); err == nil { // else the deployment tells
+			policy.Indexed = has
+		}
 		policy.Own = func(at token.Span) bool {
 			f := res.Files.File(at.File)
 			return f != nil && !strings.HasPrefix(f.Name, "@") && !strings.Contains("/"+f.Name, "/node_modules/")
