@@ -188,6 +188,7 @@ func (sc *scope) protect(src *source, use Use, localized bool) error {
 		}
 		src.guard = both(src.guard, f.at(precAnd))
 		sc.compiler.guarded = true
+		sc.written(e, use, f.at(precAnd))
 	}
 	if src.guard == "" && src.first == "" {
 		return nil
