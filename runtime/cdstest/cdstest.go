@@ -207,6 +207,25 @@ func Postgres(t testing.TB) db.Pool {
 	return pool
 }
 
+// PostgresSchemas is for a test with many apps, one after the other: it returns what opens for each an empty schema of its own in one PostgreSQL database, in much
+// less time than Postgres takes. Give it to Config.Database.
+func PostgresSchemas(t testing.TB) func(testing.TB) db.Pool {
+	t.Helper()
+	next := pgtest.Schemas(t)
+	return func(t testing.TB) db.Pool {
+		t.Helper()
+		cfg, err := next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool, err := postgres.New().Open(context.Background(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pool
+	}
+}
+
 // overrides makes the test run with mocked users, whatever the project's profiles say. The user "*", who lets any name in, is off: a
 // misspelt name must not pass.
 func (c Config) overrides() config.Section {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/user"
@@ -60,6 +61,30 @@ func Open(t testing.TB) db.Config {
 		}
 	})
 	return s.Config(name)
+}
+
+// Schemas returns a function that makes empty schemas in one database of the test's own, and says how to open each as if it were a database. That takes a
+// fraction of the time that a database takes. They are removed when the test ends.
+func Schemas(t testing.TB) func() (db.Config, error) {
+	t.Helper()
+	cfg := Open(t)
+	s, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgconn.Connect(context.Background(), s.url(cfg.Credentials["database"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) }) // before the database is dropped
+	made := 0
+	return func() (db.Config, error) {
+		made++
+		own := db.Config{Credentials: maps.Clone(cfg.Credentials)}
+		own.Credentials["schema"] = "s" + strconv.Itoa(made)
+		_, err := conn.Exec(context.Background(), "CREATE SCHEMA "+own.Credentials["schema"]).ReadAll()
+		return own, err
+	}
 }
 
 // Copy returns a copy of a test's database, as a database of the test's own. No connection to the original may be open.
