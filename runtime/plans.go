@@ -110,6 +110,14 @@ const maxValues = 256
 // Where Authorizers narrow, plans are found in two steps: the first key leads to the entities that the plan touches, the second has what
 // Authorizers say about them.
 func (a *App) plan(q cqn.Query, g sqlgen.Guarder, buf *buffers) (*plan, error) {
+	p, err := a.findPlan(q, g, buf)
+	if a.inner.observer != nil {
+		a.observed(q, g, p, err)
+	}
+	return p, err
+}
+
+func (a *App) findPlan(q cqn.Query, g sqlgen.Guarder, buf *buffers) (*plan, error) {
 	buf.key, buf.lits = cqn.AppendShape(buf.key[:0], buf.lits[:0], q)
 	buf.key = append(buf.key, '/')
 	buf.key = appendKey(buf.key, g)
