@@ -25,6 +25,7 @@ type app struct {
 	refused error // why Start must fail
 
 	accounts      *accounts                // nil without an Auditor
+	observer      func(Observed)           // nil but for reports
 	slices        map[*csn.Entity]cqn.Expr // conditions on temporal entities; nil if there are none
 	sqlLog        *slog.Logger             // logs statements; nil unless asked for
 	subscriptions []subscription
