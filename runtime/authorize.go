@@ -86,6 +86,9 @@ func (r *RawRequest) decide(ctx context.Context, ev Event, path []*csn.Entity, v
 	s, st := r.Service, r.state
 	st.access = authz.Access{Service: s.Model, Event: ev, Path: path, Via: via, Op: r.Op, Privileged: st.scope.privileged, Now: st.unit.nowText}
 	st.decision = s.App.Policy.Decide(r.User, st.access)
+	if s.App.inner.observer != nil {
+		s.App.inner.observer(Observed{Access: st.access, Decision: &st.decision})
+	}
 	st.access = st.access.Plain()
 	if st.access.Op == nil {
 		ev = st.access.Event
