@@ -18,13 +18,13 @@ const floors = `
 1  parser/token runtime/internal/jsonw runtime/db/stmts runtime/password
 2  parser/diag parser/cqn
 3  parser/ast parser/csn runtime/auth
-4  parser/syntax parser/load parser/link parser/check runtime/eval runtime/sqlgen runtime/sqlgen/* runtime/config runtime/i18n
+4  parser/syntax parser/load parser/link parser/check runtime/eval runtime/sqlgen runtime/sqlgen/* runtime/config runtime/i18n runtime/crypt
 5  parser parser/format parser/lint parser/common parser/parsed runtime/authz runtime/db runtime/db/dbtest
 6  runtime runtime/db/sqlite runtime/db/postgres runtime/db/postgres/* runtime/authstore runtime/authstore/*
 7  runtime/generic runtime/ql runtime/audit runtime/audit/* strategies strategies/*
 8  runtime/odata runtime/odata/* runtime/rest runtime/explain
 9  runtime/deploy
-10 runtime/serve
+10 runtime/serve runtime/authztest
 11 codegen codegen/* runtime/cdstest runtime/cdstest/*
 12 cmd/cds cmd/cds/* samples/*
 `

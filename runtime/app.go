@@ -14,16 +14,21 @@ import (
 	"cds/parser/csn"
 	"cds/parser/diag"
 	"cds/runtime/authz"
+	"cds/runtime/crypt"
 	"cds/runtime/db"
 )
 
 // app is the private part of an App.
 type app struct {
-	order   []*Service
-	plans   *planCache
-	started atomic.Bool
-	refused error // why Start must fail
+	order  []*Service
+	plans  *planCache
+	rights rightsCache
+	// readOnly tells elements whose values never come from a payload; nil for none.
+	readOnly func(e *csn.Entity, el *csn.Element) bool
+	started  atomic.Bool
+	refused  error // why Start must fail
 
+	box           *crypt.Box               // for encrypted elements
 	accounts      *accounts                // nil without an Auditor
 	observer      func(Observed)           // nil but for reports
 	slices        map[*csn.Entity]cqn.Expr // conditions on temporal entities; nil if there are none
@@ -34,6 +39,8 @@ type app struct {
 	shutdown      []func()
 	streams       atomic.Int32 // answers that flow while they are read
 	spooled       atomic.Int64 // bytes of room for media data in temporary files
+	rowSecurity   bool         // the database has row-level security, see claims.go
+	claims        []Claim
 }
 
 // NewApp compiles the policy of a model and makes an App without handlers. The list has what the policy compiler found; with errors
@@ -72,6 +79,11 @@ func NewApp(m *csn.Model, opt AppOptions) (*App, diag.List) {
 	}
 	a := &App{Model: m, Policy: policy, Options: opt, services: make(map[string]*Service, len(m.Services)), inner: &app{plans: newPlanCache(maxPlans)}}
 	a.inner.slices = findTemporal(m)
+	if box, err := crypt.NewBox(m, opt.Keys); err != nil {
+		a.Refuse(err)
+	} else {
+		a.inner.box = box
+	}
 	a.inner.sqlLog = a.statementLog()
 	for _, sm := range m.Services {
 		s := &Service{Model: sm, App: a, inner: &service{}}

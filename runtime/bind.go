@@ -26,6 +26,12 @@ func (b *bindings) fill(dst []cqn.Value, binds []sqlgen.Bind) ([]cqn.Value, erro
 		bd := &binds[i]
 		var v cqn.Value
 		switch {
+		case bd.Seal != nil:
+			c, err := b.sealedBind(bd)
+			if err != nil {
+				return nil, err
+			}
+			v = c
 		case bd.Column != "":
 			v = storable(b.row.Value(bd.Column))
 		case bd.Param.Index == -1:

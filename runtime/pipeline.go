@@ -43,13 +43,18 @@ func (t *unit) beginQuery(write bool) (db.Tx, error) {
 
 // first runs the statement of the outermost level of a read.
 func (rd *reader) first(p *sqlgen.Plan) (db.Rows, error) {
+	rows, err := rd.firstRows(p)
+	return rd.unsealed(p, rows, err)
+}
+
+func (rd *reader) firstRows(p *sqlgen.Plan) (db.Rows, error) {
 	u := rd.binds.unit
 	binds, err := rd.fillAll(p)
 	if err != nil {
 		return nil, err
 	}
 	u.app.logStatement(rd.ctx, p.SQL, len(binds))
-	stmt := db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous}
+	stmt := db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous, Opens: p.Opens}
 	pipe, ok := rd.tx.(db.Pipeliner)
 	ahead := ok && known(p, binds)
 	last := rd.last && (ahead || len(p.Children) == 0)
@@ -101,7 +106,7 @@ func (rd *reader) withChildren(p *sqlgen.Plan, stmt db.Stmt) ([]db.Stmt, error) 
 			return nil, err
 		}
 		rd.binds.unit.app.logStatement(rd.ctx, c.One, len(binds))
-		queries = append(queries, db.Stmt{SQL: c.One, Binds: slices.Clone(binds), Anonymous: c.Plan.Anonymous})
+		queries = append(queries, db.Stmt{SQL: c.One, Binds: slices.Clone(binds), Anonymous: c.Plan.Anonymous, Opens: c.Plan.Opens})
 	}
 	rd.ahead = len(p.Children)
 	return queries, nil
@@ -115,7 +120,7 @@ func (rd *reader) childRows(c *sqlgen.Child, g *groups) (db.Rows, error) {
 		if err == nil && len(g.index) == 0 {
 			return nil, rows.Close()
 		}
-		return rows, err
+		return rd.unsealed(c.Plan, rows, err)
 	}
 	if len(g.index) == 0 {
 		return nil, nil

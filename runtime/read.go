@@ -208,7 +208,8 @@ func (rd *reader) queryAs(p *sqlgen.Plan, sql string) (db.Rows, error) {
 		return nil, err
 	}
 	rd.binds.unit.app.logStatement(rd.ctx, sql, len(binds))
-	return rd.tx.Query(rd.ctx, db.Stmt{SQL: sql, Binds: binds, Anonymous: p.Anonymous})
+	rows, err := rd.tx.Query(rd.ctx, db.Stmt{SQL: sql, Binds: binds, Anonymous: p.Anonymous, Opens: p.Opens})
+	return rd.unsealed(p, rows, err)
 }
 
 // queryChildren reads the children of the parents in g.

@@ -8,6 +8,7 @@ import (
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/authz"
+	"cds/runtime/crypt"
 	"cds/runtime/db"
 )
 
@@ -59,6 +60,8 @@ type AppOptions struct {
 	// them together in bytes; 0 means 1 GB. Beyond it requests are answered by 503.
 	SpoolDir string
 	Spool    int64
+	// Keys encrypt elements with @encrypted. A model that has some does not start without.
+	Keys *crypt.Ring
 }
 
 // An App is a served model: services with handlers, one policy, one database. Handlers are registered before Start; after it the

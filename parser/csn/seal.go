@@ -190,7 +190,7 @@ func (f *freezer) sealable(e *Entity, el *Element, s *Seal, at *cqn.AnnoField) {
 			bad("", "it has @"+name)
 		}
 	}
-	if s.Kind == SealDeterministic {
+	if s.Kind == SealDeterministic || s.Kind == SealSHA256 {
 		return
 	}
 	for _, a := range e.Annotations {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cds/parser/csn"
+	"cds/runtime/crypt"
 	"cds/runtime/db"
 	"cds/runtime/sqlgen"
 	"cds/runtime/sqlgen/ddl"
@@ -35,6 +36,8 @@ type Options struct {
 	// Show is called with the plan before anything is done. An error ends the deployment without a change.
 	Show func(*Plan) error
 	Now  func() time.Time // nil: time.Now
+	// Keys encrypt what data files have for elements with @encrypted.
+	Keys *crypt.Ring
 }
 
 // A Plan is what a deployment is about to do.
@@ -120,12 +123,13 @@ func load(ctx context.Context, tx db.Tx, m *csn.Model, pool db.Pool, opt Options
 	}
 	all := &Error{}
 	rows := 0
+	box, _ := crypt.NewBox(m, opt.Keys) // nil without keys: then values that must be encrypted are faults
 	for _, f := range found {
 		if f.entity.SkipPersistence { // as code lists are that nobody uses
 			opt.Log.Warn("data file passed over: its entity has no table", "file", f.path, "entity", f.entity.Name)
 			continue
 		}
-		l := &loader{tx: tx, d: pool.Dialect(), file: f, now: opt.Now().UTC().Format("2006-01-02T15:04:05.000Z"), faults: all, log: opt.Log,
+		l := &loader{tx: tx, d: pool.Dialect(), file: f, now: opt.Now().UTC().Format("2006-01-02T15:04:05.000Z"), faults: all, log: opt.Log, box: box,
 			upsert: !isNew(sqlgen.TableName(f.entity)), isNew: isNew}
 		if err := l.run(ctx, opt.Files); err != nil {
 			return err

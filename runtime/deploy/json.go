@@ -236,7 +236,7 @@ func (j *jsonLoader) store(e *csn.Entity, fields []field) error {
 	}
 	set, known := j.sets[key]
 	if !known {
-		set = &loader{tx: j.tx, d: j.d, file: dataFile{j.file.path, e}, now: j.now, faults: j.faults, log: j.log, isNew: j.isNew,
+		set = &loader{tx: j.tx, d: j.d, file: dataFile{j.file.path, e}, now: j.now, faults: j.faults, log: j.log, isNew: j.isNew, box: j.box,
 			upsert: !j.isNew(sqlgen.TableName(e))}
 		for _, f := range fields {
 			set.cols = append(set.cols, f.el)

@@ -16,6 +16,7 @@ import (
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	cds "cds/runtime"
+	"cds/runtime/crypt"
 	"cds/runtime/db"
 	"cds/runtime/sqlgen"
 	"cds/runtime/sqlgen/ddl"
@@ -40,6 +41,7 @@ type loader struct {
 	isNew  func(table string) bool
 	log    *slog.Logger
 	warned map[*csn.Element]bool
+	box    *crypt.Box
 }
 
 // A fill is a value for an element that a file has no column for.
@@ -217,7 +219,7 @@ func (l *loader) prepare(line int, columns []*csn.Element) bool {
 			b, marks = append(b, ", "...), append(marks, ", "...)
 		}
 		b = append(b, sqlgen.Quote(el.Name, l.d)...)
-		marks = l.d.Param(marks, n, el.Scalar())
+		marks = l.d.Param(marks, n, storedType(el))
 	}
 	for _, el := range l.cols {
 		put(el)
@@ -369,6 +371,9 @@ func (l *loader) unique(row []cell) bool {
 
 func (l *loader) insert(ctx context.Context, row []cell) error {
 	if l.faults.broken { // what can be told without the database is told still
+		return nil
+	}
+	if !l.seal(ctx, row) {
 		return nil
 	}
 	_, err := l.tx.Exec(ctx, l.stmt)

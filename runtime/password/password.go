@@ -31,6 +31,8 @@ const None = "$argon2id$v=19$m=19456,t=2,p=1$bm8gcGFzc3dvcmQgZml0cw$TmVpdGhlciBk
 var (
 	ErrBusy   = errors.New("too many passwords are being checked")
 	ErrLength = fmt.Errorf("a password has at most %d bytes", MaxLength)
+	// ErrBcryptLength: bcrypt would leave the rest out of account.
+	ErrBcryptLength = fmt.Errorf("a password of bcrypt has at most %d bytes", MaxBcrypt)
 )
 
 // noneSalt and noneKey are in None, and in what Params.None returns.
@@ -196,4 +198,24 @@ func Valid(s string) error {
 
 func isBcrypt(s string) bool {
 	return len(s) > 4 && s[0] == '$' && s[1] == '2' && (s[2] == 'a' || s[2] == 'b' || s[2] == 'y') && s[3] == '$'
+}
+
+// bcryptCost is what bcrypt hashes cost that are made here: about 60 ms.
+const bcryptCost = 10
+
+// NoneBcrypt is a bcrypt hash that no password is known to fit: that of 32 random bytes that were thrown away.
+const NoneBcrypt = "$2a$10$hTxOpCgEJnyWhNSDls7aZOlC6soV53YcnESU/.aDMGinHBlGR8Jdy"
+
+// Bcrypt returns the bcrypt hash of a password, for systems that know no other. Errors: ErrBcryptLength, ErrBusy.
+func Bcrypt(ctx context.Context, pw string) (string, error) {
+	if len(pw) > MaxBcrypt {
+		return "", ErrBcryptLength
+	}
+	leave, err := enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	b, err := bcrypt.GenerateFromPassword([]byte(pw), bcryptCost)
+	return string(b), err
 }

@@ -237,6 +237,12 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	if appOpt.Drafts, err = draftOptions(s.Config.Section); err != nil {
 		return nil, err
 	}
+	if appOpt.Keys, err = KeysOf(s.Config); err != nil {
+		return nil, err
+	}
+	if err := needKeys(s.Model, appOpt.Keys); err != nil {
+		return nil, err
+	}
 	s.CDS, diags = cds.NewApp(s.Model, appOpt)
 	s.Warnings = diags
 	if diags.HasErrors() {

@@ -214,7 +214,7 @@ func (s *Server) connect(ctx context.Context, a *App) error {
 // deployFresh deploys to a database that is new. One that outlives the process remembers what was deployed, so that `cds deploy` can change it later.
 func (s *Server) deployFresh(ctx context.Context, a *App, d Database) error {
 	opt := deploy.Options{Files: a.data, Log: s.Log, TestData: !s.Config.Is(config.Production), NoIndexes: !s.Config.Bool("requires.db.indexes", true),
-		Integrity: d.Config.ForeignKeys}
+		Integrity: d.Config.ForeignKeys, Keys: s.CDS.Options.Keys}
 	if opt.Files == nil {
 		opt.Files = s.opt.files()
 	}

@@ -60,6 +60,9 @@ func (c *compiler) placePlan(q *cqn.Select, ref *cqn.Ref) (*Plan, error) {
 	if err := s.allowed(el, Root); err != nil {
 		return nil, err
 	}
+	if el.Seal() != nil {
+		return nil, s.sealedUse(el.Name, el.Seal())
+	}
 	id := c.rowID(e)
 	if id == "" {
 		return nil, notPlaced(e, el)

@@ -1,7 +1,6 @@
 package sqlgen
 
 import (
-	"errors"
 	"strings"
 
 	"cds/parser/cqn"
@@ -24,6 +23,8 @@ func (s *selection) outputs(src *source, cols []cqn.Column, exclude []string, de
 		switch {
 		case c.Star:
 			more, err = s.star(src, exclude, cols, depth)
+		case isRights(c):
+			more, err = s.rights(src, c.As)
 		case c.Expand != nil:
 			more, err = s.expand(src, c, depth)
 		case c.Inline != nil:
@@ -89,12 +90,12 @@ func (s *selection) star(src *source, exclude []string, cols []cqn.Column, depth
 			out = append(out, more...)
 			continue
 		}
-		if el.Assoc() != nil || el.Virtual || el.Internal || el.Apart || named(cols, top) != nil {
+		if el.Assoc() != nil || el.Virtual || el.Internal || el.Apart || s.skipped(el) || named(cols, top) != nil {
 			continue
 		}
 		if err := s.allowed(el, s.use); err != nil {
 			if mask := maskOf(err); mask != nil {
-				c, err := s.masked(src, el, el.Name, *mask)
+				c, err := s.masked(src, el, el.Name, mask, err)
 				if err != nil {
 					return nil, err
 				}
@@ -133,7 +134,7 @@ func (s *selection) starDerived(src *source) ([]Column, error) {
 	for i := range src.derived {
 		d := &src.derived[i]
 		c := noColumn()
-		c.Name, c.Element, c.Type = d.name, d.el, d.typ
+		c.Name, c.Element, c.Type, c.Seal = d.name, d.el, d.typ, d.seal
 		c.Index = s.add(src.alias + "." + Quote(d.name, s.d))
 		out = append(out, c)
 	}
@@ -167,32 +168,14 @@ func (s *selection) elementColumn(src *source, el *csn.Element, name string) (Co
 	}
 	c := noColumn()
 	c.Name, c.Element, c.Type = name, el, el.Type
+	if err := s.output(&c, el.Seal()); err != nil {
+		return Column{}, err
+	}
 	c.Index = s.add(f.sql)
 	if b := el.Scalar(); b != nil && (b.Kind == csn.LargeBinary || el.Annotations.Get("Core.IsURL") != nil) {
 		err = s.mediaType(src, el, &c)
 	}
 	return c, err
-}
-
-// maskOf returns what is shown in the place of an element that a guard refuses, nil for nothing.
-func maskOf(err error) *cqn.Value {
-	var f *Forbidden
-	if errors.As(err, &f) {
-		return f.Mask
-	}
-	return nil
-}
-
-// masked is the column of an element that the user may see masked only. Its value is not read: what nobody reads shows nowhere.
-func (s *selection) masked(src *source, el *csn.Element, name string, mask cqn.Value) (Column, error) {
-	f, err := s.within(src).lit(&cqn.Lit{Value: mask}, hint{typ: el.Scalar(), el: el})
-	if err != nil {
-		return Column{}, err
-	}
-	c := noColumn()
-	c.Name, c.Element, c.Type = name, el, el.Type
-	c.Index = s.add(f.sql)
-	return c, nil
 }
 
 // mediaType reads the element that holds the media type of a stream, or of what a link leads to, beside it.
@@ -206,7 +189,7 @@ func (s *selection) mediaType(src *source, el *csn.Element, c *Column) error {
 		name = ref.Path[0].Name
 	}
 	m := src.entity.Element(name)
-	if m == nil || s.allowed(m, s.use) != nil || !s.plain {
+	if m == nil || m.Seal() != nil || s.allowed(m, s.use) != nil || !s.plain {
 		return nil
 	}
 	f, err := s.element(src, m)
@@ -236,7 +219,7 @@ func (s *selection) column(src *source, c *cqn.Column) ([]Column, error) {
 					if mask == nil {
 						return nil, err
 					}
-					col, err := s.masked(base, el, columnName(c), *mask)
+					col, err := s.masked(base, el, columnName(c), mask, err)
 					return []Column{col}, err
 				}
 				col, err := s.elementColumn(base, el, columnName(c))
@@ -248,7 +231,7 @@ func (s *selection) column(src *source, c *cqn.Column) ([]Column, error) {
 	if c.Cast != nil {
 		x = &cqn.Cast{X: x, Type: *c.Cast}
 	}
-	f, err := at.expr(x, hint{})
+	f, err := s.shown(at, x)
 	if err != nil {
 		return nil, err
 	}
@@ -262,6 +245,9 @@ func (s *selection) column(src *source, c *cqn.Column) ([]Column, error) {
 	}
 	if out.Name == "" {
 		return nil, s.fail("INVALID_QUERY", "an expression needs a name: %s", cqn.Format(c.X))
+	}
+	if err := s.output(&out, f.seal); err != nil {
+		return nil, err
 	}
 	out.Index = s.add(f.sql)
 	return []Column{out}, nil
@@ -315,12 +301,18 @@ func (s *selection) parts(at *scope, ref *cqn.Ref, c *cqn.Column) ([]Column, boo
 		if e.Assoc() != nil || e.Virtual || s.allowed(e, s.use) != nil {
 			continue
 		}
-		f, err := at.value(&cqn.Ref{At: ref.At, Path: append(head, cqn.Step{Name: e.Name})})
+		if s.skipped(e) {
+			continue
+		}
+		f, err := s.shown(at, &cqn.Ref{At: ref.At, Path: append(head, cqn.Step{Name: e.Name})})
 		if err != nil {
 			return nil, true, err
 		}
 		col := noColumn()
 		col.Name, col.Element, col.Type = columnName(c)+"_"+strings.TrimPrefix(e.Name, prefix), e, e.Type
+		if err := s.output(&col, f.seal); err != nil {
+			return nil, true, err
+		}
 		col.Index = s.add(f.sql)
 		out = append(out, col)
 	}
@@ -409,7 +401,7 @@ func (s *selection) inlineStar(src *source, ref *cqn.Ref, c *cqn.Column) ([]stri
 	}
 	var out []string
 	for _, el := range elements {
-		if el.Assoc() == nil && !el.Virtual && !contains(c.Exclude, topName(el)) && s.allowed(el, Root) == nil {
+		if el.Assoc() == nil && !el.Virtual && !s.skipped(el) && !contains(c.Exclude, topName(el)) && s.allowed(el, Root) == nil {
 			out = append(out, strings.TrimPrefix(el.Name, prefix))
 		}
 	}

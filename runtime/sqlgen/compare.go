@@ -59,6 +59,9 @@ func (sc *scope) comparison(x *cqn.Binary) (frag, error) {
 	if l, ok := x.L.(*cqn.Tuple); ok && len(l.Items) > 1 {
 		return sc.tuples(x, l)
 	}
+	if f, ok, err := sc.sealedComparison(x); ok || err != nil {
+		return f, err
+	}
 	l, r, err := sc.operands(x, hint{})
 	if err != nil {
 		return frag{}, err
@@ -124,7 +127,7 @@ func (sc *scope) nullTest(x cqn.Expr, null bool) (frag, error) {
 			return f, err
 		}
 	}
-	f, err := sc.expr(x, hint{})
+	f, err := sc.tested(x)
 	if err != nil {
 		return frag{}, err
 	}
@@ -132,6 +135,15 @@ func (sc *scope) nullTest(x cqn.Expr, null bool) (frag, error) {
 		return frag{sql: f.at(precCompare+1) + " IS NULL", prec: precCompare}, nil
 	}
 	return frag{sql: f.at(precCompare+1) + " IS NOT NULL", prec: precCompare}, nil
+}
+
+// tested compiles what a null test asks about: sealed elements have nulls, too.
+func (sc *scope) tested(x cqn.Expr) (frag, error) {
+	if ref, ok := x.(*cqn.Ref); ok {
+		f, _, err := sc.unsealed(ref)
+		return f, err
+	}
+	return sc.expr(x, hint{})
 }
 
 // assocNull is the null test of an association: whether there is a row that it leads to.
@@ -218,6 +230,9 @@ func (sc *scope) like(x *cqn.Like) (frag, error) {
 func (sc *scope) in(x *cqn.In) (frag, error) {
 	if ref, ok := x.Set.(*cqn.Ref); ok {
 		return sc.inArray(x, ref)
+	}
+	if f, ok, err := sc.sealedMember(x); ok || err != nil {
+		return f, err
 	}
 	f, err := sc.expr(x.X, hint{})
 	if err != nil {

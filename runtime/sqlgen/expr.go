@@ -28,6 +28,7 @@ type frag struct {
 	prec int
 	el   *csn.Element
 	typ  *csn.Builtin
+	seal *csn.Seal // of a path that was unsealed
 }
 
 // at returns the SQL for a place where operators weaker than prec need parentheses.
@@ -126,7 +127,13 @@ func (sc *scope) list(xs []cqn.Expr, h hint) (string, error) {
 }
 
 // bind adds a parameter, or finds the one that has the same value, and returns its placeholder.
-func (st *stmt) bind(b Bind) string { return string(st.d.Param(nil, st.bindIndex(b), b.Type)) }
+func (st *stmt) bind(b Bind) string {
+	t := b.Type
+	if b.Seal != nil {
+		t = typeText
+	}
+	return string(st.d.Param(nil, st.bindIndex(b), t))
+}
 
 func (st *stmt) bindIndex(b Bind) int {
 	b.Param.At = cqn.At{}
@@ -135,7 +142,7 @@ func (st *stmt) bindIndex(b Bind) int {
 	}
 	for i := range st.binds {
 		o := &st.binds[i]
-		if b.Param.Index >= 0 && b.Column == "" && o.Param == b.Param && o.Type == b.Type && o.List == b.List && o.IsNull == b.IsNull && o.Column == "" {
+		if b.Param.Index >= 0 && b.Column == "" && o.Param == b.Param && o.Type == b.Type && o.List == b.List && o.IsNull == b.IsNull && o.Seal == b.Seal && o.Column == "" {
 			return i + 1
 		}
 	}

@@ -69,7 +69,7 @@ func (sc *scope) follow(src *source, path []cqn.Step, r *cqn.Ref) (frag, error) 
 		if c == nil || len(path) > 1 {
 			return frag{}, sc.unknown(r)
 		}
-		return frag{sql: src.alias + "." + Quote(c.name, sc.d), el: c.el, typ: builtin(c.typ)}, nil
+		return sc.sealed(frag{sql: src.alias + "." + Quote(c.name, sc.d), el: c.el, typ: builtin(c.typ)}, c.seal, c.name, r)
 	}
 	el, n := flat(src.entity, path)
 	if el == nil {
@@ -87,7 +87,11 @@ func (sc *scope) follow(src *source, path []cqn.Step, r *cqn.Ref) (frag, error) 
 		if len(rest) > 0 || step.Filter != nil {
 			return frag{}, sc.fail("INVALID_PATH", "%q: %s is not an association", pathText(r), el.Name)
 		}
-		return sc.element(src, el)
+		f, err := sc.element(src, el)
+		if err != nil {
+			return f, err
+		}
+		return sc.sealed(f, el.Seal(), pathText(r), r)
 	}
 	if len(rest) == 0 {
 		if len(a.FK) == 1 && step.Filter == nil {
@@ -369,7 +373,7 @@ func (sc *scope) scalar(src *source, el *csn.Element, step cqn.Step, rest []cqn.
 	if !unique(el.Assoc()) {
 		sql += " LIMIT 1"
 	}
-	return frag{sql: sql + ")", el: f.el, typ: f.typ}, nil
+	return frag{sql: sql + ")", el: f.el, typ: f.typ, seal: f.seal}, nil
 }
 
 // from appends the joins made for paths to a FROM clause.

@@ -27,13 +27,16 @@ type compiler struct {
 	body      *csn.Entity // the view that is made
 	sources   int         // table accesses so far
 	depth     int
-	fallible  bool // an expression of the client may fail on some rows
-	guarded   bool // some rows are hidden from the client
-	asks      bool // a view is read that asks the session, see Plan.Anonymous
-	judging   int  // see slice
-	barrier   bool // guarded sources are closed against what is around them, see barrier.go
-	everybody bool // makes the list of tenants
-	tenanted  bool // rows that belong to tenants are touched, see tenant.go
+	fallible  bool        // an expression of the client may fail on some rows
+	guarded   bool        // some rows are hidden from the client
+	asks      bool        // a view is read that asks the session, see Plan.Anonymous
+	judging   int         // see slice
+	barrier   bool        // guarded sources are closed against what is around them, see barrier.go
+	everybody bool        // makes the list of tenants
+	tenanted  bool        // rows that belong to tenants are touched, see tenant.go
+	unsealing *cqn.Ref    // the path that may end in a sealed element, see sealed.go
+	opened    []string    // see rowsecurity.go
+	reads     *[]tableUse // where the sources of a view are noted; nil for nowhere
 }
 
 // A stmt is one SQL statement with its parameters.
@@ -81,6 +84,8 @@ type source struct {
 	own      bool                      // the row of the view being made: its columns are those of the query itself
 	kept     string                    // the table behind a mapped source, without quotes; made by newSource only
 	mapped   bool                      // alias stands for the table behind entity: element names are mapped to its columns
+	// localized is set if texts are read in the language of the request.
+	localized bool
 }
 
 // An outColumn is one column that a query puts out.
@@ -89,6 +94,7 @@ type outColumn struct {
 	sql  string
 	el   *csn.Element
 	typ  csn.Type
+	seal *csn.Seal
 }
 
 func (sc *scope) fail(code, format string, args ...any) error {
@@ -138,7 +144,7 @@ func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
 	}
 	name := TableName(e)
 	if sc.localized && e.Localized && use < Update && (sc.view || !sc.definer) {
-		name = localizedPrefix + name
+		name, src.localized = localizedPrefix+name, true
 		sc.compiler.asks = true
 	} else if !sc.view && !sc.compiler.asks {
 		sc.compiler.asks = !sc.mapped && asksSession(e, 0) || sc.mapped && defaultsAsk(e.Table())
@@ -152,6 +158,7 @@ func (sc *scope) newSource(e *csn.Entity, use Use) (*source, error) {
 		return nil, fmt.Errorf("tenant of %s: %w", e.Name, err)
 	}
 	if sc.definer {
+		sc.open(src, use, name != TableName(e) && !src.mapped, readers)
 		if sc.view && sc.body != nil && fallibleView(sc.body, 0) {
 			src.shut()
 		}
@@ -174,6 +181,7 @@ func (sc *scope) protect(src *source, use Use, localized bool) error {
 	if !ok {
 		return &Forbidden{Entity: e.Name, Reason: "the guard gave no condition"}
 	}
+	sc.open(src, use, localized, cond.right)
 	if x != nil {
 		if src.guard != "" && anyFallible(x) {
 			sc.compiler.fallible = sc.compiler.fallible || src.mapped

@@ -68,7 +68,7 @@ func (sc *scope) searchable(e *csn.Entity) []cqn.Expr {
 		if name == "" {
 			name = el.Name
 		}
-		if excluded[name] || any && !included[name] || el.Virtual || sc.allowed(el, Root) != nil {
+		if excluded[name] || any && !included[name] || el.Virtual || el.Seal() != nil || sc.allowed(el, Root) != nil {
 			continue
 		}
 		if a := el.Assoc(); a != nil {
@@ -91,7 +91,7 @@ func (sc *scope) searchTarget(el *csn.Element, target *csn.Entity) []cqn.Expr {
 	}
 	var out []cqn.Expr
 	for _, t := range target.Flat {
-		if b := t.Scalar(); b != nil && b.Kind == csn.String && !t.Virtual && t.ForeignKey == nil && sc.allowed(t, Path) == nil {
+		if b := t.Scalar(); b != nil && b.Kind == csn.String && !t.Virtual && t.ForeignKey == nil && t.Seal() == nil && sc.allowed(t, Path) == nil {
 			out = append(out, cqn.NewRef(searched, el.Name, t.Name))
 		}
 	}

@@ -129,6 +129,11 @@ func (s *selection) clauses(q *cqn.Select) error {
 	if err != nil {
 		return err
 	}
+	if q.Distinct || len(q.GroupBy) > 0 {
+		if err := s.noSeals(cols); err != nil {
+			return err
+		}
+	}
 	s.number(cols, q.Columns)
 	s.plan.Columns = append(arrange(cols, q.Columns), s.plan.Columns...)
 	if err := s.filters(q); err != nil {

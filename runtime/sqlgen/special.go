@@ -21,6 +21,10 @@ func (sc *scope) specialCall(x *cqn.Call) (f frag, ok bool, err error) {
 		f, err = sc.words(x.Args[0])
 		return f, true, err
 	}
+	if name == "cds.hash" {
+		f, err = sc.hash(x)
+		return f, true, err
+	}
 	head, ok := special[name]
 	if !ok {
 		return frag{}, false, nil

@@ -28,8 +28,9 @@ const (
 
 // A Condition is a guard's answer for one entity and use. Its zero value denies: it is an error to compile it.
 type Condition struct {
-	kind uint8
-	expr cqn.Expr
+	kind  uint8
+	right right // see rowsecurity.go
+	expr  cqn.Expr
 }
 
 // AllRows lets every row through. Where lets those rows through for which x is true; x is in the scope of the entity and its own
@@ -64,7 +65,7 @@ type Forbidden struct {
 	Message         string // text for the client that the model has; "" for the usual one
 	// Mask, of an element, is shown in its place where it is selected by itself. Everywhere else it is forbidden like any other: what is computed,
 	// filtered, sorted or grouped by it would tell its value.
-	Mask *cqn.Value
+	Mask *Mask
 }
 
 func (f *Forbidden) Error() string {
@@ -97,6 +98,9 @@ type Bind struct {
 	Const cqn.Value
 	// Column, in a write plan, is the payload's element that fills the parameter.
 	Column string
+	// Seal, unless nil, says in what form the value is kept: it is converted, and then encrypted or hashed. Of a List, which stands for values to be
+	// compared with, each is given in the form that every key makes of it.
+	Seal *csn.Seal
 }
 
 // A Plan is compiled SQL with binds and columns for one query shape.
@@ -112,6 +116,11 @@ type Plan struct {
 	Anonymous bool
 	// Tenant is set if rows are touched that belong to tenants: without a tenant the plan must not be run.
 	Tenant bool
+	// Opens lists the tables of which the statement may see more than the user may read, as elements of a JSON array; see rowsecurity.go. Always ""
+	// without Tables.RowSecurity.
+	Opens string
+	// Sealed are the columns, at any level but those of Children, whose values are encrypted.
+	Sealed []Column
 	// Blobs are the parameters of a write whose data follow the statement, where the database keeps rows by number (Tables.RowID): the statement
 	// returns the numbers of the rows that it has written.
 	Blobs []BlobColumn
@@ -142,6 +151,8 @@ type Column struct {
 	Child int
 	// Hidden columns are read for merging or keys, not answered.
 	Hidden bool
+	// Seal, unless nil, says how the value was encrypted; Type is that of the plain one.
+	Seal *csn.Seal
 	// MediaType is the position of the column with the media type of this stream, -1 for none.
 	MediaType int
 }
@@ -215,4 +226,6 @@ type Tables struct {
 	Pieces string
 	// MaxName is the most bytes of a name that the database keeps; 0 for any number.
 	MaxName int
+	// RowSecurity is set for a database that itself hides rows from the user of the session.
+	RowSecurity bool
 }

@@ -55,7 +55,7 @@ func inUnion(el *csn.Element) bool { return el.Assoc() == nil && !el.Virtual && 
 // count for its parts, only if their columns have the same affinity.
 func (sc *scope) alike(sql string, el *csn.Element, e *csn.Entity) (string, error) {
 	t := el.Scalar()
-	if t == nil || !el.OnRead && (e.Source == nil || e.Base == nil || el.Origin != nil) {
+	if t == nil || el.Seal() != nil || !el.OnRead && (e.Source == nil || e.Base == nil || el.Origin != nil) {
 		return sql, nil
 	}
 	typ, err := TypeSQL(t, sc.d)

@@ -33,7 +33,10 @@ func CompileView(q cqn.Query, e *csn.Entity, m *csn.Model, d Dialect, opt ViewOp
 // CompileLocalized returns the SELECT statement for the localized variant of a table: its elements, those with translations in the
 // language of the session where there is one.
 func CompileLocalized(e *csn.Entity, m *csn.Model, d Dialect) (string, error) {
-	c := &compiler{m: m, d: d, t: d.Tables(), view: true}
+	return (&compiler{m: m, d: d, t: d.Tables(), view: true}).localizedBody(e)
+}
+
+func (c *compiler) localizedBody(e *csn.Entity) (string, error) {
 	s := &selection{scope: &scope{stmt: &stmt{compiler: c}, definer: true}}
 	src, err := s.newSource(e, Root)
 	if err != nil {
@@ -65,7 +68,7 @@ func CompileLocalized(e *csn.Entity, m *csn.Model, d Dialect) (string, error) {
 				sql = "coalesce(" + text + ", " + sql + ")"
 			}
 		}
-		s.add(sql + " AS " + Quote(el.Name, d))
+		s.add(sql + " AS " + Quote(el.Name, c.d))
 	}
 	return s.sql(false), nil
 }
@@ -115,7 +118,7 @@ func (sc *scope) selectQuery(q *cqn.Select) (string, []outColumn, error) {
 	out := make([]outColumn, 0, len(s.plan.Columns))
 	names := make([]string, 0, len(s.plan.Columns))
 	for _, c := range s.plan.Columns {
-		out = append(out, outColumn{name: c.Name, sql: s.columns[c.Index], el: c.Element, typ: c.Type})
+		out = append(out, outColumn{name: c.Name, sql: s.columns[c.Index], el: c.Element, typ: c.Type, seal: c.Seal})
 		names = append(names, s.columns[c.Index]+" AS "+Quote(c.Name, sc.d))
 	}
 	s.columns = names
@@ -262,6 +265,11 @@ func (sc *scope) setOp(q *cqn.SetOp) (string, []outColumn, error) {
 		sql, cols, err := in.query(a)
 		if err != nil {
 			return "", nil, err
+		}
+		for j := range cols { // several columns become one, in which it could not be told how a value was encrypted
+			if cols[j].seal != nil {
+				return "", nil, sc.sealedUse(cols[j].name, cols[j].seal)
+			}
 		}
 		if i == 0 {
 			first = cols

@@ -79,7 +79,7 @@ func (sc *scope) payload(target *source, f cqn.Field, use Use) (string, Bind, er
 	if base == TenantColumn(target.entity.Table()) { // whatever the payload says
 		return Quote(base.Name, sc.d), tenantBind(base), nil
 	}
-	return Quote(base.Name, sc.d), Bind{Column: f.Name, Type: el.Scalar()}, nil
+	return Quote(base.Name, sc.d), Bind{Column: f.Name, Type: el.Scalar(), Seal: base.Seal()}, nil
 }
 
 // tenantBind fills a column with the tenant of the user.
@@ -247,6 +247,13 @@ func (s *selection) assignments(ch *change, target *source) ([]string, error) {
 		}
 		if b.Column == "" {
 			return nil, s.fail("TENANT_FIXED", "the tenant of a row cannot be changed")
+		}
+		if v, sealed, err := row.sealedValue(b, a.X, a.Name); sealed {
+			if err != nil {
+				return nil, err
+			}
+			sets = append(sets, col+" = "+s.bind(v))
+			continue
 		}
 		f, err := row.expr(a.X, hint{typ: b.Type, el: target.entity.Element(a.Name)})
 		if err != nil {

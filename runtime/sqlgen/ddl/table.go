@@ -96,7 +96,7 @@ func (g *generator) versions(e *csn.Entity) Constraint {
 // column returns the definition of one column. versioned are the keys of the table if they are not those of the model.
 func (g *generator) column(e *csn.Entity, el *csn.Element, versioned []*csn.Element) Column {
 	b := &csn.Builtin{Name: "cds.LargeString", Kind: csn.LargeString} // arrays are JSON text
-	if s := el.Scalar(); s != nil {
+	if s := el.Scalar(); s != nil && el.Seal() == nil {               // what is encrypted or hashed is text, too
 		b = s
 	}
 	typ, err := sqlgen.TypeSQL(g.m.Sized(b), g.d)

@@ -96,6 +96,9 @@ func (e *env) runDeploy(ctx context.Context, args []string, f *deployFlags) erro
 		NoIndexes: f.noIndexes || !cfg.Bool("requires.db.indexes", true), Integrity: cfg.Str("features.assert_integrity") == "db",
 		AllowDrop: f.allowDrop, Fresh: f.fresh,
 	}
+	if dep.Keys, err = serve.KeysOf(cfg); err != nil {
+		return err
+	}
 	if !f.noData {
 		dep.Files = os.DirFS(p.dir)
 	}
