@@ -1,0 +1,247 @@
+// Package authztest makes test cases from the restrictions of a model, tries them at all doors of an application in memory, and measures how many changes
+// of the restrictions would be noticed.
+//
+// For every position of @requires and @restrict it looks for users and rows that it lets through and that it just does not: without the role, without the
+// attribute, with a row on the other side of each comparison, with null, with nothing behind an exists, of another tenant. What must come of them is told by
+// an evaluator of its own, which keeps to the annotations as they are written and looks at all rows in memory; it shares no code with the policy compiler and
+// the query compiler, so that a fault of these is a difference.
+package authztest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	"cds/parser/diag"
+	cds "cds/runtime"
+	"cds/runtime/authz"
+	"cds/runtime/db"
+	"cds/runtime/db/sqlite"
+	"cds/runtime/deploy"
+	"cds/runtime/generic"
+	"testing/fstest"
+)
+
+// Now is the time of all requests.
+const Now = "2026-01-01T12:00:00.000Z"
+
+// Options say how a model is tried.
+type Options struct {
+	Authz authz.Options
+	// Seed makes other rows. The same seed makes the same cases.
+	Seed uint64
+	// Register registers the application's handlers; nil for none.
+	Register func(*cds.App) error
+	// App are further settings of the application.
+	App func(*cds.AppOptions)
+	// Service leaves all other services out, by its absolute name; "" for none.
+	Service string
+}
+
+// An app is an application in memory with made-up rows.
+type app struct {
+	*cds.App
+	w     *world
+	saved db.Pool
+	pool  db.Pool
+	ctx   context.Context
+}
+
+func (a *app) close() error {
+	var all []error
+	for _, p := range []db.Pool{a.pool, a.saved} {
+		if p != nil {
+			all = append(all, p.Close())
+		}
+	}
+	return errors.Join(all...)
+}
+
+// restore gives the database the rows back that it had.
+func (a *app) restore() error {
+	fresh, err := sqlite.Clone(a.ctx, a.saved)
+	if err != nil {
+		return err
+	}
+	old := a.pool
+	a.pool = fresh
+	a.Connect(fresh)
+	return old.Close()
+}
+
+// open starts an application on an empty database.
+func open(ctx context.Context, m *csn.Model, opt Options) (*app, diag.List, error) {
+	now, err := time.Parse(time.RFC3339Nano, Now)
+	if err != nil {
+		return nil, nil, err
+	}
+	o := cds.AppOptions{Authz: opt.Authz, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
+	if opt.App != nil {
+		opt.App(&o)
+	}
+	c, diags := cds.NewApp(m, o)
+	if c == nil || diags.HasErrors() {
+		return nil, diags, nil
+	}
+	generic.Install(c)
+	if opt.Register != nil {
+		if err := opt.Register(c); err != nil {
+			return nil, nil, err
+		}
+	}
+	a := &app{App: c, ctx: ctx}
+	if a.pool, err = sqlite.New().Open(ctx, db.Config{URL: ":memory:"}); err != nil {
+		return nil, nil, err
+	}
+	if err = deploy.New(ctx, a.pool, m, deploy.Options{Files: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler)}); err == nil {
+		c.Connect(a.pool)
+		err = c.Start(ctx)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, a.close())
+	}
+	return a, diags, nil
+}
+
+// world makes the rows of an application.
+func (a *app) world(opt Options) *world {
+	w := &world{app: a.App, ctx: a.ctx, now: Now, tenants: []string{""}, bound: map[*csn.Entity]bool{}}
+	w.policy = readPolicy(a.Model, opt.Authz.RestrictAllServices)
+	if a.Policy.Tenants() {
+		w.tenants = []string{ours, other}
+		for _, t := range a.Policy.TenantTables() {
+			w.bound[t.Entity] = t.Bound
+		}
+	}
+	w.spare = newSpare(w, opt.Seed)
+	w.forget()
+	return w
+}
+
+// The rows that are made at first and in each further round for what was not reached, and how many rounds there are.
+const (
+	firstRows = 14
+	moreRows  = 22
+	maxRounds = 4
+)
+
+// Run makes the cases of a model and tries them. The diagnostics are those of a policy that does not compile; then there is no report.
+func Run(ctx context.Context, m *csn.Model, opt Options) (*Report, diag.List, error) {
+	a, diags, err := open(ctx, m, opt)
+	if a == nil || err != nil {
+		return nil, diags, err
+	}
+	w := a.world(opt)
+	mk := w.cases(opt)
+	rep, err := a.try(mk, nil)
+	return rep, diags, errors.Join(err, a.close())
+}
+
+// cases makes rows until all is reached that can be, and the cases.
+func (w *world) cases(opt Options) *maker {
+	w.spare.fill(firstRows)
+	for round := 1; ; round++ {
+		mk := &maker{w: w, oracles: map[string]*oracle{}, only: opt.Service}
+		mk.all()
+		mk.lists()
+		if mk.wanting == 0 || round == maxRounds {
+			return mk
+		}
+		w.spare.fill(moreRows)
+	}
+}
+
+// try tries cases. stop, if not nil, is asked after each whether that is enough.
+func (a *app) try(mk *maker, stop func(*Case) bool) (*Report, error) {
+	var err error
+	if a.saved, err = sqlite.Clone(a.ctx, a.pool); err != nil {
+		return nil, err
+	}
+	x := &runner{doors: newDoors(mk.w), restore: a.restore, names: map[string]bool{}}
+	for _, c := range mk.cases {
+		if err := x.run(c); err != nil {
+			return nil, err
+		}
+		if stop != nil && stop(c) {
+			break
+		}
+	}
+	return mk.report(x), nil
+}
+
+// newSpare prepares what rows are made of: the values that the conditions of the model compare.
+func newSpare(w *world, seed uint64) *spare {
+	s := &spare{Rand: newRand(seed), w: w, pools: newPools(), count: map[*csn.Entity]int{}, keys: map[*csn.Entity]map[string][]*cqn.Row{}, lost: map[*csn.Entity]string{}}
+	for _, e := range w.app.Model.Entities {
+		if r := w.policy.rules[e]; r != nil && e.Active == nil {
+			for _, list := range [][]*privilege{r.grants, r.denies} {
+				for _, p := range list {
+					for _, x := range p.where {
+						s.pools.note(x, e, e, nil, 0)
+					}
+				}
+			}
+		}
+	}
+	for key, r := range w.policy.rules {
+		if _, ok := key.(*csn.Entity); ok {
+			continue
+		}
+		for _, list := range [][]*privilege{r.grants, r.denies} {
+			for _, p := range list {
+				for _, x := range p.where {
+					s.pools.note(x, nil, nil, nil, 0)
+				}
+			}
+		}
+	}
+	return s
+}
+
+// lists makes a case for everybody who reads an entity: all that is listed, compared with all that may be seen.
+func (m *maker) lists() {
+	type asked struct {
+		e    *csn.Entity
+		user string
+	}
+	done := map[asked]bool{}
+	for _, c := range slices.Clone(m.cases) {
+		if c.Event != evRead || c.e == nil || c.op != nil || c.el != nil || c.e.Exposure == csn.AutoExposed || limited(c.e) || done[asked{c.e, c.User.String()}] {
+			continue
+		}
+		done[asked{c.e, c.User.String()}] = true
+		o := m.oracle(c.u)
+		x, ok := o.entity(c.e, evRead, false)
+		l := &Case{At: c.At, Rule: c.Rule, Event: evRead, Goal: "the whole list", User: c.User, Target: c.Target, Expect: "allowed", service: c.service, e: c.e, u: c.u, x: x, keys: []string{}}
+		if ok {
+			for _, r := range m.w.of(c.e) {
+				if o.sees(r) {
+					l.keys = append(l.keys, r.id())
+				}
+			}
+			slices.Sort(l.keys)
+		} else {
+			l.Expect = statusText(x)
+		}
+		if o.fault == "" {
+			m.cases = append(m.cases, l)
+		}
+	}
+}
+
+// limited reports whether the model lists less than there is.
+func limited(e *csn.Entity) bool {
+	for _, as := range []csn.Annotations{e.Annotations, e.Service.Annotations} {
+		for i := range as {
+			if strings.HasPrefix(as[i].Name, "cds.query.limit") {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,306 @@
+package authztest
+
+import (
+	"slices"
+	"strings"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	"cds/runtime/auth"
+)
+
+// A quest looks for users and rows that show what one position of the policy does to one event.
+type quest struct {
+	*maker
+	s     *csn.Service
+	e     *csn.Entity
+	op    *csn.Operation
+	ev    string
+	p     *privilege
+	rules []*rule
+	best  map[string]*pick
+	order []string
+}
+
+// A pick is the user and the row that were chosen for a goal. Its rank is 0 if nothing but the position decides.
+type pick struct {
+	u    *auth.User
+	r    *row
+	goal string
+	rank int
+}
+
+func (q *quest) reads() bool { return q.op != nil && q.op.Function }
+
+// offer keeps a user and a row for a goal unless there are better ones.
+func (q *quest) offer(key, text string, u *auth.User, r *row, rank int) {
+	have := q.best[key]
+	if have == nil {
+		q.order = append(q.order, key)
+	}
+	if have == nil || rank < have.rank {
+		q.best[key] = &pick{u, r, text, rank}
+	}
+}
+
+// ruleOf returns the rule that the position is of.
+func (q *quest) ruleOf() *rule {
+	for _, r := range q.rules {
+		if r.requires == q.p || slices.Contains(r.grants, q.p) || slices.Contains(r.denies, q.p) {
+			return r
+		}
+	}
+	return nil
+}
+
+func (q *quest) run() {
+	parts := atoms(q.p.where)
+	roles := q.p.roles
+	if len(roles) == 0 {
+		q.uncovered(q.p, "", q.ev, "it is for no role")
+		return
+	}
+	rows := q.candidates()
+	if q.e != nil && len(rows) == 0 {
+		why := "no row of " + q.e.Name + " could be made"
+		if t := q.e.Table(); t != nil && q.w.spare.lost[t] != "" {
+			why += ": " + q.w.spare.lost[t]
+		}
+		q.uncovered(q.p, "", q.ev, why)
+		return
+	}
+	for i, role := range roles {
+		for n, u := range q.users(role) {
+			if n >= maxUsers {
+				break
+			}
+			q.try(u, rows, parts, role, i == 0)
+		}
+	}
+	if q.p.deny || len(q.p.where) > 0 || !slices.Contains(roles, auth.RoleAny) {
+		q.lackRoles(rows)
+	}
+	q.nobody(rows)
+	q.newValue(rows)
+	q.conclude(parts)
+}
+
+// users returns those who may pass the position with a role, in all forms of attributes and of tenants.
+func (q *quest) users(role string) []*auth.User {
+	var out []*auth.User
+	forms := attrForms
+	if len(q.w.spare.pools.attrs) == 0 {
+		forms = 1
+	}
+	for _, team := range teams(q.rules, q.ev, q.p, role) {
+		for form := range forms {
+			out = append(out, q.w.person(team, form, q.w.tenants[0]))
+		}
+		if len(q.w.tenants) > 1 && q.e != nil && q.w.bound[q.e] {
+			out = append(out, q.w.person(team, 0, other), q.w.person(team, 0, ""))
+		}
+	}
+	return out
+}
+
+// candidates are the rows that are tried; for CREATE, those whose copies are.
+func (q *quest) candidates() []*row {
+	if q.e == nil || q.op != nil && q.op.Collection {
+		return []*row{nil}
+	}
+	rows := q.w.of(q.e)
+	if len(rows) > maxRows {
+		rows = rows[:maxRows]
+	}
+	if q.ev == evDelete {
+		rows = slices.DeleteFunc(slices.Clone(rows), q.w.heavy)
+	}
+	return rows
+}
+
+// instance is the row that is judged: for CREATE a new one.
+func (q *quest) instance(u *auth.User, r *row) *row {
+	if q.ev != evCreate {
+		return r
+	}
+	n, _ := q.w.newcomer(u, r)
+	return n
+}
+
+// try tells which goals a user reaches with which row.
+func (q *quest) try(u *auth.User, rows []*row, parts []cqn.Expr, role string, first bool) {
+	o := q.oracle(u)
+	for _, from := range rows {
+		r := q.instance(u, from)
+		if r == nil && q.e != nil && (q.op == nil || !q.op.Collection) {
+			continue
+		}
+		x, ok := q.expect(o, q.newCase(u, r, from))
+		if o.fault != "" {
+			q.uncovered(q.p, "", q.ev, "not judged: "+o.fault)
+			o.fault = ""
+			return
+		}
+		if !ok {
+			continue
+		}
+		holds := len(q.p.where) == 0 || (r != nil || q.p.static()) && o.all(q.p, r) == yes
+		rank := 0
+		if x.allowed != (holds != q.p.deny) {
+			rank = 2
+		} else if rule := q.ruleOf(); rule != nil && !o.alone(rule, q.p, q.ev, r) {
+			rank = 1
+		}
+		if r != nil && r.foreign(u) && !x.allowed {
+			q.offer("tenant", "another tenant's row", u, from, rank)
+			continue
+		}
+		if holds {
+			q.offer("role "+role, "with "+roleText(role), u, from, rank)
+		}
+		if !first || len(q.p.where) == 0 || r == nil && !q.p.static() {
+			continue
+		}
+		for _, g := range o.goals(q.p, r, parts) {
+			q.offer(g.key, g.text, u, from, rank)
+		}
+	}
+}
+
+func roleText(role string) string {
+	switch role {
+	case auth.RoleAny:
+		return "any role"
+	case auth.RoleAuthenticated:
+		return "a login"
+	}
+	return "the role " + role
+}
+
+func (q *quest) newCase(u *auth.User, r, from *row) *Case {
+	c := &Case{At: q.w.place(q.p), Rule: q.p.name, Event: q.ev, service: q.s, e: q.e, op: q.op, u: u, r: r}
+	switch {
+	case q.ev == evCreate && q.e != nil && q.op == nil:
+		if from != nil {
+			c.r, c.body = q.w.newcomer(u, from)
+		}
+	case q.ev == evUpdate && q.op == nil:
+		c.body = q.w.untouched(r)
+	}
+	return c
+}
+
+// lackRoles looks for the same users without the roles of the position, and without their attributes.
+func (q *quest) lackRoles(rows []*row) {
+	for _, key := range slices.Clone(q.order) {
+		b := q.best[key]
+		if !strings.HasPrefix(key, "role ") || b.rank > 1 {
+			continue
+		}
+		role := strings.TrimPrefix(key, "role ")
+		team := without(b.u.Roles(), q.p.roles)
+		if role == auth.RoleAny || role == auth.RoleAuthenticated || len(team) == len(b.u.Roles()) {
+			continue
+		}
+		u := q.w.person(team, 0, b.u.Tenant)
+		q.offer("lacks "+role, "without "+roleText(role), auth.New(auth.User{ID: u.ID, Tenant: u.Tenant, Attrs: b.u.Attrs, Kind: u.Kind}, named(team)...), b.r, 0)
+	}
+}
+
+// named are the roles that are no pseudo-roles.
+func named(roles []string) []string {
+	return slices.DeleteFunc(slices.Clone(roles), func(r string) bool { return auth.ReservedRole(r) })
+}
+
+// nobody looks for a request without a login for what somebody may.
+func (q *quest) nobody(rows []*row) {
+	for _, key := range q.order {
+		if b := q.best[key]; b.rank == 0 {
+			q.offer("nobody", "without a login", anonymous, b.r, 0)
+			return
+		}
+	}
+	if len(rows) > 0 {
+		q.offer("nobody", "without a login", anonymous, rows[0], 1)
+	}
+}
+
+// newValue looks for a change that takes a row out of what the user may change.
+func (q *quest) newValue(rows []*row) {
+	if q.ev != evUpdate || q.op != nil || len(q.p.where) == 0 || q.p.deny {
+		return
+	}
+	for _, key := range q.order {
+		b := q.best[key]
+		if !strings.HasPrefix(key, "role ") || b.rank > 1 {
+			continue
+		}
+		o := q.oracle(b.u)
+		for _, body := range q.w.changes(b.r) {
+			c := q.newCase(b.u, b.r, b.r)
+			c.body, c.Goal = body, "new value "+body.Fields()[0].Name+" = "+body.Fields()[0].Value.Format()
+			if x, ok := q.expect(o, c); ok && !x.allowed && o.fault == "" && q.w.onlyData(o, c) {
+				q.add(c)
+				return
+			}
+			o.fault = ""
+		}
+		return
+	}
+}
+
+// conclude makes cases of what was found, and tells what was not.
+func (q *quest) conclude(parts []cqn.Expr) {
+	allowed, holding := false, false
+	for _, key := range q.order {
+		b := q.best[key]
+		c := q.newCase(b.u, b.r, b.r)
+		c.Goal = b.goal
+		if q.add(c) {
+			allowed = allowed || c.x.allowed && b.rank <= 1
+			holding = holding || strings.HasPrefix(key, "role ")
+		}
+	}
+	switch {
+	case !holding && len(q.p.where) > 0:
+		q.uncovered(q.p, "", q.ev, "no user and row were found that fulfil "+q.p.text)
+		q.wanting++
+	case !allowed && !q.p.deny:
+		q.uncovered(q.p, "", q.ev, "nobody was found whom it lets through: other rules refuse everybody")
+	}
+	if len(parts) < 2 && holding {
+		if _, fails := q.found("0 does not hold"); !fails && len(parts) == 1 {
+			q.uncovered(q.p, "", q.ev, "no user and row were found that do not fulfil "+q.p.text)
+			q.wanting++
+		}
+		return
+	}
+	if !holding {
+		return
+	}
+	want := wanted(q.p, parts)
+	for _, k := range sortedKeys(want) {
+		if _, ok := q.found(k); !ok {
+			q.uncovered(q.p, "", q.ev, want[k])
+			q.wanting++
+		}
+	}
+}
+
+func (q *quest) found(prefix string) (string, bool) {
+	for _, k := range q.order {
+		if strings.HasPrefix(k, prefix+" ") {
+			return k, true
+		}
+	}
+	return "", false
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
