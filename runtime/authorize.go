@@ -138,6 +138,9 @@ func (r *RawRequest) MayWrite(el *csn.Element) error {
 
 // logDenied writes the decision log: who was refused what, and by which rule.
 func (r *RawRequest) logDenied(ctx context.Context, status int, reason string) {
+	if r.state.quiet {
+		return
+	}
 	r.Service.App.Options.Log.WarnContext(ctx, "authorization refused", "user", r.User.ID, "tenant", r.User.Tenant,
 		"service", r.Service.Model.Name, "event", string(r.state.access.Event), "target", entityName(r.Target), "status", status, "reason", reason)
 	r.tellRefused(ctx, status, []string{reason})
@@ -185,7 +188,7 @@ func (n *narrower) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, e
 	if !ok || where == nil {
 		return c, nil
 	}
-	return sqlgen.Where(and(x, where)), nil
+	return c.With(and(x, where)), nil
 }
 
 func (n *narrower) where(e *csn.Entity, use sqlgen.Use) (cqn.Expr, error) {

@@ -298,7 +298,7 @@ type onlyIf struct {
 // Condition implements sqlgen.Guarder.
 func (g onlyIf) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, error) {
 	if e == g.entity && use == sqlgen.Root {
-		return sqlgen.Where(g.where), nil
+		return sqlgen.Where(g.where).ByOwner(), nil
 	}
 	return g.Guarder.Condition(e, use)
 }
@@ -369,6 +369,10 @@ func (r *RawRequest) Page(ctx context.Context, q cqn.Query, limit int64) (*Resul
 	st := r.state
 	res := rowsResult(q, nil)
 	var err error
+	guard := st.guard
+	if r.May && guard != nil {
+		guard = r.rowGuard(ctx)
+	}
 	if r.Format != nil && len(st.chain.after) == 0 && !st.chain.userOn {
 		dst := r.Buffer
 		if dst == nil {
@@ -379,7 +383,7 @@ func (r *RawRequest) Page(ctx context.Context, q cqn.Query, limit int64) (*Resul
 		if res.One || st.unit.first != r || len(st.messages) > 0 || r.StreamWhole && (limit > 0 || r.Count) {
 			to = nil
 		}
-		res.JSON, res.N, res.More, err = st.unit.readJSON(ctx, q, st.guard, r.User, *r.Format, limit, alone, to, dst[:0])
+		res.JSON, res.N, res.More, err = st.unit.readJSON(ctx, q, guard, r.User, *r.Format, limit, alone, to, dst[:0])
 		if r.Buffer != nil && err == nil {
 			r.Buffer = res.JSON[:0]
 		}
@@ -387,7 +391,7 @@ func (r *RawRequest) Page(ctx context.Context, q cqn.Query, limit int64) (*Resul
 			res.JSON = []byte{}
 		}
 	} else {
-		res.Rows, res.More, err = st.unit.read(ctx, q, st.guard, r.User, limit)
+		res.Rows, res.More, err = st.unit.read(ctx, q, guard, r.User, limit)
 		res.N = len(res.Rows)
 	}
 	if err != nil {

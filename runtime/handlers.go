@@ -15,6 +15,7 @@ type service struct {
 	after, genericAfter   []entry[After]
 
 	chains   map[chainKey]*chain
+	needs    map[needKey][]need // what handlers demand of rows, see Needs
 	onError  []entry[OnError]
 	ahead    bool  // in Prepend
 	replaced bool  // the application took the place of a generic handler

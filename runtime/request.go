@@ -37,6 +37,8 @@ type RawRequest struct {
 
 	// Count asks a READ for the number of all rows, without paging.
 	Count bool
+	// May asks a READ of rows for what the user may do with each of them: see RowRights.
+	May bool
 	// Format lets the generic READ handler answer with JSON instead of rows where no handler needs to see them. nil: rows.
 	Format *Format
 	// Buffer, if not nil, is memory of the caller for the JSON of a READ. Page replaces it when it has to grow. Result.JSON may lie in it,

@@ -21,6 +21,7 @@ type state struct {
 	messages []Message
 	pending  []pendingCheck
 	kept     map[any]any
+	quiet    bool   // nobody has asked for it: a refusal is no news
 	root     *state // of the request that this one is a part of (RawRequest.As); nil for whole ones
 }
 

@@ -80,6 +80,7 @@ func (p *Policy) With(list []DataPolicy, extend bool) (*Policy, []DataFault) {
 		c.policy(&list[i])
 	}
 	c.apply()
+	st.findStatics()
 	st.data = &dataRules{version: dataVersion(list, extend)}
 	return &Policy{model: p.model, opt: p.opt, state: &st}, c.faults
 }

@@ -20,6 +20,8 @@ type policy struct {
 	// login is the rule of services without a restriction of their own where restrict_all_services is on; nil where it is off.
 	login *rules
 	all   []*rules // in order of the model, for the table
+	// statics are the conditions of services, entities and operations that look at the user alone, see RightsKey.
+	statics []cqn.Expr
 	// derived is set while rules are read that follow from others and so are not part of the table.
 	derived bool
 	data    *dataRules // beside the model's rules; nil for none
@@ -76,10 +78,12 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 	p.drafts()
 	p.anchor()
 	p.hierarchy(n, m)
+	n.masks(m)
 	p.siblings(n, m)
 	p.openElements(n, m)
 	p.reach(n)
 	p.isolate(n, m)
+	p.findStatics()
 	n.diags.Sort()
 	return &Policy{model: m, opt: opt, state: p}, n.diags
 }
@@ -128,7 +132,7 @@ func (p *policy) entity(n *normalizer, e *csn.Entity) {
 func (p *policy) elementRules(n *normalizer, e *csn.Entity) {
 	read := func(el *csn.Element) *rules {
 		res := resource{what: "element", on: e.Name + "." + el.Name, events: true, loose: true, named: namedBy(e)}
-		return n.masked(res, el, n.rules(res, &el.Def))
+		return n.masked(res, e, el, n.rules(res, &el.Def))
 	}
 	for _, el := range e.Elements {
 		if r := p.keep(read(el)); r != nil {

@@ -40,6 +40,12 @@ func (h *handlers) installDrafts(s *cds.Service, collected *atomic.Int64) bool {
 	s.GenericBefore(cds.Match{Events: events(cds.EditDraft, cds.SaveDraft, cds.PrepareDraft), Name: "draft-parameters"}, h.parameters)
 	s.GenericBefore(cds.Match{Events: events(cds.SaveDraft), Name: "draft-content"}, d.content)
 	s.GenericBefore(cds.Match{Events: events(authz.Create, authz.Update, authz.Delete), Entities: nodes, Name: "draft-lock"}, d.lock)
+	for _, e := range s.Model.Entities {
+		if e.Drafts != nil && e.DraftRoot {
+			s.Needs(e, authz.Update, d.unlocked)
+			s.Needs(e, authz.Delete, d.unlocked)
+		}
+	}
 	s.GenericOn(cds.Match{Events: events(cds.NewDraft), Name: "draft-new"}, d.create)
 	s.GenericOn(cds.Match{Events: events(cds.EditDraft), Name: "draft-edit"}, d.edit)
 	s.GenericOn(cds.Match{Events: events(cds.PatchDraft), Name: "draft-patch"}, d.patch)

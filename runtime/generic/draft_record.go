@@ -121,6 +121,14 @@ func (d *drafting) lock(ctx context.Context, r *cds.RawRequest) error {
 	return nil
 }
 
+// unlocked is the condition of the active rows that lock lets pass: no draft of anybody else keeps them.
+func (d *drafting) unlocked(*cds.RawRequest) cqn.Expr {
+	others := &cqn.Binary{Op: cqn.Ne, L: cqn.NewRef(csn.DraftOwner, "InProcessByUser"), R: &cqn.Param{From: cqn.FromUserID}}
+	fresh := &cqn.Binary{Op: cqn.Gt, L: cqn.NewRef(csn.DraftOwner, "LastChangeDateTime"),
+		R: &cqn.Param{From: cqn.FromNow, Name: "-" + d.app.Options.Drafts.Lock.String()}}
+	return &cqn.Unary{Op: cqn.Not, X: &cqn.Exists{Path: cqn.NewRef(csn.DraftSibling), Pred: &cqn.Binary{Op: cqn.And, L: others, R: fresh}}}
+}
+
 // lockPart refuses changes of parts of a row that somebody else edits.
 func (d *drafting) lockPart(ctx context.Context, r *cds.RawRequest) error {
 	root := r.Path[0]

@@ -31,6 +31,11 @@ func readOnly(el *csn.Element) bool {
 		controlled(el, 0, 1)
 }
 
+// neverSet tells elements of e that no payload sets.
+func neverSet(e *csn.Entity, el *csn.Element) bool {
+	return readOnly(el) || isDraftName(el.Name) || el.Virtual || el.Assoc() == nil && !stored(e, el)
+}
+
 // mandatory tells elements that must have a value. Foreign keys inherit it from their association.
 func mandatory(el *csn.Element) bool {
 	a := anno(el, "mandatory")

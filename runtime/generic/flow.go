@@ -38,6 +38,11 @@ func (h *handlers) installFlow(s *cds.Service) {
 			}
 			m := cds.Match{Events: []cds.Event{cds.Event(op.Name)}, Entities: []string{e.LocalName()}, Name: "flow." + e.LocalName() + "." + op.Name}
 			s.Before(m, f.check)
+			for _, side := range []*csn.Entity{e, e.Drafts} {
+				if side != nil {
+					s.Needs(side, cds.Event(op.LocalName()), f.need)
+				}
+			}
 			s.GenericOn(m, f.answer)
 			s.GenericAfter(m, func(ctx context.Context, r *cds.RawRequest, res *cds.Result) error { return h.transit(ctx, f, r, res) })
 		}
@@ -140,6 +145,21 @@ func (f *flow) check(ctx context.Context, r *cds.RawRequest) error {
 			Message: fmt.Sprintf("Action %q requires %q to be %s.", f.op.Name, f.status.Name, list)}
 	}
 	return nil
+}
+
+// need is the condition of the rows that check lets pass.
+func (f *flow) need(r *cds.RawRequest) cqn.Expr {
+	switch {
+	case f.back, len(f.from) > 0 && !r.MayRead(f.status):
+		return &cqn.Lit{Value: cqn.Bool(false)}
+	case len(f.from) == 0:
+		return nil
+	}
+	set := &cqn.Tuple{}
+	for _, v := range f.from {
+		set.Items = append(set.Items, &cqn.Lit{Value: v})
+	}
+	return &cqn.In{X: cqn.NewRef(f.status.Name), Set: set}
 }
 
 // rows reads the addressed row as the user may see it.

@@ -105,6 +105,7 @@ func InstallWith(app *cds.App, opt Options) {
 	h := &handlers{app: app, checks: mergeChecks(opt.Checks), entities: map[*csn.Entity]*facts{}, params: map[*csn.Element]*checkPlan{}}
 	writes := []cds.Event{authz.Create, authz.Update, authz.Upsert}
 	drafts, collected := false, new(atomic.Int64)
+	app.TellReadOnly(neverSet)
 	for _, s := range app.Services() {
 		for _, e := range s.Model.Entities {
 			h.learn(e)

@@ -34,6 +34,9 @@ func (h *handlers) read(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*cd
 	}
 	order(&sel, r.Target, 0)
 	page, skip := h.limit(&sel, r.Target)
+	if r.May && !grouped(&sel) {
+		selectRights(&sel)
+	}
 	res, err := r.Page(ctx, &sel, page)
 	if err != nil {
 		return nil, err
@@ -118,6 +121,19 @@ func selectETag(q *cqn.Select, el *csn.Element) {
 		}
 	}
 	q.Columns = append(q.Columns[:len(q.Columns):len(q.Columns)], cqn.Column{X: cqn.NewRef(el.Name)})
+}
+
+// selectRights adds the column with the rights on each row.
+func selectRights(q *cqn.Select) {
+	if len(q.Columns) == 0 {
+		q.Columns = []cqn.Column{{Star: true}}
+	}
+	for i := range q.Columns {
+		if q.Columns[i].As == cds.RowRights {
+			return
+		}
+	}
+	q.Columns = append(q.Columns[:len(q.Columns):len(q.Columns)], cds.RightsColumn())
 }
 
 // order makes the order of rows total, by the keys: pages would overlap otherwise. Nested rows are ordered too.

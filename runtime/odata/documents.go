@@ -1,35 +1,77 @@
 package odata
 
 import (
+	"container/list"
 	"slices"
 	"strings"
 	"sync"
 
+	cds "cds/runtime"
 	"cds/runtime/odata/edmx"
 )
 
-// Metadata and service documents are made on first use, once for each language that the application has texts in. They depend on nothing else:
-// who may read them is asked each time.
+// Metadata and service documents are made on first use, once for each language that the application has texts in and, where they follow roles, for each
+// set of roles. They depend on nothing else: who may read them is asked each time.
 type documentCache struct {
-	mu         sync.Mutex
-	byLanguage map[string]*documents
+	mu    sync.Mutex
+	items map[documentKey]*list.Element
+	order list.List // of *keptDocuments, the most recent in front
 }
 
-// documentsFor returns the documents in a language.
-func (d *door) documentsFor(locale string) *documents {
-	language := d.language(locale)
-	d.docs.mu.Lock()
-	defer d.docs.mu.Unlock()
-	if doc := d.docs.byLanguage[language]; doc != nil {
-		return doc
+type documentKey struct {
+	language string
+	rights   *cds.Rights // of the roles; nil where documents are the same for all
+}
+
+type keptDocuments struct {
+	key  documentKey
+	once sync.Once
+	doc  *documents
+}
+
+// maxDocuments bounds the documents that are kept; least recently used ones go first.
+const maxDocuments = 100
+
+// documentsFor returns the documents for a user in a language.
+func (d *door) documentsFor(locale string, u *cds.User) *documents {
+	key := documentKey{language: d.language(locale)}
+	if d.opt.ByRole {
+		key.rights = d.svc.RoleRightsOf(u)
 	}
-	if d.docs.byLanguage == nil {
-		d.docs.byLanguage = map[string]*documents{}
+	k := d.docs.entry(key)
+	k.once.Do(func() { k.doc = d.documents(key) })
+	return k.doc
+}
+
+func (d *door) documents(key documentKey) *documents {
+	opt := d.metadataOptions(key.language)
+	if key.rights != nil {
+		opt.View = viewOf(d.svc, key.rights)
 	}
-	doc := d.build(language)
-	doc.csdl = sync.OnceValue(func() []byte { return edmx.JSON(d.svc.App.Model, d.svc.Model, d.metadataOptions(language)) })
-	d.docs.byLanguage[language] = doc
+	doc := d.build(opt)
+	doc.view = opt.View
+	doc.csdl = sync.OnceValue(func() []byte { return edmx.JSON(d.svc.App.Model, d.svc.Model, opt) })
 	return doc
+}
+
+func (c *documentCache) entry(key documentKey) *keptDocuments {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.items[key]; e != nil {
+		c.order.MoveToFront(e)
+		return e.Value.(*keptDocuments)
+	}
+	if c.items == nil {
+		c.items = map[documentKey]*list.Element{}
+	}
+	k := &keptDocuments{key: key}
+	c.items[key] = c.order.PushFront(k)
+	if c.order.Len() > maxDocuments {
+		last := c.order.Back()
+		c.order.Remove(last)
+		delete(c.items, last.Value.(*keptDocuments).key)
+	}
+	return k
 }
 
 // language returns the language that a locale stands for among those with texts, "" for the default. Locales are the clients' choice, so there must

@@ -80,6 +80,7 @@ func (c *call) draftStep(req *cds.RawRequest) error {
 	again := c.request(eventRead)
 	again.IfMatch, again.IfNoneMatch = nil, nil
 	again.Query, again.Format = q.Select, &c.format
+	c.askRights(again)
 	if res, err = c.svc.Dispatch(c.ctx, again); err != nil {
 		return err
 	}

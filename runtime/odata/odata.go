@@ -52,6 +52,10 @@ type Options struct {
 	Plain bool
 	// Documents are served beside the resources, by their path below the service.
 	Documents map[string]Document
+	// NoCapabilities leaves out the document at CapabilitiesPath.
+	NoCapabilities bool
+	// ByRole leaves out of the metadata and service documents what users with the roles of who asks may never use.
+	ByRole bool
 }
 
 // Mount returns the door of a service.
@@ -97,15 +101,16 @@ type documents struct {
 	metadata, root         []byte
 	metadataETag, rootETag string
 	csdl                   func() []byte // the metadata document as JSON
+	view                   *edmx.View    // what they show; nil for all
 }
 
-func (d *door) build(language string) *documents {
-	doc := &documents{metadata: edmx.Marshal(d.svc.App.Model, d.svc.Model, d.metadataOptions(language))}
+func (d *door) build(opt edmx.Options) *documents {
+	doc := &documents{metadata: edmx.Marshal(d.svc.App.Model, d.svc.Model, opt)}
 	doc.metadataETag = tag(doc.metadata)
 	b := []byte(`{"@odata.context":"$metadata","@odata.metadataEtag":`)
 	b = edm.AppendString(b, doc.metadataETag)
 	b = append(b, `,"value":[`...)
-	for i, e := range sets(d.svc.Model) {
+	for i, e := range sets(d.svc.Model, opt.View) {
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -125,7 +130,7 @@ func (d *door) build(language string) *documents {
 }
 
 // sets returns the entities of the service document: each is followed by what it leads to, as recorded.
-func sets(s *csn.Service) []*csn.Entity {
+func sets(s *csn.Service, v *edmx.View) []*csn.Entity {
 	var out []*csn.Entity
 	seen := map[*csn.Entity]bool{}
 	var visit func(e *csn.Entity)
@@ -134,7 +139,7 @@ func sets(s *csn.Service) []*csn.Entity {
 			return
 		}
 		seen[e] = true
-		if !e.Annotations.Is("cds.api.ignore") && !isDraftHelper(e) {
+		if !e.Annotations.Is("cds.api.ignore") && !isDraftHelper(e) && v.Set(e) {
 			out = append(out, e)
 		}
 		visit(e.Base)
@@ -457,7 +462,10 @@ func (c *call) document() error {
 	if err := c.gate(); err != nil {
 		return err
 	}
-	doc := c.documentsFor(c.locale)
+	doc := c.documentsFor(c.locale, c.user())
+	if c.opt.ByRole {
+		c.w.Header().Set("Cache-Control", privately)
+	}
 	body, etag, ct := doc.root, doc.rootETag, jsonType
 	if c.res.Kind == uri.Metadata {
 		body, etag, ct = doc.metadata, doc.metadataETag, "application/xml; charset=utf-8"

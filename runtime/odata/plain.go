@@ -29,6 +29,9 @@ type Document struct {
 
 // extra answers for one of Options.Documents; ok is false if the path names none.
 func (c *call) extra() (err error, ok bool) {
+	if c.path == CapabilitiesPath && !c.opt.NoCapabilities {
+		return c.capabilities(), true
+	}
 	doc, ok := c.opt.Documents[c.path]
 	if !ok || c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
 		return nil, false
@@ -89,7 +92,10 @@ func (c *call) plainRoot() error {
 		return err
 	}
 	b := []byte(`{"entities":[`)
-	for i, e := range sets(c.svc.Model) {
+	if c.opt.ByRole {
+		c.w.Header().Set("Cache-Control", privately)
+	}
+	for i, e := range sets(c.svc.Model, c.view()) {
 		if i > 0 {
 			b = append(b, ',')
 		}

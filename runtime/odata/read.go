@@ -36,6 +36,9 @@ func (c *call) read() error {
 	if c.res.Kind == uri.Count {
 		return c.count(req, q)
 	}
+	if !q.Aggregated {
+		c.askRights(req)
+	}
 	if c.res.Kind != uri.Single && c.inBatch == nil { // parts of a batch stay whole
 		req.Stream, req.StreamWhole = c, c.opt.Plain // where count and next page are headers
 	}

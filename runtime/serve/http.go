@@ -105,6 +105,8 @@ func (r *router) doorOptions(svc *cds.Service, path string) odata.Options {
 	o := odata.Options{BasePath: path, Production: r.production, Unauthorized: r.unauthorized, MaxBody: l.MaxBody, MaxMedia: l.MaxMedia, MaxBatch: l.MaxBatch}
 	o.Locale = func(req *http.Request, u *cds.User) string { return locale(req, u, r.server.CDS.Options.DefaultLocale) }
 	o.UpsertByPatch = r.server.Config.Bool("runtime.patch_as_upsert", false)
+	o.NoCapabilities = !r.server.Config.Bool("authz.capabilities", true)
+	o.ByRole = r.server.Config.Str("authz.metadata") == "role"
 	o.NoUpsertByPut = !r.server.Config.Bool("runtime.put_as_upsert", true)
 	if text := svc.Model.Annotations.Str("cds.server.body_parser.limit"); text != "" {
 		if n, err := config.ParseSize(text); err == nil && n > 0 {

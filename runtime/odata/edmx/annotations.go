@@ -1,6 +1,7 @@
 package edmx
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -60,29 +61,35 @@ func (w *writer) annotations() {
 	for _, e := range w.exposed() {
 		name := w.entityType(e)
 		set := w.s.Name + ".EntityContainer/" + SetName(e)
-		w.target(name, func() { w.definition(&e.Def, false); w.draftType(e) })
-		w.target(set, func() { w.concurrency(e); w.definition(&e.Def, true); w.capabilities(e); w.draftSet(e) })
+		w.target(name, func() { w.definition(&e.Def, e, false); w.draftType(e) })
+		if w.opt.View.Set(e) {
+			w.target(set, func() { w.concurrency(e); w.definition(&e.Def, e, true); w.capabilities(e); w.draftSet(e) })
+		}
 		for _, el := range e.Flat {
-			if el.Assoc() == nil || w.visible(el.Assoc().Target) {
-				w.target(name+"/"+el.Name, func() { w.elementAnnotations(el) })
+			if (el.Assoc() == nil || w.visible(el.Assoc().Target)) && w.opt.View.shows(el) {
+				w.target(name+"/"+el.Name, func() { w.elementAnnotations(el, e) })
 			}
 		}
 		for _, o := range e.Actions {
-			w.operationAnnotations(o, e)
+			if w.opt.View.Operation(o) {
+				w.operationAnnotations(o, e)
+			}
 		}
 	}
 	for _, o := range w.s.Ops {
-		w.operationAnnotations(o, nil)
+		if w.opt.View.Operation(o) {
+			w.operationAnnotations(o, nil)
+		}
 	}
-	w.target(w.s.Name+".EntityContainer", func() { w.definition(&w.s.Def, true); w.draftContainer() })
+	w.target(w.s.Name+".EntityContainer", func() { w.definition(&w.s.Def, nil, true); w.draftContainer() })
 }
 
 func (w *writer) operationAnnotations(o *csn.Operation, e *csn.Entity) {
 	sig := w.signature(o, e)
-	w.target(sig, func() { w.definition(&o.Def, false) })
+	w.target(sig, func() { w.boundDefinition(o, e) })
 	for _, p := range o.Params {
 		w.target(sig+"/"+p.Name, func() {
-			w.elementAnnotations(p)
+			w.elementAnnotations(p, e)
 			if o.Function && !p.NotNull {
 				w.open("Annotation", "Term", w.term("Core.OptionalParameter"))
 				w.empty("Record", "Type", "Core.OptionalParameterType")
@@ -95,14 +102,20 @@ func (w *writer) operationAnnotations(o *csn.Operation, e *csn.Entity) {
 func (w *writer) flag(term string) { w.empty("Annotation", "Term", w.term(term), "Bool", "true") }
 
 // elementAnnotations writes what is annotated with terms of vocabularies, and what CDS' own annotations mean.
-func (w *writer) elementAnnotations(el *csn.Element) {
+func (w *writer) elementAnnotations(el *csn.Element, e *csn.Entity) {
 	if el.Internal {
 		return
 	}
 	w.validation(el)
 	g := &groups{w: w}
-	g.generic(el.Annotations, false)
-	a := el.Annotations
+	a := w.shown(el.Annotations, e, "")
+	g.generic(a, false)
+	if w.opt.View != nil && w.opt.View.Fixed[el] && a.Get("Common.FieldControl") == nil && a.Get("Core.Computed") == nil && !a.Is("readonly") {
+		g.add("Common", func() {
+			w.empty("Annotation", "Term", w.term("Common.FieldControl"), "EnumMember", "Common.FieldControlType/ReadOnly")
+		})
+		a = append(slices.Clone(a), cqn.AnnoField{Name: "Common.FieldControl", Value: &cqn.AnnoValue{Kind: cqn.AnnoTrue}}) // it is said
+	}
 	if a.Is("mandatory") && a.Get("Common.FieldControl") == nil && el.Assoc() == nil {
 		g.add("Common", func() {
 			w.empty("Annotation", "Term", w.term("Common.FieldControl"), "EnumMember", "Common.FieldControlType/Mandatory")
@@ -121,10 +134,23 @@ func (w *writer) elementAnnotations(el *csn.Element) {
 	g.write()
 }
 
-// definition writes the annotations of a definition.
-func (w *writer) definition(d *csn.Def, set bool) {
+// definition writes the annotations of a definition; of an entity e those of its type, or those of its set.
+func (w *writer) definition(d *csn.Def, e *csn.Entity, set bool) {
+	as := w.shown(d.Annotations, e, "")
+	if set && e != nil {
+		as = w.restrict(e, as)
+	}
+	w.defined(d, as, set)
+}
+
+// boundDefinition writes the annotations of an operation.
+func (w *writer) boundDefinition(o *csn.Operation, e *csn.Entity) {
+	w.defined(&o.Def, w.shown(o.Annotations, e, binding(o)), false)
+}
+
+func (w *writer) defined(d *csn.Def, as csn.Annotations, set bool) {
 	g := &groups{w: w}
-	g.generic(d.Annotations, set)
+	g.generic(as, set)
 	if !set {
 		g.texts(d)
 	}
@@ -182,7 +208,7 @@ func (g *groups) texts(d *csn.Def) {
 // valueList offers the rows of a code list (@cds.odata.valuelist) as values of the foreign key to it.
 func (g *groups) valueList(fk *csn.Element) {
 	w, a := g.w, fk.ForeignKey.Assoc()
-	if !w.visible(a.Target) || !a.Target.Annotations.Is("cds.odata.valuelist") || len(a.FK) != 1 {
+	if !w.visible(a.Target) || !w.opt.View.Set(a.Target) || !a.Target.Annotations.Is("cds.odata.valuelist") || len(a.FK) != 1 {
 		return
 	}
 	label := fk.ForeignKey.Annotations.Str("title")
@@ -205,7 +231,7 @@ func (g *groups) valueList(fk *csn.Element) {
 		w.close("Record")
 		if v := a.Target.Annotations.Get("UI.Identification"); v != nil {
 			for _, item := range v.Items {
-				if name := item.Field("Value").Str(); name != "" {
+				if name := item.Field("Value").Str(); name != "" && w.opt.View.names(a.Target, name) {
 					w.open("Record", "Type", "Common.ValueListParameterDisplayOnly")
 					w.empty("PropertyValue", "Property", "ValueListProperty", "String", name)
 					w.close("Record")
@@ -298,7 +324,7 @@ func (w *writer) concurrency(e *csn.Entity) {
 func (w *writer) capabilities(e *csn.Entity) {
 	a := e.Annotations
 	no := func(what, prop string) {
-		if a.Get("Capabilities."+what+"."+prop) != nil || a.Get("Capabilities."+what) != nil {
+		if w.opt.View.says(e, what) || a.Get("Capabilities."+what+"."+prop) != nil || a.Get("Capabilities."+what) != nil {
 			return
 		}
 		w.open("Annotation", "Term", w.term("Capabilities."+what))

@@ -30,7 +30,7 @@ func isDraftAdmin(e *csn.Entity) bool {
 func (w *writer) sets() []*csn.Entity {
 	var out []*csn.Entity
 	for _, e := range w.exposed() {
-		if !isDraftAdmin(e) {
+		if !isDraftAdmin(e) && w.opt.View.Set(e) {
 			out = append(out, e)
 		}
 	}
@@ -53,7 +53,7 @@ func (w *writer) draftNavigation(e *csn.Entity, el *csn.Element) bool {
 // draftContainer tells clients that parts of drafts are addressed by way of their roots.
 func (w *writer) draftContainer() {
 	for _, e := range w.s.Entities {
-		if e.Drafts != nil {
+		if e.Drafts != nil && w.opt.View.Entity(e) {
 			w.empty("Annotation", "Term", w.term("Common.AddressViaNavigationPath"), "Bool", "true")
 			return
 		}

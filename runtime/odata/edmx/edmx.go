@@ -20,6 +20,8 @@ type Options struct {
 	Indent string
 	// Version is the version of OData that the document names: "4.0", which "" stands for, or "4.01".
 	Version string
+	// View leaves out what some users may not use; nil for nothing.
+	View *View
 }
 
 // Marshal returns the metadata document of service s of model m as XML.
@@ -191,7 +193,7 @@ func (w *writer) links() {
 func (w *writer) exposed() []*csn.Entity {
 	var out []*csn.Entity
 	for _, e := range w.s.Entities {
-		if !e.Annotations.Is("cds.api.ignore") && e.Active == nil {
+		if Exposed(e) && w.opt.View.Entity(e) {
 			out = append(out, e)
 		}
 	}
@@ -209,7 +211,7 @@ func SetName(e *csn.Entity) string {
 func (w *writer) entityType(e *csn.Entity) string { return w.s.Name + "." + SetName(e) }
 
 func (w *writer) visible(e *csn.Entity) bool {
-	return e != nil && e.Service == w.s && !e.Annotations.Is("cds.api.ignore")
+	return e != nil && e.Service == w.s && !e.Annotations.Is("cds.api.ignore") && w.opt.View.Entity(e)
 }
 
 func (w *writer) container() {
@@ -221,15 +223,18 @@ func (w *writer) container() {
 			}
 			w.nest(tag, attrs, func() {
 				for _, el := range e.Flat {
-					if a := el.Assoc(); a != nil && w.visible(a.Target) && !isDraftAdmin(a.Target) {
+					if a := el.Assoc(); a != nil && w.visible(a.Target) && !isDraftAdmin(a.Target) && w.opt.View.Set(a.Target) && w.opt.View.shows(el) {
 						w.empty("NavigationPropertyBinding", "Path", el.Name, "Target", SetName(a.Target))
 					}
 				}
 			})
 		}
 		for _, o := range w.s.Ops {
+			if !w.opt.View.Operation(o) {
+				continue
+			}
 			set := ""
-			if e := w.returned(o); w.visible(e) {
+			if e := w.returned(o); w.visible(e) && w.opt.View.Set(e) {
 				set = SetName(e)
 			}
 			kind := "Action"
@@ -259,7 +264,9 @@ func (w *writer) types() {
 	}
 	// What operations refer to comes here too, so they are visited before they are written.
 	w.capture(w.operations)
-	w.namedTypes()
+	if w.opt.View == nil {
+		w.namedTypes()
+	}
 	for i := 0; i < len(w.pending); i++ { // grows as nested types turn up
 		c := w.pending[i]
 		w.nest("ComplexType", []string{"Name", c.name}, func() {
@@ -270,7 +277,9 @@ func (w *writer) types() {
 			}
 		})
 	}
-	w.typeDefinitions()
+	if w.opt.View == nil {
+		w.typeDefinitions()
+	}
 }
 
 // namedTypes sees to it that all structured types of the service are written, also those that nothing refers to.
@@ -307,7 +316,7 @@ func (w *writer) key(e *csn.Entity) {
 }
 
 func (w *writer) element(e *csn.Entity, el *csn.Element) {
-	if el.Annotations.Is("cds.api.ignore") || el.Internal {
+	if el.Annotations.Is("cds.api.ignore") || el.Internal || !w.opt.View.shows(el) {
 		return
 	}
 	if el.Assoc() != nil {
@@ -440,7 +449,7 @@ func (w *writer) navigation(e *csn.Entity, el *csn.Element) {
 			return
 		}
 		for _, p := range a.Pairs {
-			if p.Source != nil && p.Target != nil && isKey(a.Target, p.Target.Name) {
+			if p.Source != nil && p.Target != nil && isKey(a.Target, p.Target.Name) && w.opt.View.shows(p.Source) {
 				w.empty("ReferentialConstraint", "Property", p.Source.Name, "ReferencedProperty", p.Target.Name)
 			}
 		}
@@ -468,7 +477,7 @@ func (w *writer) partner(e *csn.Entity, el *csn.Element) string {
 		w.backlinks = w.findBacklinks()
 	}
 	based := w.backlinks[managed]
-	if len(based) != 1 || managed.Assoc().Target != based[0].owner || based[0].el.Assoc().Target != owner {
+	if len(based) != 1 || !w.opt.View.shows(managed) || managed.Assoc().Target != based[0].owner || based[0].el.Assoc().Target != owner {
 		return ""
 	}
 	if a.Backlink != nil {
@@ -487,7 +496,7 @@ func (w *writer) findBacklinks() map[*csn.Element][]backlink {
 	out := map[*csn.Element][]backlink{}
 	for _, e := range w.exposed() {
 		for _, el := range e.Flat {
-			if a := el.Assoc(); a != nil && a.Backlink != nil {
+			if a := el.Assoc(); a != nil && a.Backlink != nil && w.opt.View.Entity(a.Target) && w.opt.View.shows(el) {
 				out[a.Backlink] = append(out[a.Backlink], backlink{e, el})
 			}
 		}

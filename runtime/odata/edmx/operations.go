@@ -11,11 +11,15 @@ import (
 func (w *writer) operations() {
 	for _, e := range w.exposed() {
 		for _, o := range e.Actions {
-			w.operation(o, e)
+			if w.opt.View.Operation(o) {
+				w.operation(o, e)
+			}
 		}
 	}
 	for _, o := range w.s.Ops {
-		w.operation(o, nil)
+		if w.opt.View.Operation(o) {
+			w.operation(o, nil)
+		}
 	}
 }
 

@@ -240,7 +240,7 @@ func (st *stage) flatten() error {
 	}
 	for _, el := range st.e.Flat {
 		b := el.Scalar()
-		if el.Assoc() != nil || el.Virtual || b == nil || b.Kind == csn.LargeBinary || b.Kind == csn.Vector {
+		if el.Assoc() != nil || el.Virtual || b == nil || b.Kind == csn.LargeBinary || b.Kind == csn.Vector || el.Seal() != nil && el.Seal().Hashed() {
 			continue
 		}
 		st.cols = append(st.cols, resultColumn{name: el.Name, out: []string{el.Name}, o: operand{x: cqn.NewRef(el.Name), t: b}, el: el})
