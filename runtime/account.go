@@ -44,7 +44,8 @@ const (
 	AuditInsert                          // rows were written
 	AuditUpdate
 	AuditDelete
-	AuditLogin // who somebody is was not accepted
+	AuditLogin  // who somebody is was not accepted
+	AuditPolicy // a policy beside the model's was written, changed or removed
 )
 
 // An AuditEvent is something to be kept account of. Those about rows have an Entity.

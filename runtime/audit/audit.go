@@ -21,6 +21,7 @@ const (
 	PrivilegedCode       = "Privileged"
 	SensitiveDataRead    = "SensitiveDataRead"
 	PersonalDataModified = "PersonalDataModified"
+	PolicyChanged        = "PolicyChanged"
 )
 
 // A Record is what is kept of one event. Its ID is unique: a sink may get a record twice, and knows it by that.

@@ -341,7 +341,8 @@ func (l *Log) records(ctx context.Context, events []cds.AuditEvent) (out []Recor
 		default:
 			if l.opt.Enabled {
 				r := l.record(ctx, e)
-				r.Event = map[cds.AuditKind]string{cds.AuditDenied: AccessDenied, cds.AuditPrivileged: PrivilegedCode, cds.AuditLogin: LoginRefused}[e.Kind]
+				r.Event = map[cds.AuditKind]string{cds.AuditDenied: AccessDenied, cds.AuditPrivileged: PrivilegedCode, cds.AuditLogin: LoginRefused,
+					cds.AuditPolicy: PolicyChanged}[e.Kind]
 				out = append(out, r)
 			}
 		}

@@ -18,7 +18,9 @@ import (
 	"log/slog"
 	"time"
 
+	"cds/parser/cqn"
 	"cds/parser/csn"
+	"cds/parser/diag"
 	cds "cds/runtime"
 	"cds/runtime/auth"
 	"cds/runtime/config"
@@ -37,6 +39,7 @@ type App struct {
 	data       fs.FS
 	openapi    func(*csn.Model, *csn.Service, string) ([]byte, error)
 	ext        extensions
+	parse      func(text string) (cqn.Expr, diag.List) // reads conditions at run time; nil for none
 }
 
 // New returns an application that serves a model. model is called once per Build.

@@ -24,6 +24,7 @@ import (
 	"cds/runtime/db"
 	"cds/runtime/generic"
 	"cds/runtime/i18n"
+	"cds/runtime/policies"
 	"cds/strategies/mocked"
 )
 
@@ -41,8 +42,9 @@ type Server struct {
 	identifiers []Identifier
 	defaultUser *auth.User // instead of anonymous; nil for none
 	authLog     *authLog
-	audit       *audit.Log // nil unless it is wanted
-	Database    string     // what is connected, without secrets
+	audit       *audit.Log        // nil unless it is wanted
+	policies    *policies.Handler // nil unless policies in the database are wanted
+	Database    string            // what is connected, without secrets
 	Warnings    diag.List
 	Notes       []string // warnings without a place in a model
 	Log         *slog.Logger
@@ -261,6 +263,10 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 		s.Close()
 		return nil, err
 	}
+	if err := s.setupPolicies(ctx, a); err != nil {
+		s.Close()
+		return nil, err
+	}
 	if err := s.CDS.Start(ctx); err != nil {
 		s.Close()
 		return nil, err
@@ -274,6 +280,10 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 		return nil, err
 	}
 	if err := s.handler.extend(a.ext); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if err := s.handler.mountPolicies(a.ext.routes); err != nil {
 		s.Close()
 		return nil, err
 	}

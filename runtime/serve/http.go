@@ -31,6 +31,7 @@ type router struct {
 	static     *static       // nil for none
 	ready      atomic.Bool
 	routes     *http.ServeMux // of the application; nil for none
+	policies   *mount         // manages policies in the database; nil for none
 }
 
 type mount struct {
@@ -171,6 +172,9 @@ func (r *router) serve(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	path := req.URL.EscapedPath()
+	if r.servePolicies(w, req, path, v) {
+		return
+	}
 	if m := r.find(path); m != nil {
 		if m.path == "" && r.serveAuth(w, req, v) { // a service at the root leaves room for the pages of the strategy
 			return

@@ -30,15 +30,17 @@ func (e *env) auth() *cobra.Command {
 	var f authFlags
 	cmd := &cobra.Command{
 		Use:   "auth",
-		Short: "Users in the database, tokens for development, and why a token is refused",
+		Short: "Users and policies in the database, tokens for development, and why a token is refused",
 		Long: `Set up and list the users that the authentication kind "local" keeps in the database, make tokens for development, and find out which configured
 key, issuer, audience or claim accepts or refuses a token.`,
-		RunE: func(_ *cobra.Command, _ []string) error { return e.usageText("cds auth setup/user/token/inspect/hash") },
+		RunE: func(_ *cobra.Command, _ []string) error {
+			return e.usageText("cds auth setup/user/policy/token/inspect/hash")
+		},
 	}
 	pf := cmd.PersistentFlags()
 	pf.StringVar(&f.dir, "dir", ".", "project folder")
 	pf.StringVar(&f.profile, "profile", "", "configuration profiles, separated by commas")
-	cmd.AddCommand(e.authSetup(&f), e.authUser(&f), e.authPolicy(), e.authToken(&f), e.authInspect(&f), e.authHash(&f))
+	cmd.AddCommand(e.authSetup(&f), e.authUser(&f), e.authPolicy(&f), e.authToken(&f), e.authInspect(&f), e.authHash(&f))
 	return cmd
 }
 
@@ -207,19 +209,6 @@ Where the user is there already, nothing is changed.`,
 	}
 	f.databaseFlag(cmd)
 	return cmd
-}
-
-// authPolicy answers those who know the command of rest-go.
-func (e *env) authPolicy() *cobra.Command {
-	return &cobra.Command{
-		Use:    "policy",
-		Hidden: true,
-		Args:   cobra.ArbitraryArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return &serve.StartError{Code: "auth-policy", Message: "there are no policies in the database: who may do what is in the model",
-				Hint: "@requires and @restrict say it; cds compile --to xsuaa lists the roles of a model"}
-		},
-	}
 }
 
 func (e *env) authHash(f *authFlags) *cobra.Command {

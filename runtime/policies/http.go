@@ -1,0 +1,218 @@
+package policies
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	cds "cds/runtime"
+)
+
+// maxBody bounds what is sent.
+const maxBody = 64 << 10
+
+// A Handler manages policies over HTTP:
+//
+//	GET    /authz/policies          all policies, with what is wrong with them
+//	POST   /authz/policies          one more
+//	GET    /authz/policies/{id}
+//	PATCH  /authz/policies/{id}     {"active": false}
+//	DELETE /authz/policies/{id}
+//
+// It is for users with one role. A user who belongs to a tenant sees and writes the policies for users of that tenant only. Policies do not hold for it:
+// whoever has the role can always take away what he or somebody else has written.
+type Handler struct {
+	Manager *Manager
+	Path    string
+	Role    string
+	// Unauthorized answers who is not logged in.
+	Unauthorized func(w http.ResponseWriter, r *http.Request)
+}
+
+// ServeHTTP answers a request whose user is in its context.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	u := cds.UserFrom(r.Context())
+	w.Header().Set("Cache-Control", "no-store")
+	switch {
+	case !u.Identified():
+		h.Unauthorized(w, r)
+		return
+	case !h.Manager.app.Policy.Has(u, h.Role):
+		h.Manager.refused(r, u, h.Role)
+		fail(w, http.StatusForbidden, "403", "Forbidden", "")
+		return
+	}
+	id, inner := strings.CutPrefix(strings.TrimPrefix(r.URL.Path, h.Path), "/")
+	if inner && strings.Contains(id, "/") {
+		fail(w, http.StatusNotFound, "404", "Not Found", "")
+		return
+	}
+	one := inner && id != ""
+	switch {
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		h.get(w, r, u, id)
+	case r.Method == http.MethodPost && !one:
+		h.add(w, r, u)
+	case r.Method == http.MethodPatch && one:
+		h.activate(w, r, u, id)
+	case r.Method == http.MethodDelete && one:
+		h.answer(w, r, h.Manager.Remove(r.Context(), u, id, u.Tenant))
+	default:
+		allow := "GET, HEAD, POST"
+		if one {
+			allow = "GET, HEAD, PATCH, DELETE"
+		}
+		w.Header().Set("Allow", allow)
+		fail(w, http.StatusMethodNotAllowed, "405", "Method Not Allowed", "")
+	}
+}
+
+// refused keeps account of who wanted to manage policies and may not.
+func (m *Manager) refused(r *http.Request, u *cds.User, role string) {
+	reason := "policies are managed by users with the role " + role
+	m.log.WarnContext(r.Context(), "authorization refused", "user", u.ID, "tenant", u.Tenant, "event", r.Method, "target", "policies", "status", 403, "reason", reason)
+	if m.opt.Audit != nil {
+		m.opt.Audit.Offer(r.Context(), cds.AuditEvent{Kind: cds.AuditDenied, Time: m.app.Options.Now().UTC(), User: u, Event: cds.Event(r.Method), Target: "policies", Status: 403, Reason: reason})
+	}
+}
+
+func (h *Handler) get(w http.ResponseWriter, r *http.Request, u *cds.User, id string) {
+	list, err := h.Manager.List(r.Context(), u.Tenant)
+	if err != nil {
+		h.answer(w, r, err)
+		return
+	}
+	if id == "" {
+		write(w, http.StatusOK, map[string]any{"value": list})
+		return
+	}
+	for i := range list {
+		if list[i].ID == id {
+			write(w, http.StatusOK, list[i])
+			return
+		}
+	}
+	h.answer(w, r, ErrNotFound)
+}
+
+// input is a policy that is sent.
+type input struct {
+	ID     string   `json:"id"`
+	Name   string   `json:"name"`
+	Entity string   `json:"entity"`
+	Events []string `json:"events"`
+	Roles  []string `json:"roles"`
+	Users  []string `json:"users"`
+	Tenant string   `json:"tenant"`
+	Effect string   `json:"effect"`
+	Where  string   `json:"where"`
+	Active *bool    `json:"active"`
+}
+
+func (h *Handler) add(w http.ResponseWriter, r *http.Request, u *cds.User) {
+	var in input
+	if !decode(w, r, &in) {
+		return
+	}
+	p := &Policy{ID: in.ID, Name: in.Name, Entity: in.Entity, Events: in.Events, Roles: in.Roles, Users: in.Users, Tenant: in.Tenant, Effect: in.Effect, Where: in.Where,
+		Active: in.Active == nil || *in.Active}
+	if u.Tenant != "" {
+		if p.Tenant != "" && p.Tenant != u.Tenant {
+			fail(w, http.StatusForbidden, "POLICY_TENANT", "Policies for users of another tenant cannot be written", "")
+			return
+		}
+		p.Tenant = u.Tenant
+	}
+	warnings, err := h.Manager.Add(r.Context(), u, p)
+	if err != nil {
+		h.answer(w, r, err)
+		return
+	}
+	w.Header().Set("Location", h.Path+"/"+p.ID)
+	write(w, http.StatusCreated, struct {
+		*Policy
+		Warnings []string `json:"warnings,omitempty"`
+	}{p, warnings})
+}
+
+func (h *Handler) activate(w http.ResponseWriter, r *http.Request, u *cds.User, id string) {
+	var in struct {
+		Active *bool `json:"active"`
+	}
+	if !decode(w, r, &in) {
+		return
+	}
+	if in.Active == nil {
+		fail(w, http.StatusBadRequest, "POLICY_INVALID", "active is expected, true or false", "")
+		return
+	}
+	h.answer(w, r, h.Manager.Activate(r.Context(), u, id, u.Tenant, *in.Active))
+}
+
+// decode reads a JSON object with known properties only. It answers where that fails. Other kinds of content are refused: a page of another site
+// cannot send JSON without being asked first.
+func decode(w http.ResponseWriter, r *http.Request, to any) bool {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		fail(w, http.StatusUnsupportedMediaType, "415", "application/json is expected", "")
+		return false
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	err := d.Decode(to)
+	if err == nil {
+		if _, terr := d.Token(); !errors.Is(terr, io.EOF) {
+			err = errors.New("more than one value")
+		}
+	}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		fail(w, http.StatusRequestEntityTooLarge, "413", "The policy is too large", "")
+		return false
+	case err != nil:
+		message := "The body is no policy"
+		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+			message = "A policy has no property " + name
+		}
+		fail(w, http.StatusBadRequest, "POLICY_INVALID", message, "properties: id, name, entity, events, roles, users, tenant, effect, where, active")
+		return false
+	}
+	return true
+}
+
+// answer answers with an error, or with 204.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, err error) {
+	var e *Error
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusNoContent)
+	case errors.As(err, &e):
+		fail(w, http.StatusBadRequest, "POLICY_INVALID", e.Message, e.Hint)
+	case errors.Is(err, ErrExists), errors.Is(err, ErrFull):
+		fail(w, http.StatusConflict, "POLICY_CONFLICT", err.Error(), "")
+	case errors.Is(err, ErrNotFound):
+		fail(w, http.StatusNotFound, "404", err.Error(), "")
+	default:
+		h.Manager.log.ErrorContext(r.Context(), "policies", "err", err.Error())
+		fail(w, http.StatusServiceUnavailable, "503", "Service Unavailable", "")
+	}
+}
+
+func fail(w http.ResponseWriter, status int, code, message, hint string) {
+	e := map[string]string{"code": code, "message": message}
+	if hint != "" {
+		e["hint"] = hint
+	}
+	write(w, status, map[string]any{"error": e})
+}
+
+func write(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // the client may be gone
+}

@@ -1,0 +1,308 @@
+package policies
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	cds "cds/runtime"
+	"cds/runtime/authz"
+	"cds/runtime/db"
+	"cds/runtime/sqlgen"
+)
+
+// Options say how policies are kept.
+type Options struct {
+	Extend  bool          // policies may grant
+	Refresh time.Duration // between looks for what other processes have written; 0 means 5 s
+	// Stale is how long the policies that were read last hold while they cannot be read; then everything is denied. 0 means a minute.
+	Stale time.Duration
+	Parse Parser
+	Audit cds.Auditor // is told of changes, in their transactions; nil for nobody
+}
+
+func (o *Options) defaults() {
+	if o.Refresh <= 0 {
+		o.Refresh = 5 * time.Second
+	}
+	if o.Stale <= 0 {
+		o.Stale = time.Minute
+	}
+}
+
+// A Manager keeps the policy of an application in step with the table.
+type Manager struct {
+	app  *cds.App
+	pool db.Pool
+	opt  Options
+	log  *slog.Logger
+
+	mu     sync.Mutex // of reading and using what was read, in this order
+	read   time.Time  // when that worked last
+	seen   string     // what was read then
+	shut   bool
+	failed bool // the last look
+}
+
+// Open makes the table where it is missing, reads it, and lets the policies count. It fails where they cannot be read: without them more would be allowed
+// than should be.
+func Open(ctx context.Context, app *cds.App, pool db.Pool, opt Options) (*Manager, error) {
+	if app == nil || pool == nil || opt.Parse == nil {
+		return nil, errors.New("policies need an application, a database and a parser of conditions")
+	}
+	if e := Taken(app.Model); e != nil {
+		return nil, &TableError{Message: "entity " + e.Name + " of the model has this table; give it another name"}
+	}
+	opt.defaults()
+	m := &Manager{app: app, pool: pool, opt: opt, log: app.Logger("policies")}
+	if err := Prepare(ctx, pool); err != nil {
+		return nil, err
+	}
+	return m, m.Refresh(ctx)
+}
+
+// Load reads the policies of a database for people who ask about them, and lets them count. A database without the table has none.
+func Load(ctx context.Context, app *cds.App, pool db.Pool, opt Options) (*Manager, error) {
+	opt.defaults()
+	m := &Manager{app: app, pool: pool, opt: opt, log: app.Logger("policies")}
+	if n, err := hasColumns(ctx, pool); err != nil || n == 0 {
+		return m, err
+	}
+	return m, m.Refresh(ctx)
+}
+
+// Start looks for changes of other processes from time to time, until the application ends.
+func (m *Manager) Start(ctx context.Context) {
+	m.app.Background(ctx, cds.Job{Name: "policies", After: m.opt.Refresh, Every: m.opt.Refresh, Run: func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, m.opt.Stale)
+		defer cancel()
+		_ = m.Refresh(ctx) // it has logged what went wrong
+		return nil
+	}})
+}
+
+// Refresh reads the policies and lets them count. Where that fails, those that were read last hold for a while, then everything is denied until they can
+// be read again.
+func (m *Manager) Refresh(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.app.Options.Now()
+	list, err := read(ctx, m.pool)
+	if err != nil {
+		m.fail(ctx, now, err)
+		return fmt.Errorf("policies: %w", err)
+	}
+	if m.failed {
+		m.log.InfoContext(ctx, "policies can be read again")
+	}
+	m.read, m.failed = now, false
+	if seen := digest(list); m.seen != seen || m.shut {
+		m.use(ctx, list)
+		m.seen, m.shut = seen, false
+	}
+	return nil
+}
+
+// digest tells lists apart.
+func digest(list []Policy) string {
+	b, err := json.Marshal(list)
+	if err != nil { // texts and times can always be written
+		return err.Error()
+	}
+	sum := sha256.Sum256(b)
+	return string(sum[:])
+}
+
+// fail is called with m.mu held.
+func (m *Manager) fail(ctx context.Context, now time.Time, err error) {
+	if !m.failed {
+		m.log.ErrorContext(ctx, "policies cannot be read, those that were read last hold for now", "err", err.Error(), "for", m.opt.Stale.String())
+	}
+	m.failed = true
+	if m.shut || !m.read.IsZero() && now.Sub(m.read) < m.opt.Stale {
+		return
+	}
+	m.shut = true
+	m.app.Policy.Use(m.app.Policy.Shut("the policies in the database cannot be read"))
+	m.log.ErrorContext(ctx, "policies cannot be read, everything is denied until they can", "err", err.Error())
+}
+
+// use compiles policies and lets them count.
+func (m *Manager) use(ctx context.Context, list []Policy) {
+	data := m.compile(list)
+	p, faults := m.app.Policy.With(data, m.opt.Extend)
+	for _, f := range faults {
+		if f.Closed == "" {
+			m.log.WarnContext(ctx, "policy grants nothing", "policy", f.ID, "why", f.Message, "hint", f.Hint)
+			continue
+		}
+		m.log.ErrorContext(ctx, "policy does not fit the model and denies what it is about", "policy", f.ID, "why", f.Message, "hint", f.Hint, "denies", f.Closed)
+	}
+	if len(data) == 0 {
+		p = nil
+	}
+	m.app.Policy.Use(p)
+}
+
+// compile returns the active policies for the policy compiler.
+func (m *Manager) compile(list []Policy) []authz.DataPolicy {
+	var out []authz.DataPolicy
+	for i := range list {
+		if list[i].Active {
+			d := list[i].compiled(m.opt.Parse)
+			m.ask(&d)
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// ask has the database's compiler look at a condition: what it does not take would fail requests, or hide them behind an error.
+func (m *Manager) ask(d *authz.DataPolicy) {
+	if d.Where == nil || d.Fault != "" || len(m.app.Policy.Check(*d, m.opt.Extend)) > 0 {
+		return
+	}
+	for _, e := range m.about(d.Entity) {
+		q := &cqn.Select{From: &cqn.From{Path: cqn.NewRef(e.Name)}, Columns: []cqn.Column{{X: &cqn.Call{Name: "count", Star: true}, As: "n"}}}
+		if _, err := sqlgen.Compile(q, m.app.Model, m.app.Policy.Privileged().Narrow(e, d.Where), m.pool.Dialect()); err != nil && !e.SkipPersistence {
+			d.Fault = "the condition " + d.Text + " cannot be asked on " + e.Name + ": " + err.Error()
+			return
+		}
+	}
+}
+
+// about returns the entities that a policy names.
+func (m *Manager) about(name string) []*csn.Entity {
+	if e := m.app.Model.Entity(name); e != nil {
+		return []*csn.Entity{e}
+	}
+	var out []*csn.Entity
+	for _, s := range m.app.Model.Services {
+		if name == "*" || name == s.Name {
+			out = append(out, s.Entities...)
+		}
+	}
+	return out
+}
+
+// Check says what is wrong with a policy, and returns warnings about one that is right. The error is an *Error.
+func (m *Manager) Check(p *Policy) (warnings []string, err error) {
+	if err := p.checkForm(); err != nil {
+		return nil, err
+	}
+	d := p.compiled(m.opt.Parse)
+	m.ask(&d)
+	if faults := m.app.Policy.Check(d, m.opt.Extend); len(faults) > 0 {
+		return nil, &Error{p.ID, faults[0].Message, faults[0].Hint}
+	}
+	return m.app.Policy.DataWarnings(d), nil
+}
+
+// A Checked is a policy with what is wrong with it.
+type Checked struct {
+	Policy
+	Fault  string `json:"fault,omitempty"`  // why it does not fit the model
+	Hint   string `json:"hint,omitempty"`   // what to do about that
+	Denies string `json:"denies,omitempty"` // what it denies because of that
+}
+
+// List returns the policies of the users of one tenant, or all of them, in the order of their ids.
+func (m *Manager) List(ctx context.Context, tenant string) ([]Checked, error) {
+	list, err := read(ctx, m.pool)
+	if err != nil {
+		return nil, fmt.Errorf("policies: %w", err)
+	}
+	out := []Checked{}
+	for i := range list {
+		p := &list[i]
+		if tenant != "" && p.Tenant != tenant {
+			continue
+		}
+		c := Checked{Policy: *p}
+		d := p.compiled(m.opt.Parse)
+		m.ask(&d)
+		if faults := m.app.Policy.Check(d, m.opt.Extend); len(faults) > 0 {
+			c.Fault, c.Hint = faults[0].Message, faults[0].Hint
+			if p.Active {
+				c.Denies = faults[0].Closed
+			}
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// Add writes a policy of a user and lets it count at once, here; other processes follow. An empty ID gets one. Errors are *Error, ErrExists, ErrFull, or of
+// the database.
+func (m *Manager) Add(ctx context.Context, u *cds.User, p *Policy) (warnings []string, err error) {
+	if p.ID == "" {
+		p.ID = m.app.Options.NewUUID()
+	}
+	p.Created = m.app.Options.Now().UTC().Truncate(time.Millisecond)
+	p.Modified, p.CreatedBy, p.ModifiedBy = p.Created, u.ID, u.ID
+	if warnings, err = m.Check(p); err != nil {
+		return nil, err
+	}
+	return warnings, m.change(ctx, u, "added", func(tx db.Tx) (Policy, error) { return *p, insert(ctx, tx, m.pool.Dialect(), p) })
+}
+
+// Remove removes a policy, of a tenant's users unless tenant is "".
+func (m *Manager) Remove(ctx context.Context, u *cds.User, id, tenant string) error {
+	return m.change(ctx, u, "removed", func(tx db.Tx) (Policy, error) {
+		p, err := m.owned(ctx, tx, id, tenant)
+		if err == nil {
+			err = remove(ctx, tx, m.pool.Dialect(), id)
+		}
+		return p, err
+	})
+}
+
+// Activate switches a policy on or off.
+func (m *Manager) Activate(ctx context.Context, u *cds.User, id, tenant string, active bool) error {
+	return m.change(ctx, u, "changed", func(tx db.Tx) (Policy, error) {
+		p, err := m.owned(ctx, tx, id, tenant)
+		if err != nil {
+			return p, err
+		}
+		if p.Active = active; active {
+			if _, err := m.Check(&p); err != nil {
+				return p, err
+			}
+		}
+		p.Modified, p.ModifiedBy = m.app.Options.Now().UTC(), u.ID
+		return p, activate(ctx, tx, m.pool.Dialect(), &p)
+	})
+}
+
+// owned returns a policy that belongs to the tenant; those of others are not there.
+func (m *Manager) owned(ctx context.Context, tx db.Tx, id, tenant string) (Policy, error) {
+	p, err := one(ctx, tx, m.pool.Dialect(), id)
+	if err == nil && tenant != "" && p.Tenant != tenant {
+		err = ErrNotFound
+	}
+	return p, err
+}
+
+// change writes in a transaction, with its record in the audit log, and lets the change count.
+func (m *Manager) change(ctx context.Context, u *cds.User, what string, fn func(tx db.Tx) (Policy, error)) error {
+	var done Policy
+	err := db.InTx(ctx, m.pool, func(tx db.Tx) (err error) {
+		if done, err = fn(tx); err != nil || m.opt.Audit == nil {
+			return err
+		}
+		return m.opt.Audit.Store(ctx, tx, []cds.AuditEvent{{Kind: cds.AuditPolicy, Time: m.app.Options.Now().UTC(), User: u, Target: done.Entity,
+			Rules: []string{"policy:" + done.ID}, Reason: what + ": " + done.String()}})
+	})
+	if err != nil {
+		return err
+	}
+	m.log.WarnContext(ctx, "policy "+what, "policy", done.ID, "user", u.ID, "tenant", u.Tenant, "says", done.String())
+	return m.Refresh(context.WithoutCancel(ctx))
+}
