@@ -80,6 +80,7 @@ func (p *Policy) With(list []DataPolicy, extend bool) (*Policy, []DataFault) {
 		c.policy(&list[i])
 	}
 	c.apply()
+	st.statics = nil
 	st.findStatics()
 	st.data = &dataRules{version: dataVersion(list, extend)}
 	return &Policy{model: p.model, opt: p.opt, state: &st}, c.faults
@@ -94,7 +95,7 @@ func (p *Policy) Check(d DataPolicy, extend bool) []DataFault {
 // Shut returns a policy that allows nothing but privileged code, for a reason that explanations show.
 func (p *Policy) Shut(why string) *Policy {
 	st := *p.state
-	st.data = &dataRules{shut: why}
+	st.data = &dataRules{shut: why, version: strings.Repeat("-", versionLength)}
 	return &Policy{model: p.model, opt: p.opt, state: &st}
 }
 
@@ -109,6 +110,9 @@ func (p *Policy) current() *Policy {
 	}
 	return p
 }
+
+// versionLength is how long versions are, so that no key is part of another.
+const versionLength = 16
 
 // dataVersion tells lists of policies apart.
 func dataVersion(list []DataPolicy, extend bool) string {
@@ -131,7 +135,7 @@ func dataVersion(list []DataPolicy, extend bool) string {
 		b = fmt.Append(nil, keys)
 	}
 	sum := sha256.Sum256(fmt.Appendf(b, "/%t", extend))
-	return string(sum[:16])
+	return string(sum[:versionLength])
 }
 
 // added is what policies add to the rules of one entity or operation.
