@@ -99,7 +99,7 @@ func (t *unit) writeOne(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *U
 		return 0, err
 	}
 	t.app.logStatement(ctx, p.SQL, len(binds))
-	stmt := db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous}
+	stmt := db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous, Opens: p.Opens}
 	if len(p.Blobs) == 0 {
 		return tx.Exec(ctx, stmt)
 	}

@@ -50,7 +50,7 @@ func (t *unit) writeLater(ctx context.Context, e *csn.Entity, q *cqn.Insert, g s
 		return err
 	}
 	t.app.logStatement(ctx, p.SQL, len(binds))
-	stmt := db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous}
+	stmt := db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous, Opens: p.Opens}
 	if _, ok := t.tx.(db.Batcher); !ok {
 		_, err := t.tx.Exec(ctx, stmt)
 		return conflict(e, err)

@@ -6,6 +6,7 @@ import (
 
 	"cds/parser/cqn"
 	"cds/runtime/db"
+	"cds/runtime/sqlgen"
 )
 
 // errNative is the answer to native SQL outside of Privileged.
@@ -88,7 +89,7 @@ func (t *unit) native(ctx context.Context, user *User, write bool, sql string, a
 	if err != nil {
 		return err
 	}
-	s := db.Stmt{Binds: make([]cqn.Value, len(args))}
+	s := db.Stmt{Binds: make([]cqn.Value, len(args)), Opens: sqlgen.EverythingOpen}
 	for i, a := range args {
 		if s.Binds[i], err = ValueOf(a); err != nil {
 			return err

@@ -63,7 +63,7 @@ func (t timely) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, erro
 	if !ok {
 		return c, nil
 	}
-	return sqlgen.Where(and(x, slice)), nil
+	return c.With(and(x, slice)), nil
 }
 
 // Key differs from that of the guard behind.

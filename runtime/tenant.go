@@ -204,6 +204,7 @@ func AllTenants(ctx context.Context, reason string, fn func(ctx context.Context,
 	var names []string
 	err := Privileged(ctx, reason, func(ctx context.Context) error {
 		return DB(ctx).native(ctx, false, sql, nil, func(tx db.Tx, st db.Stmt) error {
+			st.Opens += "," + sqlgen.AllTenantsOpen
 			rows, err := tx.Query(ctx, st)
 			if err != nil {
 				return err

@@ -178,11 +178,15 @@ func (t *unit) actAs(ctx context.Context, u *User, locale string) (back func() e
 // identify makes the database's session that of the user a statement is for: code of a request may call services as another user (NewContext), and
 // requests of several users in one transaction may run at the same time. Callers hold t.mu.
 func (t *unit) identify(ctx context.Context, u *User) error {
-	if t.session.UserID == u.ID && t.session.Tenant == u.Tenant {
+	rows := t.app.inner.rowSecurity
+	if t.session.UserID == u.ID && t.session.Tenant == u.Tenant && (!rows || t.asker == u) {
 		return nil
 	}
 	s := t.session
 	s.UserID, s.Tenant = u.ID, u.Tenant
+	if rows {
+		t.asker = u
+	}
 	return t.setSession(ctx, s)
 }
 
@@ -192,6 +196,10 @@ func (t *unit) setSession(ctx context.Context, s db.Session) error {
 		return err
 	}
 	t.session = s
+	if t.app.inner.rowSecurity {
+		t.claim()
+		s = t.session
+	}
 	if t.tx == nil {
 		return nil
 	}

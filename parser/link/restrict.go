@@ -9,9 +9,10 @@ import (
 	"cds/parser/diag"
 )
 
-// isRestriction reports whether an annotation decides who may do what. @restrict: {…} arrives flattened.
+// isRestriction reports whether an annotation decides who may do or see what. @restrict: {…} arrives flattened.
 func isRestriction(name string) bool {
-	return name == "restrict" || name == "requires" || strings.HasPrefix(name, "restrict.") || strings.HasPrefix(name, "requires.")
+	base, _, _ := strings.Cut(name, ".")
+	return base == "restrict" || base == "requires" || base == "mask"
 }
 
 // conditions parses the conditions that stand in strings: `where` of @restrict. The tree goes into Expr beside the text. A

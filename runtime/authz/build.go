@@ -140,7 +140,7 @@ func (b *builder) follow(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 			continue
 		}
 		b.parents++
-		x, ok := b.parentRows(r, g.parentEvent(r.parent, ev))
+		x, ok := b.parentOf(r, ev)
 		switch {
 		case !ok || x != nil && r.lost:
 			open = false

@@ -30,6 +30,7 @@ func (p *policy) askFirst(r *rules) *rules {
 	for i := range r.denies {
 		p.askRole(&r.denies[i])
 	}
+	r.mask.ask(p)
 	return r
 }
 
@@ -77,6 +78,7 @@ func (p *policy) texts() {
 			if o := e.Flat.Lookup(t.Name); o != nil && o.Localized && p.elements[t] == nil && p.elements[o] != nil {
 				r := *p.elements[o]
 				r.on = name(t.Owner) + "." + t.Name
+				r.mask = r.mask.translated(el.Assoc().Target)
 				p.elements[t] = &r
 			}
 		}

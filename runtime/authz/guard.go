@@ -48,7 +48,8 @@ func (g *Guard) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, erro
 		return sqlgen.Condition{}, st.forbidden(e, noTenant, "")
 	}
 	b := builder{guard: st}
-	x, ok := b.rows(e, st.event(e, use))
+	ev := st.event(e, use)
+	x, ok := b.rows(e, ev)
 	if !ok {
 		return sqlgen.Condition{}, st.forbidden(e, b.why, b.message)
 	}
@@ -57,10 +58,17 @@ func (g *Guard) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, erro
 			x = and(x, n.x)
 		}
 	}
-	if x == nil || use == sqlgen.Insert {
-		return sqlgen.AllRows(), nil
+	c := sqlgen.AllRows()
+	if x != nil && use != sqlgen.Insert {
+		c = sqlgen.Where(x)
 	}
-	return sqlgen.Where(x), nil
+	switch {
+	case st.s.all:
+		c = c.ByOwner()
+	case ev != Read:
+		c = c.Unread()
+	}
+	return c, nil
 }
 
 func name(e *csn.Entity) string {

@@ -141,10 +141,8 @@ func (p *policy) mentioned() map[string]bool {
 				}
 			}
 		}
-		if r.mask != nil {
-			for _, n := range r.mask.unless {
-				out[n] = true
-			}
+		for _, n := range r.mask.roleNames() {
+			out[n] = true
 		}
 	}
 	return out

@@ -183,9 +183,15 @@ func (p *Policy) InspectElement(roles []string, el *csn.Element, use sqlgen.Use)
 	if !open && out.Where == nil {
 		var f *sqlgen.Forbidden
 		if errors.As(ask(s), &f) && f.Mask != nil {
-			out.Masked = cqn.Format(&cqn.Lit{Value: *f.Mask})
+			out.Masked = f.Mask.Text
+			if f.Mask.Unless == nil {
+				return out
+			}
+			out.Where = f.Mask.Unless
 		}
-		return out
+		if out.Where == nil {
+			return out
+		}
 	}
 	for i := range st.asked {
 		c := &st.asked[i]
@@ -257,10 +263,7 @@ func (r *rules) roleNames() []string {
 			out = append(out, list[i].roles...)
 		}
 	}
-	if r.mask != nil {
-		out = append(out, r.mask.unless...)
-	}
-	return out
+	return append(out, r.mask.roleNames()...)
 }
 
 // userRoles sorts the names and adds the roles that include one of them.

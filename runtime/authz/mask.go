@@ -1,21 +1,28 @@
 package authz
 
 import (
+	"slices"
 	"strconv"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/parser/token"
+	"cds/runtime/sqlgen"
 )
 
-// A mask shows a constant in the place of an element's value to all but some roles. The value is not read for the others: an element that is masked
-// may be selected, and is forbidden in every other use, since filtering, sorting, grouping and computing by it would tell its value (decision 15).
+// A mask shows something else in the place of an element's value to all but some: a constant, or what an expression makes of the row. To the others an
+// element that is masked may be selected, and is forbidden in every other use, since filtering, sorting, grouping and computing by it would tell its value
+// (decision 15). Nor may they change what they do not see, unless the mask says so.
 type mask struct {
-	name   string     // for explain: "S.Books.cost@mask"
-	value  *cqn.Value // what is shown; nil where the element is plainly forbidden, as what is computed from a masked one
-	to     roleSet    // who sees the value
+	name   string       // for explain: "S.Books.cost@mask"
+	show   *sqlgen.Mask // nil where the element is plainly forbidden, as what is computed from a masked one
+	to     roleSet      // who sees all values
 	unless []string
-	span   token.Span
+	// exempt are exemptions with conditions. Those that look at no row are asked as roles, which are in to.
+	exempt  []privilege
+	write   roleSet // who changes values unseen
+	writers []string
+	span    token.Span
 }
 
 // forbidding is the mask for what is computed from a masked element: there is nothing to show in its place.
@@ -24,57 +31,103 @@ func (m *mask) forbidding() *mask {
 		return nil
 	}
 	c := *m
-	c.value = nil
+	c.show, c.exempt = nil, nil
 	return &c
 }
 
-// masked adds the mask of an element to its rules, which may be nil.
-func (n *normalizer) masked(res resource, el *csn.Element, r *rules) *rules {
-	var m *mask
-	for i := range el.Annotations {
-		a := &el.Annotations[i]
-		if base, _ := split(a.Name); base != "mask" || a.Value != nil && a.Value.Kind == cqn.AnnoNull {
-			continue // null takes away what was inherited
-		}
-		if r == nil {
-			r = &rules{on: res.on, span: el.Span}
-		}
-		if m == nil {
-			m = &mask{name: res.on + "@mask", value: &cqn.Value{}, span: a.Span}
-		}
-		switch a.Name {
-		case "mask", "mask.value":
-			v, ok := maskValue(el, a.Value)
-			if !ok {
-				n.fault(r, res, a.Span, codeMask, "@%s is no constant of the type of %s", a.Name, res.on)
-				continue
-			}
-			m.value = &v
-		case "mask.unless":
-			names, ok := n.texts(res, a.Value, "@mask.unless")
-			if !ok {
-				n.fault(r, res, a.Span, codeMask, "@mask.unless must be a role or a list of roles, each as a text")
-			}
-			m.unless = names
-		default:
-			n.fault(r, res, a.Span, codeMask, "@%s is not understood: a mask has value and unless", a.Name)
+// shown returns what a user who does not see all values is shown, nil for nothing.
+func (m *mask) shown(s subject) *sqlgen.Mask {
+	var unless cqn.Expr
+	for i := range m.exempt {
+		if p := &m.exempt[i]; p.where != nil && p.to.meets(s.mask) {
+			unless = or(unless, p.where)
 		}
 	}
-	if m == nil {
-		return r
+	if unless == nil || m.show == nil {
+		return m.show
 	}
-	if el.Key || !maskable(el) {
-		n.fault(r, res, m.span, codeMask, "%s cannot be masked: it is a key, an association, a structure, an array or binary data", res.on).Hint = "restrict it: @requires or @restrict"
-	}
-	m.to = n.roles.set(m.unless)
-	r.mask = m
-	return r
+	c := *m.show
+	c.Unless = unless
+	return &c
 }
 
-// maskable reports whether an element has one value that a constant can stand for.
+// refuses returns what masks make of a match that is granted: m itself for whoever sees the value.
+func (r *rules) refuses(s subject, e Event, m match) match {
+	k := r.mask
+	switch {
+	case k == nil || k.to.meets(s.mask):
+		return m
+	case e == Read:
+		return match{names: []string{k.name}, lacking: k.unless, mask: k.shown(s)}
+	case (e == Update || e == Upsert) && !k.write.meets(s.mask):
+		return match{names: []string{k.name + ": who sees the mask does not change the value"}, lacking: slices.Concat(k.unless, k.writers)}
+	}
+	return m
+}
+
+// roleNames returns the roles that a mask names.
+func (m *mask) roleNames() []string {
+	if m == nil {
+		return nil
+	}
+	out := slices.Concat(m.unless, m.writers)
+	for i := range m.exempt {
+		out = append(out, m.exempt[i].roles...)
+	}
+	return out
+}
+
+// ask has the conditions of exemptions that look at no row asked before each decision.
+func (m *mask) ask(p *policy) {
+	if m == nil {
+		return
+	}
+	for i := range m.exempt {
+		if x := &m.exempt[i]; x.static {
+			p.askRole(x)
+			m.to = slices.Clone(m.to).union(x.to)
+		}
+	}
+}
+
+// rows returns the lines of a policy's table: who sees the values, and who changes them unseen.
+func (m *mask) rows(on string) []Row {
+	if m == nil {
+		return nil
+	}
+	text := ""
+	if m.show != nil {
+		text = m.show.Text
+	}
+	out := []Row{{On: on + "@mask", Grant: []string{"READ"}, To: sorted(m.unless), Shown: text}}
+	for i := range m.exempt {
+		row := m.exempt[i].row(on + "@mask")
+		row.Grant = []string{"READ"}
+		out = append(out, row)
+	}
+	if len(m.writers) > 0 {
+		out = append(out, Row{On: on + "@mask", Grant: []string{"UPDATE"}, To: sorted(m.writers)})
+	}
+	return out
+}
+
+// translated is the mask of the translations of an element. What cannot be made of their rows is not shown: they have the key and the texts only.
+func (m *mask) translated(texts *csn.Entity) *mask {
+	if m == nil || m.show == nil {
+		return m
+	}
+	c := *m
+	if checkCondition(m.show.X, texts) != "" {
+		c.show = &sqlgen.Mask{X: &cqn.Lit{}, Text: "null"}
+	}
+	c.exempt = slices.DeleteFunc(slices.Clone(m.exempt), func(p privilege) bool { return p.where != nil && checkCondition(p.where, texts) != "" })
+	return &c
+}
+
+// maskable reports whether an element has one value that something else can stand for.
 func maskable(el *csn.Element) bool {
 	b := el.Scalar()
-	if b == nil || el.Assoc() != nil || el.ForeignKey != nil {
+	if b == nil || el.Assoc() != nil || el.ForeignKey != nil || el.Virtual {
 		return false
 	}
 	switch b.Kind {
@@ -84,8 +137,8 @@ func maskable(el *csn.Element) bool {
 	return true
 }
 
-// maskValue reads the constant of a mask: null if it has none.
-func maskValue(el *csn.Element, v *cqn.AnnoValue) (cqn.Value, bool) {
+// maskConstant reads the constant of a mask: null if it has none.
+func maskConstant(el *csn.Element, v *cqn.AnnoValue) (cqn.Value, bool) {
 	b := el.Scalar()
 	if v == nil || v.True() {
 		return cqn.Null, true

@@ -88,6 +88,8 @@ type subject struct {
 	mask roleSet
 	// all is set for users and code that pass every check on roles and rows; free for code that passes the static capabilities too.
 	all, free bool
+	// everyone is set where no user is asked about but all of them: roles become conditions then, see everyone.go.
+	everyone *roleTable
 }
 
 // subject returns how the rules see a user; mask is memory for its roles.

@@ -118,6 +118,9 @@ func (r *rules) grants(s subject, e Event) match {
 	if r.closed != "" {
 		return match{names: []string{r.on + ": closed"}}
 	}
+	if s.everyone != nil {
+		return r.forEveryone(s.everyone, e)
+	}
 	if r.requires != nil && !r.requires.to.meets(s.mask) {
 		return match{names: r.requires.names, lacking: r.requires.roles}
 	}

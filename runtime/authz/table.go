@@ -22,13 +22,15 @@ type Row struct {
 	Follows []string // restricted composition parents whose rules hold too, sorted
 	// Deny marks a line that takes away what Grant names: whom it fits may not, whatever else is granted.
 	Deny bool
+	// Shown, of a line whose On ends in "@mask", is what is shown to all others in the place of an element: a literal, an expression or a function.
+	Shown string
 }
 
 // compare orders rows by all their parts.
 func (r Row) compare(o Row) int {
 	for _, c := range []int{
 		strings.Compare(r.On, o.On), slices.Compare(r.Grant, o.Grant), slices.Compare(r.To, o.To),
-		strings.Compare(r.Where, o.Where), compareBool(r.Deny, o.Deny), strings.Compare(r.Closed, o.Closed), slices.Compare(r.Follows, o.Follows),
+		strings.Compare(r.Where, o.Where), compareBool(r.Deny, o.Deny), strings.Compare(r.Shown, o.Shown), strings.Compare(r.Closed, o.Closed), slices.Compare(r.Follows, o.Follows),
 	} {
 		if c != 0 {
 			return c
@@ -90,10 +92,7 @@ func (r *rules) rows() []Row {
 	for i := range r.denies {
 		out = append(out, r.denies[i].row(r.on))
 	}
-	if r.mask != nil { // who sees the value
-		out = append(out, Row{On: r.on + "@mask", Grant: []string{"READ"}, To: sorted(r.mask.unless)})
-	}
-	return out
+	return append(out, r.mask.rows(r.on)...)
 }
 
 func (p *privilege) row(on string) Row {
@@ -136,6 +135,9 @@ func (p *Policy) Digest() string {
 		put(r.Where)
 		if r.Deny {
 			put("deny")
+		}
+		if r.Shown != "" {
+			put("shown " + r.Shown)
 		}
 		put(r.Closed)
 		for _, f := range r.Follows {
@@ -208,9 +210,7 @@ func (p *Policy) Roles(s *csn.Service) []string {
 		for i := range r.denies {
 			out = append(out, r.denies[i].roles...)
 		}
-		if r.mask != nil {
-			out = append(out, r.mask.unless...)
-		}
+		out = append(out, r.mask.roleNames()...)
 	}
 	for role := range p.state.included { // whoever has it has others
 		if s == nil || slices.ContainsFunc(p.Includes(role), func(r string) bool { return slices.Contains(out, r) }) {

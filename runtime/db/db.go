@@ -30,9 +30,11 @@ type Config struct {
 	IdleTimeout    time.Duration // PostgreSQL: idle connections are closed after it; 0 lets the driver choose
 	// StatementTimeout is how long the server runs a statement at most, also if nobody is there any more to cancel it; 0 for no limit of its own.
 	StatementTimeout time.Duration
-	Synchronous      string // SQLite: "full", "normal", "off"; "" lets the driver choose
-	ForeignKeys      bool   // SQLite: foreign key constraints are enforced; elsewhere they always are
-	Credentials      map[string]string
+	// RowKey is set for a database with row-level security: it signs what sessions tell of the user. PostgreSQL only; nil for none.
+	RowKey      *RowKey
+	Synchronous string // SQLite: "full", "normal", "off"; "" lets the driver choose
+	ForeignKeys bool   // SQLite: foreign key constraints are enforced; elsewhere they always are
+	Credentials map[string]string
 }
 
 // A Pool holds connections to one database. It is safe for concurrent use.
@@ -60,6 +62,8 @@ type Session struct {
 	UserID, Tenant, Locale string
 	Now                    string // timestamp text, as bound for $now
 	ValidFrom, ValidTo     string // temporal; "" means now
+	// Claims is what row-level security is told of the user, a JSON object; "" for nobody, who sees no rows of the model.
+	Claims string
 }
 
 // A Tx is a transaction on one connection. It is not safe for concurrent use. End it with Commit or Rollback exactly once;
@@ -129,6 +133,8 @@ type Stmt struct {
 	// Anonymous promises that nothing in the statement asks the session: no view that looks at the user, the locale or the time, no such function. A
 	// driver may then spare itself telling the database.
 	Anonymous bool
+	// Opens lists the tables that row-level security opens to the statement beyond the rights of the user, see sqlgen.Plan.
+	Opens string
 }
 
 // Rows is a cursor. Columns are read by position; the slices returned are valid until the next call of Next.

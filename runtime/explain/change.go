@@ -78,7 +78,7 @@ func (x *explainer) allowedWith(cs ...candidate) bool {
 	if !dec.Allowed() {
 		return false
 	}
-	if x.element != nil && dec.Guard.Element(x.element, useOf(x.access.Event)) != nil {
+	if x.element != nil && !x.sees(u, &dec) {
 		return false
 	}
 	e := x.target()

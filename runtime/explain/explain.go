@@ -36,7 +36,7 @@ type Report struct {
 	Event      string   `json:"event"`
 	Target     string   `json:"target"`
 	Key        string   `json:"key,omitempty"`
-	Verdict    string   `json:"verdict"` // "allow", "allow if", "deny", "mask" for an element that is shown as a constant, or "missing" where there is no row
+	Verdict    string   `json:"verdict"` // "allow", "allow if", "deny", "mask" for an element in whose place something else is shown, or "missing" where there is no row
 	Status     int      `json:"status"`  // of an answer over HTTP
 	Why        string   `json:"why"`
 	Message    string   `json:"message,omitempty"` // text of the refusal that the model has
@@ -200,9 +200,7 @@ func (x *explainer) judge(d *authz.Decision, r *Report) error {
 			r.Verdict, r.Status, r.Why = "deny", 403, "the element is forbidden"
 			if errors.As(err, &f) {
 				if f.Mask != nil {
-					r.Verdict, r.Status = "mask", 200
-					r.Why = f.Reason + ": " + shown(*f.Mask) + " is shown in its place, and whatever filters, sorts, groups or computes by it is 403"
-					return nil
+					return x.judgeMask(f, r)
 				}
 				r.Message = f.Message
 				r.Why = f.Reason

@@ -20,11 +20,12 @@ func (s *selection) outputs(src *source, cols []cqn.Column, exclude []string, de
 		c := &cols[i]
 		var more []Column
 		var err error
+		level, rights := IsRights(c)
 		switch {
+		case rights:
+			more, err = s.rights(src, level, c.As)
 		case c.Star:
 			more, err = s.star(src, exclude, cols, depth)
-		case isRights(c):
-			more, err = s.rights(src, c.As)
 		case c.Expand != nil:
 			more, err = s.expand(src, c, depth)
 		case c.Inline != nil:

@@ -94,11 +94,11 @@ func (t *tx) sendAll(all []db.Stmt, entries []*entry) (done int, err error) {
 
 // batch returns a message of prepared statements and the number of parts that have to come before them.
 func (t *tx) batch(all []db.Stmt, entries []*entry) (b *pgconn.Batch, before int, err error) {
-	tell := false
+	tell, opens := false, ""
 	for i := range all {
-		tell = tell || !all[i].Anonymous
+		tell, opens = tell || !all[i].Anonymous, alsoOpen(opens, all[i].Opens)
 	}
-	if b, before, err = t.bracket(context.Background(), tell); err != nil {
+	if b, before, err = t.bracket(context.Background(), tell, opens); err != nil {
 		return nil, 0, err
 	}
 	for i, e := range entries {

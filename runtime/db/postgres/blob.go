@@ -41,7 +41,7 @@ func (t *tx) execBlobs(ctx context.Context, s db.Stmt) (int64, error) {
 	}
 	t.c.watch(ctx, t.ctx)
 	defer t.c.unwatch()
-	if err := t.open(); err != nil {
+	if err := t.open(s.Opens); err != nil {
 		return 0, t.ended(err, ctx)
 	}
 	tag, err := t.c.sendBlobs(ctx, s)

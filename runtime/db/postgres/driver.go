@@ -71,7 +71,11 @@ func (d driver) Open(ctx context.Context, cfg db.Config) (db.Pool, error) {
 		pp.Close()
 		return nil, wrap(err)
 	}
-	return &pool{dialect: d.dialect, pool: pp, free: make(chan struct{}, pc.MaxConns), patience: cfg.AcquireTimeout}, nil
+	p := &pool{dialect: d.dialect, pool: pp, free: make(chan struct{}, pc.MaxConns), patience: cfg.AcquireTimeout}
+	if cfg.RowKey != nil {
+		p.rows, p.dialect = &rowSecurity{key: cfg.RowKey, now: time.Now}, RowSecurityDialect()
+	}
+	return p, nil
 }
 
 // poolConfig says how to connect: what the user configured, with settings on which the forms of values and literals depend.
@@ -226,6 +230,7 @@ func sslMode(c map[string]string) string {
 type pool struct {
 	dialect sqlgen.Dialect
 	pool    *pgxpool.Pool
+	rows    *rowSecurity // nil where the database has none
 	// free has an element for each connection in use, at most as many as there may be.
 	free      chan struct{}
 	closeWait time.Duration // 0 for db.CloseWait

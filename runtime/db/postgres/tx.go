@@ -28,6 +28,7 @@ type tx struct {
 	session db.Session
 	begin   string // the statement that begins it, sent with the first one; "" once it is sent, and for one that needs none
 	told    bool   // the database has been told the session
+	opens   string // with row-level security: the tables that were opened when it was told
 	write   bool
 	one     bool // for one query, which brackets itself
 	used    bool // the one query has been run
@@ -117,12 +118,12 @@ func (t *tx) send(s db.Stmt) error {
 		return err
 	}
 	r := &t.rows
-	if t.begin == "" && (t.told || s.Anonymous) {
+	if t.begin == "" && t.knows(!s.Anonymous, s.Opens) {
 		t.used = true
 		r.rr, r.fields, r.vals = t.c.pg.ExecStatement(ctx, e.stmt, t.c.values, t.c.formats, e.formats), e.stmt.Fields, nil
 		return nil
 	}
-	b, before, err := t.bracket(ctx, !s.Anonymous)
+	b, before, err := t.bracket(ctx, !s.Anonymous, s.Opens)
 	if err != nil {
 		return err
 	}
@@ -148,12 +149,20 @@ func (t *tx) send(s db.Stmt) error {
 	return nil
 }
 
+// knows reports whether the database has been told the session as far as a statement needs it.
+func (t *tx) knows(asks bool, opens string) bool {
+	if t.pool.rows != nil {
+		return t.told && t.opens == opens
+	}
+	return t.told || !asks
+}
+
 // bracket returns a batch with what has to be sent before the next statement, and the number of its parts.
-func (t *tx) bracket(ctx context.Context, tell bool) (b *pgconn.Batch, n int, err error) {
+func (t *tx) bracket(ctx context.Context, tell bool, opens string) (b *pgconn.Batch, n int, err error) {
 	b = &pgconn.Batch{}
 	var e *entry
-	if tell && !t.told {
-		if e, err = t.c.prepare(ctx, setSession, nil); err != nil {
+	if !t.knows(tell, opens) {
+		if e, err = t.c.prepare(ctx, t.pool.setSession(), nil); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -167,24 +176,27 @@ func (t *tx) bracket(ctx context.Context, tell bool) (b *pgconn.Batch, n int, er
 		n++
 	}
 	if e != nil {
-		vals := make([][]byte, 0, 6)
+		vals := make([][]byte, 0, 7)
 		for _, v := range sessionValues(t.session) {
 			vals = append(vals, []byte(v))
 		}
+		if t.pool.rows != nil {
+			vals = append(vals, t.pool.rows.context(t.session.Claims, opens))
+		}
 		b.ExecStatement(e.stmt, vals, nil, nil)
-		t.told = true
+		t.told, t.opens = true, opens
 		n++
 	}
 	return b, n, nil
 }
 
 // open sends the beginning of the transaction if that has not been done.
-func (t *tx) open() error {
-	if t.begin == "" && t.told {
+func (t *tx) open(opens string) error {
+	if t.begin == "" && t.told && t.knows(true, opens) {
 		return nil
 	}
 	ctx := context.Background()
-	b, _, err := t.bracket(ctx, true)
+	b, _, err := t.bracket(ctx, true, opens)
 	if err != nil {
 		return err
 	}
@@ -211,7 +223,7 @@ func (t *tx) Script(ctx context.Context, sql string) error {
 	}
 	t.c.watch(ctx, t.ctx)
 	defer t.c.unwatch()
-	if err := t.open(); err != nil {
+	if err := t.open(t.opens); err != nil {
 		return t.ended(err, ctx)
 	}
 	t.script = true
@@ -227,7 +239,7 @@ func (t *tx) Savepoint(ctx context.Context) (func(keep bool) error, error) {
 	if err := t.ready(ctx); err != nil {
 		return nil, err
 	}
-	if err := t.open(); err != nil {
+	if err := t.open(t.opens); err != nil {
 		return nil, err
 	}
 	name := "s" + strconv.Itoa(t.depth+1)

@@ -142,6 +142,12 @@ func functions() map[string]string {
 		"cds.add_date":       "date(?1, (?2) || ' seconds')",
 		"cds.add_datetime":   "strftime('%Y-%m-%dT%H:%M:%SZ', ?1, (?2) || ' seconds')",
 		"cds.add_timestamp":  "strftime('%Y-%m-%dT%H:%M:%fZ', ?1, (?2) || ' seconds')",
+		"cds.year_date":      "substr(?1, 1, 4) || '-01-01'",
+		"cds.year_datetime":  "substr(?1, 1, 4) || '-01-01T00:00:00Z'",
+		"cds.year_stamp":     "substr(?1, 1, 4) || '-01-01T00:00:00.000Z'",
+		"cds.month_date":     "substr(?1, 1, 7) || '-01'",
+		"cds.month_datetime": "substr(?1, 1, 7) || '-01T00:00:00Z'",
+		"cds.month_stamp":    "substr(?1, 1, 7) || '-01T00:00:00.000Z'",
 		"cds.size":           "octet_length(?1)",
 		"cds.piece":          "substr(CAST(?1 AS BLOB), ?2, ?3)",
 		// SQL

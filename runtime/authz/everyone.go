@@ -1,0 +1,163 @@
+package authz
+
+import (
+	"slices"
+	"strings"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+	"cds/runtime/auth"
+)
+
+// What everyone may do, as one condition: that of the rules where the user is not known yet, so that his roles are asked in the condition itself. A database
+// that holds a second lock on its tables (row-level security) is told it when the model is deployed.
+
+// RoleAttribute is the name of the attribute of the user that stands for his roles in the conditions of Policy.Everyone. No attribute of a user has it.
+const RoleAttribute = "\x00roles"
+
+// Everyone returns the condition under which an event may touch rows of e for the user that it is evaluated for, over whatever path he comes; false if nobody may
+// but privileged code. For writing, it says which rows may be changed or deleted; new ones have to fulfil that of CREATE or UPDATE. It may let more through for
+// writing than Decide does: a part of a document may be written by whoever may create, change or delete its parent.
+//
+// Policies that are data of the application (DataPolicy) are not part of it.
+func (p *Policy) Everyone(e *csn.Entity, ev Event) (cqn.Expr, bool) {
+	st := p.state
+	g := &guard{p: st, s: subject{user: auth.Anonymous, everyone: &st.roles}, access: Access{Event: ev}}
+	if e != nil {
+		g.access.Service = e.Service
+	}
+	if writes(ev) && !st.writable(e, ev) {
+		return nil, false
+	}
+	b := builder{guard: g}
+	x, ok := b.rows(e, ev)
+	if !ok {
+		return nil, false
+	}
+	service, ok := st.serviceForEveryone(g, e, ev)
+	return and(service, x), ok
+}
+
+// serviceForEveryone returns what the service of e asks of the user.
+func (p *policy) serviceForEveryone(g *guard, e *csn.Entity, ev Event) (cqn.Expr, bool) {
+	if e == nil || e.Service == nil {
+		return nil, true
+	}
+	var any cqn.Expr
+	for _, ev := range serviceEvents(e, ev) {
+		m := p.serviceRules(e.Service).match(g.s, ev)
+		if !m.ok {
+			continue
+		}
+		x := m.condition()
+		if x == nil {
+			return nil, true
+		}
+		any = or(any, x)
+	}
+	return any, any != nil
+}
+
+// writable reports whether what nobody may do (405) leaves an event on rows of e. For parts their root says it.
+func (p *policy) writable(e *csn.Entity, ev Event) bool {
+	er := p.of(e)
+	if len(er.roots) > 0 {
+		return true
+	}
+	return er.caps.check(e, ev).code == "" && (e == nil || e.Exposure != csn.AutoExposedRead)
+}
+
+// parentOf returns the condition on the rows of a root's parent for an event on its parts.
+func (b *builder) parentOf(r root, ev Event) (cqn.Expr, bool) {
+	if b.guard.s.everyone == nil || ev == Read {
+		return b.parentRows(r, b.guard.parentEvent(r.parent, ev))
+	}
+	var any cqn.Expr
+	found := false
+	for _, ev := range [...]Event{Update, Create, Delete} {
+		if !b.guard.p.writable(r.ruler(), ev) {
+			continue
+		}
+		x, ok := b.parentRows(r, ev)
+		switch {
+		case !ok:
+			continue
+		case x == nil:
+			return nil, true
+		}
+		any, found = or(any, x), true
+	}
+	return any, found
+}
+
+// forEveryone is grants with roles as conditions.
+func (r *rules) forEveryone(t *roleTable, e Event) match {
+	m := match{ok: true, names: []string{r.on}}
+	asked := cqn.Expr(nil)
+	if r.requires != nil {
+		test, ok := t.test(r.requires.to)
+		if !ok {
+			return match{names: r.requires.names}
+		}
+		asked = test
+	}
+	for i := range r.denies {
+		d := &r.denies[i]
+		test, ok := t.test(d.to)
+		if d.data || !d.covers(e) || !ok {
+			continue
+		}
+		x := and(test, d.where)
+		if x == nil {
+			return match{names: d.names}
+		}
+		m.denies = append(m.denies, &privilege{name: d.name, names: d.names, where: x})
+	}
+	if !r.restricted {
+		if asked != nil {
+			m.privs = []*privilege{{name: r.on, names: m.names, where: asked}}
+		}
+		return m
+	}
+	for i := range r.privileges {
+		p := &r.privileges[i]
+		test, ok := t.test(p.to)
+		if p.data || !p.covers(e) || !ok {
+			continue
+		}
+		x := and(and(asked, test), p.where)
+		if x == nil {
+			m.privs = nil
+			return m
+		}
+		m.privs = append(m.privs, &privilege{name: p.name, names: p.names, where: x})
+	}
+	if len(m.privs) == 0 {
+		return match{names: []string{r.on + ": no grant of " + string(e)}}
+	}
+	return m
+}
+
+// test returns the condition that the user has one of the roles; nil if everybody has, and false if nobody can.
+func (t *roleTable) test(to roleSet) (cqn.Expr, bool) {
+	var names []string
+	for name, n := range t.ids {
+		if strings.HasPrefix(name, conditionRole) {
+			continue
+		}
+		has := roleSet(nil).add(n).union(t.implied[n])
+		if !has.meets(to) {
+			continue
+		}
+		if name == auth.RoleAny {
+			return nil, true
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var x cqn.Expr
+	for _, n := range names {
+		x = or(x, &cqn.Binary{Op: cqn.Eq, L: &cqn.Lit{Value: cqn.String(n)}, R: &cqn.Param{From: cqn.FromUserAttr, Name: RoleAttribute}})
+	}
+	return x, x != nil
+}

@@ -1,0 +1,147 @@
+package authz
+
+import (
+	"strings"
+	"testing"
+
+	"cds/parser"
+	"cds/parser/diag"
+	"cds/runtime/sqlgen"
+)
+
+// TestMaskFaults: what is not understood of a mask stops the start, at its place, and closes the element where strictness is off.
+func TestMaskFaults(t *testing.T) {
+	for _, c := range []struct{ anno, want string }{
+		{"@mask: (concat('x', nn)) n : String", "there is no element nn"},
+		{"@mask: (length(n)) n : String", "it is a whole number, and n is a text"},
+		{"@mask: (n * 0.9) n : Integer", "use floor, ceiling or round"},
+		{"@mask: ('2000') n : Date", "it is a text, and n is a date"},
+		{"@mask: (n / m) n : Integer", "by which alone can be divided"},
+		{"@mask: (n / 0) n : Integer", "by which alone can be divided"},
+		{"@mask: (n / 0.00) n : Decimal", "by which alone can be divided"},
+		{"@mask: (mod(n, 0)) n : Integer", "the function mod cannot stand in it"},
+		{"@mask: (power(n, 1000)) n : Integer", "the function power cannot stand in it"},
+		{"@mask: (session_context('x')) n : String", "the function session_context cannot stand in it"},
+		{"@mask: (count(n)) n : Integer", "the function count cannot stand in it"},
+		{"@mask: (cast(n as Integer)) n : String", "cannot stand in it"},
+		{"@mask: (kids.n) n : String", "leads over a to-many association"},
+		{"@mask: (kids) n : String", "is an association"},
+		{"@mask: (kid) n : String", "it is a whole number"},
+		{"@mask: ($user.country) n : String", "can only be compared"},
+		{"@mask: ((select n from E)) n : String", "subqueries are not supported"},
+		{"@mask: (case when m then 'a' else 'b' end) n : String", "where something true or false is expected"},
+		{"@mask: (case when m = 1 then 'a' else 2 end) n : String", "another result of case"},
+		{"@mask: (case when n = 1 then 'a' end) n : String", "is compared with"},
+		{"@mask: (concat(n)) n : String", "two to nine arguments"},
+		{"@mask: (substring(n)) n : String", "another number of arguments"},
+		{"@mask: (substring(n, '1')) n : String", "where a whole number is expected"},
+		{"@mask: (photo) n : String", "binary data"},
+		{"@mask: (v) n : String", "virtual"},
+		{"@mask: (tags) n : String", "is a list"},
+		{"@mask: ('x') u : UUID", "a UUID can only be shown as null"},
+		{"@mask: { expr: 'concat(n)' } n : String", "an expression in parentheses is expected"},
+		{"@mask: { expr: (n), value: 'x' } n : String", "both say what is shown"},
+		{"@mask: { expr: (n), fn: 'email' } n : String", "both say what is shown"},
+		{"@mask: { fn: 'lats(4)' } n : String", "did you mean last?"},
+		{"@mask: { fn: 'hash' } n : String", "there is no such function"},
+		{"@mask: { fn: 'last' } n : String", "it needs a number"},
+		{"@mask: { fn: 'last(0)' } n : String", "a name, and perhaps a number"},
+		{"@mask: { fn: 'last(-1)' } n : String", "a name, and perhaps a number"},
+		{"@mask: { fn: 'last(4) or 1' } n : String", "a name, and perhaps a number"},
+		{"@mask: { fn: 'last(99999999999999999999)' } n : String", "a name, and perhaps a number"},
+		{"@mask: { fn: 'last(1001)' } n : String", "from 1 to 1000"},
+		{"@mask: { fn: 'email(1)' } n : String", "it takes no number"},
+		{"@mask: { fn: 'year' } n : String", "it is for dates"},
+		{"@mask: { fn: 'round(10)' } n : String", "it is for numbers"},
+		{"@mask: { fn: 'last(4)' } n : Integer", "it is for texts"},
+		{"@mask: { fn: 'last(4)' } n : UUID", "it is for texts"},
+		{"@mask: { fn: 4 } n : String", "must be the name of a function"},
+		{"@mask: { unles: 'a' } n : String", "did you mean @mask.unless?"},
+		{"@mask: { unless: { were: (m = 1) } } n : String", "has no property were"},
+		{"@mask: { unless: { where: 'm = 1' } } n : String", "a condition in parentheses is expected"},
+		{"@mask: { unless: { where: (mm = 1) } } n : String", "there is no element mm"},
+		{"@mask: { unless: { where: (m) } } n : String", "where something true or false is expected"},
+		{"@mask: { unless: { where: (m = 'x') } } n : String", "is compared with"},
+		{"@mask: { unless: { if: 'own' } } n : String", "has no condition called own"},
+		{"@mask: { unless: [{ where: (m = 1), where: (m = 2) }] } n : String", "where stands twice"},
+		{"@mask: { unless: [5] } n : String", "must be a role"},
+		{"@mask: { unless: { to: 5 } } n : String", "to must be a role"},
+		{"@mask: { write: 5 } n : String", "@mask.write must be a role"},
+		{"@Mask: 'x' n : String", "looks like a misspelt @mask"},
+		{"@masked: 'x' n : String", "looks like a misspelt @mask"},
+		{"@mask @odata.etag n : String", "cannot be masked"},
+		{"@mask virtual n : String", "cannot be masked"},
+	} {
+		model := "service S { @requires: 'any' entity E { key ID : Integer; m : Integer; photo : LargeBinary; virtual v : String; tags : many String; kid : Association to E; " +
+			"kids : Association to many E on kids.kid = $self; " + c.anno + "; }; }"
+		res := parser.CompileString("m.cds", model)
+		if res.Model == nil {
+			t.Errorf("%s: %v", c.anno, res.Diags)
+			continue
+		}
+		_, diags := Compile(res.Model, Options{Strict: true})
+		if !diags.HasErrors() || !strings.Contains(hinted(diags), c.want) {
+			t.Errorf("%s: %s", c.anno, hinted(diags))
+			continue
+		}
+		for _, d := range diags {
+			if pos := res.Model.Files.Position(d.Span); pos.Line != 1 || pos.Col < 100 {
+				t.Errorf("%s: %s at %d:%d", c.anno, d.Message, pos.Line, pos.Col)
+			}
+		}
+	}
+}
+
+// hinted is a list of diagnostics with their hints.
+func hinted(l diag.List) string {
+	var b strings.Builder
+	for _, d := range l {
+		b.WriteString(d.Message + " (" + d.Hint + ")\n")
+	}
+	return b.String()
+}
+
+// TestMaskMisplaced: a mask on anything but an element stops the start.
+func TestMaskMisplaced(t *testing.T) {
+	for _, model := range []string{
+		"@mask: 'x' service S { entity E { key ID : Integer; } }",
+		"service S { @mask entity E { key ID : Integer; } }",
+		"service S { @masked entity E { key ID : Integer; } }",
+		"service S { entity E { key ID : Integer; } @mask function f() returns Integer; }",
+		"service S { entity E { key ID : Integer; } actions { @mask: { fn: 'email' } function f() returns Integer; } }",
+	} {
+		if _, diags := Compile(compiled(t, model), Options{Strict: true}); !strings.Contains(hinted(diags), "has no effect on") || !diags.HasErrors() {
+			t.Errorf("%s: %s", model, hinted(diags))
+		}
+	}
+}
+
+// TestMaskInViews: in a view whose rows lack what the mask is made of, or that reaches the element over an association, the mask is not dropped.
+func TestMaskInViews(t *testing.T) {
+	for _, c := range []struct{ view, want string }{
+		{"as projection on d.E", ""},
+		{"as projection on d.E { ID, m as o, n as p }", ""},
+		{"as projection on d.E { ID, n }", "inherits “@mask.expr”"},
+		{"as projection on d.E excluding { m }", "inherits “@mask.expr”"},
+		{"as select from d.F { ID, e.n as n }", "inherits “@mask.expr”"},
+	} {
+		res := parser.CompileString("v.cds", "context d { entity E { key ID : Integer; @mask: { expr: (concat(m, n)), unless: { where: (ID = 1) } } n : String; m : String; } entity F { key ID : Integer; e : Association to E; } } "+
+			"service S { @requires: 'any' entity V "+c.view+"; }")
+		if got := hinted(res.Diags); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s", c.view, got)
+		}
+		if res.Model == nil {
+			continue
+		}
+		p, diags := Compile(res.Model, Options{})
+		e := res.Model.Entity("S.V")
+		el := e.Flat[len(e.Flat)-1]
+		if e.Flat.Lookup("n") != nil {
+			el = e.Flat.Lookup("n")
+		}
+		o := p.InspectElement([]string{"any"}, el, sqlgen.Root)
+		if o.Verdict == Allow || c.want != "" && o.Masked != "" {
+			t.Errorf("%s: %+v %v", c.view, o, diags)
+		}
+	}
+}

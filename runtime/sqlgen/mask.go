@@ -1,0 +1,104 @@
+package sqlgen
+
+import (
+	"errors"
+
+	"cds/parser/cqn"
+	"cds/parser/csn"
+)
+
+// A Mask is what a guard has shown in the place of an element's value. X and Unless are about the row that the element is in; what they name is read
+// with the definer's right, as in conditions of guards.
+type Mask struct {
+	X cqn.Expr // never nil
+	// Computed is set if X is made from the row: where the element is null, so is what is shown.
+	Computed bool
+	// Unless is the condition of rows that show the value itself, nil for none. Where it is unknown, the mask is shown.
+	Unless cqn.Expr
+	Text   string // of X, as the model says it: a literal, an expression or a function
+}
+
+// maskOf returns what is shown in the place of an element that a guard refuses, nil for nothing.
+func maskOf(err error) *Mask {
+	var f *Forbidden
+	if errors.As(err, &f) {
+		return f.Mask
+	}
+	return nil
+}
+
+// masked is the column of an element that the user may see masked only. Of a constant mask for all rows the value is not even read; any other is computed
+// where the value is read, so that nothing but the outcome leaves the database. refused is the error of a query that has no use for that.
+func (s *selection) masked(src *source, el *csn.Element, name string, m *Mask, refused error) (Column, error) {
+	if src.entity == nil || m.X == nil {
+		return Column{}, refused
+	}
+	if (m.Computed || m.Unless != nil) && !s.plain {
+		return Column{}, refused // of which row of the group?
+	}
+	f, err := s.within(src).maskedValue(src, el, m)
+	if err != nil {
+		return Column{}, err
+	}
+	s.noteMask(src, m)
+	c := noColumn()
+	c.Name, c.Element, c.Type = name, el, el.Type
+	c.Index = s.add(f.sql)
+	return c, nil
+}
+
+func (sc *scope) maskedValue(src *source, el *csn.Element, m *Mask) (frag, error) {
+	in := &scope{stmt: sc.stmt, sources: []*source{src}, self: src, definer: true, noJoin: true}
+	was := sc.compiler.judge(judging)
+	defer func() { sc.compiler.judge(was) }()
+	x, err := in.expr(m.X, hint{typ: el.Scalar(), el: el})
+	if err != nil || !m.Computed && m.Unless == nil {
+		return x, err
+	}
+	plain, err := in.element(src, el)
+	if err != nil {
+		return frag{}, err
+	}
+	if m.Computed {
+		if t := wide(el.Scalar()); t != nil { // as rounding has it, a number may come in another form than the element's
+			typ, err := TypeSQL(t, sc.d)
+			if err != nil {
+				return frag{}, err
+			}
+			x.sql = "CAST(" + x.sql + " AS " + typ + ")"
+		}
+		x.sql = "CASE WHEN " + plain.at(precCompare+1) + " IS NOT NULL THEN " + x.sql + " END"
+	}
+	if m.Unless != nil {
+		cond, err := in.guardCond(src, m.Unless, src.localized)
+		if err != nil {
+			return frag{}, err
+		}
+		x.sql = "CASE WHEN " + cond.sql + " THEN " + plain.sql + " ELSE " + x.sql + " END"
+	}
+	return frag{sql: x.sql, el: el, typ: el.Scalar()}, nil
+}
+
+// wide is the widest type with the form of a number's, nil for what is no number.
+func wide(t *csn.Builtin) *csn.Builtin {
+	switch {
+	case t == nil || !numeric(t):
+		return nil
+	case t.Kind == csn.Double:
+		return typeDouble
+	case t.Kind == csn.Decimal:
+		return typeDecimal
+	}
+	return typeInt64
+}
+
+// noteMask takes down that a mask may fail on some rows. It is computed for the rows that were chosen, but where a query is part of another, or the row is joined,
+// a database may be earlier.
+func (s *selection) noteMask(src *source, m *Mask) {
+	if s.definer || s.use == Root && src == s.main {
+		return
+	}
+	if anyFallible(m.X) || refersFallible(src.entity, m.X, 0) || m.Unless != nil && (anyFallible(m.Unless) || refersFallible(src.entity, m.Unless, 0)) {
+		s.compiler.fallible = true
+	}
+}
