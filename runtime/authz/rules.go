@@ -5,6 +5,7 @@ import (
 
 	"cds/parser/cqn"
 	"cds/parser/token"
+	"cds/runtime/sqlgen"
 )
 
 // events is a set of standard events.
@@ -99,7 +100,7 @@ type match struct {
 	lacking []string     // roles of which one would have been enough
 	denies  []*privilege // conditional ones that take away, of which all must be false
 	message string       // text of the 403; "" for the usual one
-	mask    *cqn.Value   // of an element: what is shown in its place
+	mask    *sqlgen.Mask // of an element: what is shown in its place
 }
 
 // match applies the table of section 5, and masks.
@@ -108,8 +109,8 @@ func (r *rules) match(s subject, e Event) match {
 		return match{ok: true}
 	}
 	m := r.grants(s, e)
-	if m.ok && e == Read && r.mask != nil && !r.mask.to.meets(s.mask) {
-		return match{names: []string{r.mask.name}, lacking: r.mask.unless, mask: r.mask.value}
+	if m.ok && r.mask != nil {
+		return r.refuses(s, e, m)
 	}
 	return m
 }
