@@ -1,6 +1,10 @@
 package authz
 
-import "cds/parser/csn"
+import (
+	"slices"
+
+	"cds/parser/csn"
+)
 
 // capabilities are what nobody may do with an entity, whoever he is (section 4, step 4).
 type capabilities struct {
@@ -115,11 +119,28 @@ func (p *policy) refused(a *Access) refusal {
 			return r
 		}
 	}
+	return p.partRefused(child, nil)
+}
+
+// partRefused asks what a child is a part of where the path does not say: it was reached over an association, or is addressed by itself. If it may be a part of
+// something that nobody may change, it is not changed.
+func (p *policy) partRefused(child *csn.Entity, seen []*csn.Entity) refusal {
+	if slices.Contains(seen, child) {
+		return refusal{}
+	}
+	seen = append(seen, child)
 	for _, r := range p.of(child).roots {
-		if part(child, r.parent, r.via) && child.Exposure == csn.Exposed {
-			if r := p.of(r.parent).caps.check(r.parent, Update); r.code != "" {
-				return r
-			}
+		if !part(child, r.parent, r.via) {
+			continue
+		}
+		if r.parent.Exposure == csn.AutoExposedRead {
+			return refusal{codeReadOnly, "Entity \"" + r.parent.Name + "\" is read-only"}
+		}
+		if r := p.of(r.parent).caps.check(r.parent, Update); r.code != "" {
+			return r
+		}
+		if r := p.partRefused(r.parent, seen); r.code != "" {
+			return r
 		}
 	}
 	return refusal{}
