@@ -371,7 +371,7 @@ func (r *RawRequest) Page(ctx context.Context, q cqn.Query, limit int64) (*Resul
 	var err error
 	guard := st.guard
 	if r.May && guard != nil {
-		guard = r.rowGuard(ctx)
+		guard = r.rowGuard(ctx, q)
 	}
 	if r.Format != nil && len(st.chain.after) == 0 && !st.chain.userOn {
 		dst := r.Buffer

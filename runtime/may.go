@@ -2,6 +2,8 @@ package cds
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -23,20 +25,21 @@ const (
 	RowActions = "actions"
 )
 
-// RightsColumn is the column that asks for the rights on a row, for on-handlers that make queries for Page. It has a meaning in READs with May set.
-func RightsColumn() cqn.Column {
-	return cqn.Column{X: &cqn.Call{Name: sqlgen.RightsColumn}, As: RowRights}
-}
+// RightsColumn is the column that asks for the rights on a row, for on-handlers that make queries for Page. It has a meaning in READs with May set. level is the path
+// of expands to the rows, none for those of the query itself.
+func RightsColumn(level ...string) cqn.Column { return sqlgen.RightsOf(level, RowRights) }
 
 // A rowGuard is the guard of a READ that also knows the rights on its rows.
 type rowGuard struct {
 	sqlgen.Guarder
-	rights []sqlgen.RowRight
+	rights map[string][]sqlgen.RowRight // by level
 	key    string
 }
 
 // RowRights implements sqlgen.RowGuarder.
-func (g rowGuard) RowRights() []sqlgen.RowRight { return g.rights }
+func (g rowGuard) RowRights(level []string) []sqlgen.RowRight { return g.rights[levelKey(level)] }
+
+func levelKey(level []string) string { return strings.Join(level, "/") }
 
 // Key differs for different rights, with the constants of their conditions.
 func (g rowGuard) Key() string { return g.Guarder.Key() + g.key }
@@ -44,82 +47,143 @@ func (g rowGuard) Key() string { return g.Guarder.Key() + g.key }
 func (g rowGuard) unwrap() sqlgen.Guarder { return g.Guarder }
 
 // RowRights asks the guard behind.
-func (r *guardRecorder) RowRights() []sqlgen.RowRight {
+func (r *guardRecorder) RowRights(level []string) []sqlgen.RowRight {
 	if g, ok := r.Guarder.(sqlgen.RowGuarder); ok {
-		return g.RowRights()
+		return g.RowRights(level)
 	}
 	return nil
 }
 
-// rowGuard returns the request's guard with what may be done with its rows.
-func (r *RawRequest) rowGuard(ctx context.Context) sqlgen.Guarder {
-	e := r.Target
+// A way is how a client would address the rows of one entity of a level, for changing them.
+type way struct {
+	entity *csn.Entity
+	path   []*csn.Entity
+	via    []*csn.Element
+}
+
+// rowGuard returns the request's guard with what may be done with the rows of a query, as far as it asks.
+func (r *RawRequest) rowGuard(ctx context.Context, q cqn.Query) sqlgen.Guarder {
+	sel, ok := q.(*cqn.Select)
+	if !ok || r.Target == nil || len(r.Path) == 0 {
+		return r.state.guard
+	}
+	g := &rowGuard{Guarder: r.state.guard, rights: map[string][]sqlgen.RowRight{}}
+	last := len(r.Path) - 1
+	ways := make([]way, 0, 2)
+	for _, side := range sidesOf(r.Target) {
+		ways = append(ways, way{side, append(r.Path[:last:last], side), r.Via})
+	}
+	b := keyBuilder{}
+	r.levelRights(ctx, g, &b, sel.Columns, r.Target, ways, 0)
+	g.key = b.String()
+	return *g
+}
+
+// sidesOf returns what an entity's rows are rows of: active rows and drafts, where it stands for both.
+func sidesOf(e *csn.Entity) []*csn.Entity {
+	if len(e.Union) > 0 {
+		return e.Union
+	}
+	return []*csn.Entity{e}
+}
+
+// maxMayLevels bounds the expands that are looked into; the compiler of queries refuses deeper ones.
+const maxMayLevels = 20
+
+// levelRights finds the rights that the columns of a level ask for, and those of the expands among them.
+func (r *RawRequest) levelRights(ctx context.Context, g *rowGuard, b *keyBuilder, cols []cqn.Column, e *csn.Entity, ways []way, depth int) {
+	for i := range cols {
+		c := &cols[i]
+		if level, ok := sqlgen.IsRights(c); ok {
+			rights := r.rightsOn(ctx, e, ways)
+			g.rights[levelKey(level)] = rights
+			appendRightsKey(b, rights)
+			continue
+		}
+		ref, ok := c.X.(*cqn.Ref)
+		if c.Expand == nil || !ok || len(ref.Path) != 1 || depth > maxMayLevels {
+			continue
+		}
+		if el := e.Element(ref.Path[0].Name); el != nil && el.Assoc() != nil && el.Assoc().Target != nil {
+			r.levelRights(ctx, g, b, c.Expand.Columns, el.Assoc().Target, waysBelow(ways, el), depth+1)
+		}
+	}
+}
+
+// waysBelow returns the ways to what an association leads to: rows that have a place of their own in the service are addressed there, others over their parent.
+func waysBelow(parents []way, el *csn.Element) []way {
+	var out []way
+	for _, side := range sidesOf(el.Assoc().Target) {
+		if side.Exposure != csn.AutoExposed {
+			out = append(out, way{side, []*csn.Entity{side}, nil})
+			continue
+		}
+		for i, p := range parents {
+			own := p.entity.Element(el.Name)
+			if own == nil || isDraft(p.entity) != isDraft(side) && i < len(parents)-1 {
+				continue
+			}
+			out = append(out, way{side, append(slices.Clone(p.path), side), append(slices.Clone(p.via), own)})
+			break
+		}
+	}
+	return out
+}
+
+// rightsOn returns what may be done with the rows of a level.
+func (r *RawRequest) rightsOn(ctx context.Context, e *csn.Entity, ways []way) []sqlgen.RowRight {
 	if e.Active != nil {
 		e = e.Active
 	}
-	sides := []*csn.Entity{r.Target}
-	if len(r.Target.Union) > 0 {
-		sides = r.Target.Union
-	}
-	g := rowGuard{Guarder: r.state.guard}
-	add := func(group, name string, ask func(side *csn.Entity) sqlgen.Condition) {
+	var rights []sqlgen.RowRight
+	add := func(group, name string, ask func(w way) sqlgen.Condition) {
 		right := sqlgen.RowRight{Group: group, Name: name}
-		for _, side := range sides {
-			c := ask(side)
+		for _, w := range ways {
+			c := ask(w)
 			if _, ok := c.Expr(); ok {
-				right.On = append(right.On, sqlgen.RowCondition{Entity: side, When: c})
+				right.On = append(right.On, sqlgen.RowCondition{Entity: w.entity, When: c})
 			}
 		}
-		g.rights = append(g.rights, right)
+		rights = append(rights, right)
 	}
-	for _, w := range []struct {
-		name string
-		ev   Event
-	}{{RowUpdate, authz.Update}, {RowDelete, authz.Delete}} {
-		add("", w.name, func(side *csn.Entity) sqlgen.Condition { return r.mayWrite(ctx, side, w.ev) })
-	}
+	add("", RowUpdate, func(w way) sqlgen.Condition { return r.mayWrite(ctx, w, authz.Update) })
+	add("", RowDelete, func(w way) sqlgen.Condition { return r.mayWrite(ctx, w, authz.Delete) })
 	for _, op := range e.Actions {
-		if op.Collection || op.Draft != csn.NoDraftOp {
-			continue
+		if !op.Collection && op.Draft == csn.NoDraftOp {
+			add(RowActions, op.LocalName(), func(w way) sqlgen.Condition { return r.mayCall(ctx, w, op.LocalName()) })
 		}
-		add(RowActions, op.LocalName(), func(side *csn.Entity) sqlgen.Condition {
-			return r.mayCall(ctx, side, side.Action(op.LocalName()))
-		})
 	}
-	g.key = rightsKeyOf(g.rights)
-	return g
+	return rights
 }
 
-// rightsKeyOf writes everything that the SQL of rights depends on.
-func rightsKeyOf(rights []sqlgen.RowRight) string {
-	b := keyBuilder{}
+// appendRightsKey writes everything that the SQL of rights depends on.
+func appendRightsKey(b *keyBuilder, rights []sqlgen.RowRight) {
 	for _, x := range rights {
 		b.WriteString("/may " + x.Group + "." + x.Name)
 		for _, o := range x.On {
 			b.WriteString(" " + o.Entity.Name + ":")
 			if where, _ := o.When.Expr(); where != nil {
 				key, values := cqn.Shape(&cqn.Delete{Where: where})
-				b.WriteString(string(key))
+				b.WriteString(key)
 				for _, v := range values {
 					b.value(v)
 				}
 			}
 		}
 	}
-	return b.String()
 }
 
-// mayWrite returns the condition under which a row of a side of the target may be changed or deleted; the zero Condition for never.
-func (r *RawRequest) mayWrite(ctx context.Context, side *csn.Entity, ev Event) sqlgen.Condition {
-	s := r.Service
-	if c := s.inner.chains[chainKey{eventAt(side, ev), side, nil}]; side.Table() == nil && (c == nil || !c.userOn) {
+// mayWrite returns the condition under which a row may be changed or deleted; the zero Condition for never.
+func (r *RawRequest) mayWrite(ctx context.Context, w way, ev Event) sqlgen.Condition {
+	c := r.Service.inner.chains[chainKey{eventAt(w.entity, ev), w.entity, nil}]
+	if w.entity.Table() == nil && (c == nil || !c.userOn) {
 		return sqlgen.Condition{} // no row of it can be written, but by the application
 	}
 	use := sqlgen.Update
 	if ev == authz.Delete {
 		use = sqlgen.Delete
 	}
-	return r.mayDo(ctx, side, ev, nil, use)
+	return r.mayDo(ctx, w, ev, nil, use)
 }
 
 // eventAt returns what an event is called where it happens to rows of e.
@@ -131,20 +195,21 @@ func eventAt(e *csn.Entity, ev Event) Event {
 }
 
 // mayCall is mayWrite for an operation.
-func (r *RawRequest) mayCall(ctx context.Context, side *csn.Entity, op *csn.Operation) sqlgen.Condition {
+func (r *RawRequest) mayCall(ctx context.Context, w way, name string) sqlgen.Condition {
+	op := w.entity.Action(name)
 	if op == nil {
 		return sqlgen.Condition{}
 	}
-	return r.mayDo(ctx, side, Event(op.LocalName()), op, sqlgen.Update)
+	return r.mayDo(ctx, w, Event(name), op, sqlgen.Update)
 }
 
-// mayDo decides an event on a row as if it had been sent over the same path, without a note in any log, and returns the condition that is left to the rows.
-func (r *RawRequest) mayDo(ctx context.Context, e *csn.Entity, ev Event, op *csn.Operation, use sqlgen.Use) sqlgen.Condition {
+// mayDo decides an event on a row as if it had been sent, without a note in any log, and returns the condition that is left to the rows.
+func (r *RawRequest) mayDo(ctx context.Context, w way, ev Event, op *csn.Operation, use sqlgen.Use) sqlgen.Condition {
 	never := sqlgen.Condition{}
-	path := append(r.Path[:len(r.Path)-1:len(r.Path)-1], e)
-	q := &RawRequest{Event: eventAt(e, ev), Service: r.Service, Target: e, Op: op, User: r.User, Locale: r.Locale, Params: r.Params, Path: path, Via: r.Via, HTTP: r.HTTP}
+	e := w.entity
+	q := &RawRequest{Event: eventAt(e, ev), Service: r.Service, Target: e, Op: op, User: r.User, Locale: r.Locale, Path: w.path, Via: w.via, HTTP: r.HTTP}
 	q.state = &state{unit: r.state.unit, scope: r.state.scope, chain: r.state.chain, root: r.state, quiet: true}
-	if q.decide(ctx, q.Event, path, r.Via) != nil {
+	if q.decide(ctx, q.Event, q.Path, q.Via) != nil {
 		return never
 	}
 	c, err := asUse{q.state.guard, use}.Condition(e, sqlgen.Root)

@@ -35,7 +35,7 @@ func (h *handlers) read(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*cd
 	order(&sel, r.Target, 0)
 	page, skip := h.limit(&sel, r.Target)
 	if r.May && !grouped(&sel) {
-		selectRights(&sel)
+		selectRights(&sel, r.Target, nil)
 	}
 	res, err := r.Page(ctx, &sel, page)
 	if err != nil {
@@ -123,8 +123,14 @@ func selectETag(q *cqn.Select, el *csn.Element) {
 	q.Columns = append(q.Columns[:len(q.Columns):len(q.Columns)], cqn.Column{X: cqn.NewRef(el.Name)})
 }
 
-// selectRights adds the column with the rights on each row.
-func selectRights(q *cqn.Select) {
+// selectRights adds the columns with the rights on each row, nested ones included.
+func selectRights(q *cqn.Select, e *csn.Entity, level []string) {
+	if e == nil || grouped(q) || len(level) > maxDepth {
+		return
+	}
+	expands(q, e, func(sub *cqn.Select, el *csn.Element) {
+		selectRights(sub, el.Assoc().Target, append(level[:len(level):len(level)], el.Name))
+	})
 	if len(q.Columns) == 0 {
 		q.Columns = []cqn.Column{{Star: true}}
 	}
@@ -133,7 +139,7 @@ func selectRights(q *cqn.Select) {
 			return
 		}
 	}
-	q.Columns = append(q.Columns[:len(q.Columns):len(q.Columns)], cds.RightsColumn())
+	q.Columns = append(q.Columns[:len(q.Columns):len(q.Columns)], cds.RightsColumn(level...))
 }
 
 // order makes the order of rows total, by the keys: pages would overlap otherwise. Nested rows are ordered too.

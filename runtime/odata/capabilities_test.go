@@ -57,6 +57,6 @@ func TestCapabilities(t *testing.T) {
 		c := app.HTTP().As("bob")
 		t.Log(c.GET("/shop/-/capabilities").Body())
 		t.Log(c.With("Prefer", `odata.include-annotations="cds.may"`).GET("/shop/Orders").Body())
-		t.Log(c.With("Prefer", `odata.include-annotations="cds.may"`).GET("/shop/Orders(1)/items").Body())
+		t.Log(c.With("Prefer", `odata.include-annotations="cds.may"`).GET("/shop/Orders?$expand=items").Body())
 	})
 }

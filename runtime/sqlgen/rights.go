@@ -8,8 +8,8 @@ import (
 	"cds/parser/csn"
 )
 
-// RightsColumn is the function whose value tells what may be done with a row, as an object of truth values: `cds.rights()`. Which they are says the guard, if it
-// is a RowGuarder; clients cannot name it.
+// RightsColumn is the function whose value tells what may be done with a row, as an object of truth values: `cds.rights()`, or `cds.rights(items.product)` for the rows
+// of an expand within an expand. Which they are says the guard, if it is a RowGuarder; clients cannot name it.
 const RightsColumn = "cds.rights"
 
 // A RowRight says of which rows something is allowed.
@@ -25,20 +25,40 @@ type RowCondition struct {
 	When   Condition
 }
 
-// A RowGuarder is a Guarder that knows what may be done with each row of a query's main entity beside reading it.
+// A RowGuarder is a Guarder that knows what may be done with each row beside reading it. level is the path of expands that leads to the rows, nil for those of the
+// query itself.
 type RowGuarder interface {
-	RowRights() []RowRight
+	RowRights(level []string) []RowRight
 }
 
-// isRights reports whether a column is that of the rights.
-func isRights(c *cqn.Column) bool {
+// RightsOf returns the column that asks for the rights on the rows of a level.
+func RightsOf(level []string, as string) cqn.Column {
+	call := &cqn.Call{Name: RightsColumn}
+	if len(level) > 0 {
+		call.Args = []cqn.Expr{cqn.NewRef(level...)}
+	}
+	return cqn.Column{X: call, As: as}
+}
+
+// IsRights reports whether a column asks for rights, and for those on the rows of which level.
+func IsRights(c *cqn.Column) (level []string, ok bool) {
 	call, ok := c.X.(*cqn.Call)
-	return ok && call.Name == RightsColumn
+	if !ok || call.Name != RightsColumn {
+		return nil, false
+	}
+	for _, a := range call.Args {
+		if ref, ok := a.(*cqn.Ref); ok {
+			for _, st := range ref.Path {
+				level = append(level, st.Name)
+			}
+		}
+	}
+	return level, true
 }
 
 // rights makes the object with what may be done with a row. Conditions are compiled as those of guards are: on the row itself, with the definer's right.
 // Where one is unknown, it is not allowed.
-func (s *selection) rights(src *source, name string) ([]Column, error) {
+func (s *selection) rights(src *source, level []string, name string) ([]Column, error) {
 	g, ok := s.g.(RowGuarder)
 	if !ok || src == nil || src.entity == nil || s.view {
 		return nil, s.fail("INVALID_QUERY", "the rights on a row cannot be asked for here")
@@ -50,7 +70,7 @@ func (s *selection) rights(src *source, name string) ([]Column, error) {
 	root.Name, root.Nested = name, []Column{}
 	groups := map[string]int{}
 	known := map[string]int{}
-	for _, r := range g.RowRights() {
+	for _, r := range g.RowRights(level) {
 		sql, err := s.allowedRows(src, r.On)
 		if err != nil {
 			return nil, err
@@ -86,6 +106,9 @@ func (s *selection) allowedRows(src *source, on []RowCondition) (string, error) 
 		x, ok := o.When.Expr()
 		if !ok {
 			continue
+		}
+		if x != nil && (s.use != Root || src != s.main) && (anyFallible(x) || refersFallible(o.Entity, x, 0)) {
+			s.compiler.fallible = true // computed where the rows are joined, it may come before other conditions
 		}
 		var sql string
 		var err error
