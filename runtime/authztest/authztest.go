@@ -150,6 +150,7 @@ func (w *world) cases(opt Options) *maker {
 		mk.all()
 		mk.lists()
 		if mk.wanting == 0 || round == maxRounds {
+			mk.settle()
 			return mk
 		}
 		w.spare.fill(moreRows)
@@ -178,6 +179,9 @@ func (a *app) try(mk *maker, stop func(*Case) bool) (*Report, error) {
 func newSpare(w *world, seed uint64) *spare {
 	s := &spare{Rand: newRand(seed), w: w, pools: newPools(), count: map[*csn.Entity]int{}, keys: map[*csn.Entity]map[string][]*cqn.Row{}, lost: map[*csn.Entity]string{}}
 	for _, e := range w.app.Model.Entities {
+		if q, ok := e.Source.(*cqn.Select); ok && e.Base != nil { // what a view shows at all
+			s.pools.note(q.Where, e.Base, e.Base, nil, 0)
+		}
 		if r := w.policy.rules[e]; r != nil && e.Active == nil {
 			for _, list := range [][]*privilege{r.grants, r.denies} {
 				for _, p := range list {

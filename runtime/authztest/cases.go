@@ -48,6 +48,8 @@ type Uncovered struct {
 	Rule  string `json:"rule"`
 	Event string `json:"event,omitempty"`
 	Why   string `json:"why"`
+	// unlessElsewhere holds it back if some other event, or entity of the service, covers the rule.
+	unlessElsewhere bool
 }
 
 // A maker makes the cases of a world.
@@ -85,6 +87,17 @@ func (m *maker) uncovered(p *privilege, on, ev, why string) {
 	if !slices.Contains(m.lacking, u) {
 		m.lacking = append(m.lacking, u)
 	}
+}
+
+// settle leaves out what is covered elsewhere after all.
+func (m *maker) settle() {
+	covered := map[string]bool{}
+	for _, c := range m.cases {
+		if c.x.allowed {
+			covered[c.Rule] = true
+		}
+	}
+	m.lacking = slices.DeleteFunc(m.lacking, func(u Uncovered) bool { return u.unlessElsewhere && covered[u.Rule] })
 }
 
 // all makes the cases of all services.
@@ -175,7 +188,8 @@ func (m *maker) event(s *csn.Service, e *csn.Entity, op *csn.Operation, ev strin
 		}
 	}
 	for _, r := range own {
-		if r.closed != "" {
+		if r.closed != "" || r.restricted && !slices.ContainsFunc(r.grants, func(p *privilege) bool { return p.covers(ev) && len(p.roles) > 0 }) ||
+			r.requires != nil && len(r.requires.roles) == 0 {
 			m.shut(s, e, op, ev, r)
 		}
 	}
@@ -187,14 +201,11 @@ func (m *maker) event(s *csn.Service, e *csn.Entity, op *csn.Operation, ev strin
 		q := &quest{maker: m, s: s, e: e, op: op, ev: ev, p: p, rules: rules, best: map[string]*pick{}}
 		q.run()
 	}
-	if len(list) == 0 && slices.ContainsFunc(own, func(r *rule) bool { return r.restricted }) {
-		m.shut(s, e, op, ev, own[len(own)-1])
-	}
 }
 
 // shut makes a case for what nobody is granted: somebody with all roles is refused.
 func (m *maker) shut(s *csn.Service, e *csn.Entity, op *csn.Operation, ev string, r *rule) {
-	u := m.w.person(m.roles(), 0, m.w.tenants[0])
+	u := m.w.person(m.roles(), m.w.attrs(0, m.w.spare.pools.attrs), m.w.tenants[0])
 	c := &Case{Rule: r.on, At: m.w.place(&privilege{span: r.span}), Goal: "nobody is granted it", service: s, e: e, op: op, u: u, Event: ev}
 	if e != nil {
 		rows := m.w.of(e)
@@ -315,7 +326,7 @@ func (m *maker) change(o *oracle, c *Case) expectation {
 func (m *maker) operation(s *csn.Service, op *csn.Operation) {
 	rules := m.w.layers(s, nil, op)
 	for _, r := range rules {
-		if r.closed != "" {
+		if r.closed != "" || r.requires != nil && len(r.requires.roles) == 0 {
 			m.shut(s, nil, op, op.LocalName(), r)
 		}
 	}

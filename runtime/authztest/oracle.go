@@ -10,6 +10,8 @@ type expectation struct {
 	allowed  bool
 	statuses []int
 	why      string
+	// byRow says that the row is refused, not the user: code that changes rows by a condition is told that there are none.
+	byRow bool
 }
 
 func (x expectation) fits(status int) bool {
@@ -251,7 +253,9 @@ func (o *oracle) onRow(r *row, ev string, reads bool) expectation {
 	case ev == evRead || !o.reach(r.e, evRead, false, 0) || !o.sees(r):
 		return hidden
 	}
-	return refused(o.u, "the row fulfils no condition")
+	x = refused(o.u, "the row fulfils no condition")
+	x.byRow = true
+	return x
 }
 
 // closed reports what nobody may do with an entity.

@@ -4,14 +4,15 @@ import (
 	"slices"
 	"strings"
 
+	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/auth"
 )
 
-// attrs returns the values of all attributes in one of four forms: one value, another one, both, none.
-func (w *world) attrs(form int) map[string][]string {
+// attrs returns the values of attributes in one of four forms: one value, another one, both, none.
+func (w *world) attrs(form int, names []string) map[string][]string {
 	out := map[string][]string{}
-	for _, name := range w.spare.pools.attrs {
+	for _, name := range names {
 		texts := []string{"A1", "B2"}
 		if p := w.spare.pools.of("attr:" + name); p != nil && len(p.texts) > 0 {
 			texts = p.texts
@@ -32,8 +33,8 @@ func (w *world) attrs(form int) map[string][]string {
 const attrForms = 4
 
 // person returns a user with roles. Pseudo-roles of technical users make one; the others need nothing.
-func (w *world) person(roles []string, form int, tenant string) *auth.User {
-	u := auth.User{ID: alice, Attrs: w.attrs(form), Tenant: tenant}
+func (w *world) person(roles []string, attrs map[string][]string, tenant string) *auth.User {
+	u := auth.User{ID: alice, Attrs: attrs, Tenant: tenant}
 	var own []string
 	for _, r := range roles {
 		switch r {
@@ -96,6 +97,54 @@ func (u User) String() string {
 		return u.ID
 	}
 	return u.ID + " (" + strings.Join(parts, ", ") + ")"
+}
+
+// asksTenant reports whether rules ask for the user's tenant.
+func asksTenant(rules []*rule) bool {
+	found := false
+	for _, r := range rules {
+		for _, list := range [][]*privilege{r.grants, r.denies} {
+			for _, p := range list {
+				for _, x := range p.where {
+					cqn.Walk(x, func(n any) bool {
+						p, ok := n.(*cqn.Param)
+						found = found || ok && p.From == cqn.FromUserTenant
+						return !found
+					})
+				}
+			}
+		}
+	}
+	return found
+}
+
+// home is the tenant that users are of, if it matters.
+func (w *world) home(rules []*rule) string {
+	if asksTenant(rules) {
+		return ours
+	}
+	return w.tenants[0]
+}
+
+// asked are the attributes that rules ask for, sorted.
+func asked(rules []*rule) []string {
+	var out []string
+	for _, r := range rules {
+		for _, list := range [][]*privilege{r.grants, r.denies} {
+			for _, p := range list {
+				for _, x := range p.where {
+					cqn.Walk(x, func(n any) bool {
+						if p, ok := n.(*cqn.Param); ok && p.From == cqn.FromUserAttr {
+							out = append(out, p.Name)
+						}
+						return true
+					})
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // layers are the rules that an event on an entity, or an unbound operation, has to pass; nil ones are left out.

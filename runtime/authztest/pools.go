@@ -22,7 +22,6 @@ const (
 // just above.
 type pool struct {
 	texts []string
-	typ   *csn.Builtin
 	ids   bool // of users
 }
 
@@ -284,7 +283,7 @@ func (p *pools) of(key string) *pool {
 		p.made[r] = nil
 		return nil
 	}
-	out := &pool{typ: p.typ[r]}
+	out := &pool{}
 	add := func(s string) {
 		if s != "" && len(out.texts) < maxTexts && !slices.Contains(out.texts, s) {
 			out.texts = append(out.texts, s)
@@ -311,12 +310,16 @@ func (p *pools) of(key string) *pool {
 	for _, s := range p.lits[r] {
 		add(s)
 	}
+	limits := slices.Clone(p.lits[r]) // values beside constants, or beside those that users have
 	if len(out.texts) < 2 || !out.ids {
 		for _, s := range freshOf(p.typ[r]) {
 			add(s)
 		}
 	}
-	for _, s := range slices.Clone(out.texts) {
+	if len(limits) == 0 {
+		limits = slices.Clone(out.texts[:min(2, len(out.texts))])
+	}
+	for _, s := range limits {
 		for _, near := range beside(s, p.typ[r]) {
 			add(near)
 		}

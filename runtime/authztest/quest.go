@@ -1,6 +1,7 @@
 package authztest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -57,12 +58,12 @@ func (q *quest) run() {
 	parts := atoms(q.p.where)
 	roles := q.p.roles
 	if len(roles) == 0 {
-		q.uncovered(q.p, "", q.ev, "it is for no role")
-		return
+		return // a case for what nobody is granted tells
 	}
 	rows := q.candidates()
 	if q.e != nil && len(rows) == 0 {
 		why := "no row of " + q.e.Name + " could be made"
+		q.wanting++
 		if t := q.e.Table(); t != nil && q.w.spare.lost[t] != "" {
 			why += ": " + q.w.spare.lost[t]
 		}
@@ -88,16 +89,16 @@ func (q *quest) run() {
 // users returns those who may pass the position with a role, in all forms of attributes and of tenants.
 func (q *quest) users(role string) []*auth.User {
 	var out []*auth.User
-	forms := attrForms
-	if len(q.w.spare.pools.attrs) == 0 {
+	forms, names := attrForms, asked(q.rules)
+	if len(names) == 0 {
 		forms = 1
 	}
 	for _, team := range teams(q.rules, q.ev, q.p, role) {
 		for form := range forms {
-			out = append(out, q.w.person(team, form, q.w.tenants[0]))
+			out = append(out, q.w.person(team, q.w.attrs(form, names), q.w.home(q.rules)))
 		}
-		if len(q.w.tenants) > 1 && q.e != nil && q.w.bound[q.e] {
-			out = append(out, q.w.person(team, 0, other), q.w.person(team, 0, ""))
+		if len(q.w.tenants) > 1 && q.e != nil && q.w.bound[q.e] || asksTenant(q.rules) {
+			out = append(out, q.w.person(team, q.w.attrs(0, names), other), q.w.person(team, q.w.attrs(0, names), ""))
 		}
 	}
 	return out
@@ -202,14 +203,8 @@ func (q *quest) lackRoles(rows []*row) {
 		if role == auth.RoleAny || role == auth.RoleAuthenticated || len(team) == len(b.u.Roles()) {
 			continue
 		}
-		u := q.w.person(team, 0, b.u.Tenant)
-		q.offer("lacks "+role, "without "+roleText(role), auth.New(auth.User{ID: u.ID, Tenant: u.Tenant, Attrs: b.u.Attrs, Kind: u.Kind}, named(team)...), b.r, 0)
+		q.offer("lacks "+role, "without "+roleText(role), q.w.person(team, b.u.Attrs, b.u.Tenant), b.r, 0)
 	}
-}
-
-// named are the roles that are no pseudo-roles.
-func named(roles []string) []string {
-	return slices.DeleteFunc(slices.Clone(roles), func(r string) bool { return auth.ReservedRole(r) })
 }
 
 // nobody looks for a request without a login for what somebody may.
@@ -266,10 +261,11 @@ func (q *quest) conclude(parts []cqn.Expr) {
 		q.uncovered(q.p, "", q.ev, "no user and row were found that fulfil "+q.p.text)
 		q.wanting++
 	case !allowed && !q.p.deny:
-		q.uncovered(q.p, "", q.ev, "nobody was found whom it lets through: other rules refuse everybody")
+		q.lacking = append(q.lacking, Uncovered{At: q.w.place(q.p), Rule: q.p.name, Event: q.ev, Why: "nobody was found whom it lets through: other rules refuse everybody",
+			unlessElsewhere: slices.Contains(q.p.events, "*")})
 	}
 	if len(parts) < 2 && holding {
-		if _, fails := q.found("0 does not hold"); !fails && len(parts) == 1 {
+		if _, fails := q.found("0 does not hold"); !fails && len(parts) == 1 && !q.always(parts[0]) {
 			q.uncovered(q.p, "", q.ev, "no user and row were found that do not fulfil "+q.p.text)
 			q.wanting++
 		}
@@ -279,12 +275,38 @@ func (q *quest) conclude(parts []cqn.Expr) {
 		return
 	}
 	want := wanted(q.p, parts)
+	for i, x := range parts {
+		if q.always(x) {
+			delete(want, fmt.Sprintf("%d does not hold", i))
+		}
+	}
 	for _, k := range sortedKeys(want) {
 		if _, ok := q.found(k); !ok {
 			q.uncovered(q.p, "", q.ev, want[k])
 			q.wanting++
 		}
 	}
+}
+
+// always reports whether a part can't fail: a constant, or for new rows what the framework itself writes.
+func (q *quest) always(x cqn.Expr) bool {
+	constant, written := true, q.ev == evCreate
+	cqn.Walk(x, func(n any) bool {
+		switch n := n.(type) {
+		case *cqn.Param, *cqn.Exists:
+			constant = false
+		case *cqn.Ref:
+			constant = false
+			el, _ := resolve(q.e, n.Path)
+			if el == nil {
+				written = false
+			} else if _, ok := q.w.managed(el, "cds.on.insert", anonymous); !ok {
+				written = false
+			}
+		}
+		return true
+	})
+	return constant || written
 }
 
 func (q *quest) found(prefix string) (string, bool) {
