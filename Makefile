@@ -8,7 +8,7 @@ LINT_VER := v2.15.0
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint generate check-generated golden conformance language-score messages bench fuzz ui5 approuter cover mutate soak check check-all clean
+.PHONY: help build test lint generate check-generated golden conformance language-score messages bench pgo fuzz ui5 approuter cover mutate soak check check-all clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ build: ## Build the command line to bin/cds
 	$(GO) build -o $(BIN)/cds ./cmd/cds
 
 test: ## Run all tests
-	$(GO) test ./...
+	$(GO) test -pgo=off ./... # else what the command links would be compiled a second time for its own tests
 
 lint: $(BIN)/golangci-lint ## Check formatting and run the linters
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-clean:"; echo "$$out"; exit 1; }
@@ -47,6 +47,9 @@ messages: ## Rewrite docs/messages.md from the catalogue of messages
 
 bench: ## Benchmarks: start, reads against the reference server, allocations
 	@scripts/bench $(SHARED)
+
+pgo: ## Make cmd/cds/default.pgo anew, the profile that the command is optimized by; after make bench
+	@scripts/pgo $(SHARED)
 
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz $(or $(FUZZTIME),10s) $(LANGUAGE_FUZZTIME)
