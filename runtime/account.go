@@ -245,7 +245,7 @@ func (t *unit) write(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User
 	case *cqn.Insert:
 		n, err := t.writeOne(ctx, q, g, u, row)
 		if err == nil && n > 0 {
-			ev.Rows = append(ev.Rows, AuditRow{row, changes(e, w.Changes, nil, row)})
+			ev.Rows = append(ev.Rows, AuditRow{veiled(e, row), changes(e, w.Changes, nil, row)})
 			err = t.account(ctx, ev)
 		}
 		return n, err
@@ -276,11 +276,11 @@ func (t *unit) write(ctx context.Context, q cqn.Query, g sqlgen.Guarder, u *User
 				return 0, err
 			}
 			if c := changes(e, names, old, now); len(c) > 0 {
-				ev.Rows = append(ev.Rows, AuditRow{merged(old, now), c})
+				ev.Rows = append(ev.Rows, AuditRow{veiled(e, merged(old, now)), c})
 			}
 			continue
 		}
-		ev.Rows = append(ev.Rows, AuditRow{old, changes(e, w.Changes, old, now)})
+		ev.Rows = append(ev.Rows, AuditRow{veiled(e, old), changes(e, w.Changes, old, now)})
 	}
 	if len(ev.Rows) == 0 {
 		return n, nil
@@ -353,7 +353,7 @@ func columnsNamed(e *csn.Entity, lists ...[]string) []cqn.Column {
 		names = append(names, k.Name)
 	}
 	for _, l := range lists {
-		for _, n := range l {
+		for _, n := range readable(e, l) {
 			if !slices.Contains(names, n) {
 				names = append(names, n)
 			}
@@ -364,6 +364,39 @@ func columnsNamed(e *csn.Entity, lists ...[]string) []cqn.Column {
 		out[i] = cqn.Column{X: cqn.NewRef(n)}
 	}
 	return out
+}
+
+// readable drops those of the names whose values cannot be read back: hashes.
+func readable(e *csn.Entity, names []string) []string {
+	hashed := func(n string) bool { el := e.Element(n); return el != nil && el.Seal() != nil && el.Seal().Hashed() }
+	if !slices.ContainsFunc(names, hashed) {
+		return names
+	}
+	return slices.DeleteFunc(slices.Clone(names), hashed)
+}
+
+// veil takes the place of values of encrypted and hashed elements, of which no account is kept.
+const veil = "***"
+
+// veiled returns a row without the values of encrypted and hashed elements, the row itself if it has none.
+func veiled(e *csn.Entity, row *Row) *Row {
+	out := row
+	for _, f := range row.Fields() {
+		if el := e.Element(f.Name); el != nil && el.Seal() != nil && !f.Value.IsNull() {
+			if out == row {
+				out = row.Clone()
+			}
+			out.Delete(f.Name)
+		}
+	}
+	return out
+}
+
+func veiledValue(v Value) Value {
+	if v.IsNull() {
+		return v
+	}
+	return cqn.String(veil)
 }
 
 func merged(old, now *Row) *Row {
@@ -384,6 +417,9 @@ func changes(e *csn.Entity, names []string, old, now *Row) []Change {
 		}
 		was, is := converted(el, old.Value(name)), converted(el, now.Value(name))
 		if was.IsNull() != is.IsNull() || was.Format() != is.Format() || was.Blob() != is.Blob() {
+			if el.Seal() != nil {
+				was, is = veiledValue(was), veiledValue(is)
+			}
 			out = append(out, Change{name, was, is})
 		}
 	}

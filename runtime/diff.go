@@ -40,7 +40,7 @@ func (r *RawRequest) Diff(ctx context.Context) ([]RowDiff, error) {
 	sub.Columns = keyColumns(r.Target)
 	if r.Event == "UPDATE" {
 		for _, f := range r.Data.Fields() {
-			if el := r.Target.Element(f.Name); el != nil && el.Assoc() == nil && !el.Key && !el.Virtual {
+			if el := r.Target.Element(f.Name); el != nil && el.Assoc() == nil && !el.Key && !el.Virtual && (el.Seal() == nil || !el.Seal().Hashed()) {
 				sub.Columns = append(sub.Columns, cqn.Column{X: cqn.NewRef(f.Name)})
 			}
 		}

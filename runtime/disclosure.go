@@ -2,6 +2,7 @@ package cds
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -195,11 +196,17 @@ func (d *disclosure) star(l *level, e *csn.Entity, path []cqn.Step, exclude []st
 		if slices.Contains(exclude, name) {
 			continue
 		}
-		if el := e.Element(name); el == nil || d.guard.Element(el, sqlgen.Root) != nil {
+		if el := e.Element(name); el == nil || hides(d.guard.Element(el, sqlgen.Root)) {
 			continue
 		}
 		d.add(l, e, w, path, name, loose)
 	}
+}
+
+// hides tells whether a guard shows the value of an element in no row.
+func hides(err error) bool {
+	var f *sqlgen.Forbidden
+	return err != nil && !(errors.As(err, &f) && f.Mask != nil && f.Mask.Unless != nil)
 }
 
 func (d *disclosure) add(l *level, e *csn.Entity, w *Watch, path []cqn.Step, name string, loose bool) {
@@ -293,7 +300,7 @@ func (l *level) collect(row *Row) {
 			key.Set(name, row.Value(g.prefix+name))
 		}
 		if KeyFilter(g.entity, key) != nil {
-			g.rows = append(g.rows, AuditRow{Row: key})
+			g.rows = append(g.rows, AuditRow{Row: veiled(g.entity, key)})
 		}
 	}
 	for i, sub := range l.subs {

@@ -124,9 +124,14 @@ func plainText(v cqn.Value) ([]byte, error) {
 		return strconv.AppendFloat(nil, v.Float(), 'g', -1, 64), nil
 	case cqn.KindDecimal:
 		return []byte(shortDecimal(v.Str())), nil
+	case cqn.KindBool: // both of one length, which shows
+		if v.Bool() {
+			return []byte("1"), nil
+		}
+		return []byte("0"), nil
 	case cqn.KindBytes:
 		return []byte(v.Str()), nil
-	case cqn.KindBool, cqn.KindInt, cqn.KindString, cqn.KindDate, cqn.KindTime, cqn.KindDateTime, cqn.KindTimestamp:
+	case cqn.KindInt, cqn.KindString, cqn.KindDate, cqn.KindTime, cqn.KindDateTime, cqn.KindTimestamp:
 		return []byte(v.Format()), nil
 	}
 	return nil, errors.New("only single values can be encrypted")
@@ -188,4 +193,10 @@ func IsHash(kind csn.SealKind, text string) bool {
 		return false
 	}
 	return strings.HasPrefix(text, "$argon2id$") == (kind == csn.SealArgon2id) && password.Valid(text) == nil
+}
+
+// IsSHA256 reports whether a text has the form of a SHA-256 hash.
+func IsSHA256(text string) bool {
+	_, err := hex.DecodeString(text)
+	return err == nil && len(text) == 2*sha256.Size && strings.ToLower(text) == text
 }

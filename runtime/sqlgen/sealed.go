@@ -255,8 +255,12 @@ func (s *selection) shown(at *scope, x cqn.Expr) (frag, error) {
 // noSeals refuses encrypted columns where rows are told apart by their values.
 func (s *selection) noSeals(cols []Column) error {
 	for i := range cols {
-		if cols[i].Seal != nil {
-			return s.sealedUse(cols[i].Name, cols[i].Seal)
+		if c := &cols[i]; c.Seal != nil {
+			name := c.Name
+			if c.Element != nil {
+				name = c.Element.Name
+			}
+			return s.sealedUse(name, c.Seal)
 		}
 		if err := s.noSeals(cols[i].Nested); err != nil {
 			return err

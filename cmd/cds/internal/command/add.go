@@ -36,7 +36,7 @@ type facet struct {
 
 // facets are those that `cds add` knows.
 func facets() []facet {
-	return slices.Concat(databaseFacets(), authFacets(), platformFacets())
+	return slices.Concat(databaseFacets(), authFacets(), platformFacets(), []facet{encryptionFacet()})
 }
 
 func databaseFacets() []facet {

@@ -83,7 +83,7 @@ func (e *env) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see: cds help %s", err, cmd.Name())}
 	})
-	root.AddCommand(e.watch(), e.serve(), e.deploy(), e.add(), e.bind(), e.compile(), e.fmt(), e.lint(), e.gen(), e.env(), e.auth(), e.authz(), e.audit(), e.explain(), e.version())
+	root.AddCommand(e.watch(), e.serve(), e.deploy(), e.encrypt(), e.add(), e.bind(), e.compile(), e.fmt(), e.lint(), e.gen(), e.env(), e.auth(), e.authz(), e.audit(), e.explain(), e.version())
 	return root
 }
 
