@@ -61,7 +61,7 @@ func (r *Row) compared() string {
 	roles := slices.Clone(r.Roles)
 	slices.Sort(roles)
 	shown := ""
-	if r.Answer == Masked {
+	if r.Answer == Masked || r.Answer == If {
 		shown = r.Reason
 	}
 	return strings.Join([]string{r.Service, r.Kind, r.Target, r.Element, r.Operation, roleText(roles), r.Answer, r.Where, r.NewValues, shown}, "\x00")

@@ -15,6 +15,7 @@ const (
 	Widened   = "widened"   // somebody may more, nobody less
 	Narrowed  = "narrowed"  // somebody may less, nobody more
 	Moved     = "moved"     // some may more, others less
+	Changed   = "changed"   // a value is hidden behind something else, which tells nothing of it
 	Undecided = "undecided" // whether somebody may more could not be decided
 )
 
@@ -47,7 +48,7 @@ type Diff struct {
 
 // Widens reports whether somebody may more, or may do so as far as could be found out.
 func (d *Diff) Widens() bool {
-	return slices.ContainsFunc(d.Changes, func(c Change) bool { return c.Effect != Narrowed })
+	return slices.ContainsFunc(d.Changes, func(c Change) bool { return c.Effect != Narrowed && c.Effect != Changed })
 }
 
 // Compare compares the policies of two models. The list has what the policy compiler found in either.
@@ -219,7 +220,9 @@ func (c *comparison) change(p *pair, x, y *cell, row Row) {
 	}
 	gains, loses := p.search(in, p.new, p.old), p.search(in, p.old, p.new)
 	out.Gains, out.Loses = gains.sample, loses.sample
-	gain, lose := gains.sample != nil, loses.sample != nil
+	shown := p.shown()
+	gain, lose := gains.sample != nil || shown == Widened, loses.sample != nil || shown == Narrowed
+	gains.undecided, loses.undecided = gains.undecided || shown == Undecided, loses.undecided || shown == Undecided
 	for _, f := range []struct {
 		finding
 		name string
@@ -237,6 +240,8 @@ func (c *comparison) change(p *pair, x, y *cell, row Row) {
 		out.Effect = Narrowed
 	case gain: // whether somebody loses is open
 		out.Effect = Widened
+	case shown == Changed && !gains.undecided && !loses.undecided:
+		out.Effect = Changed
 	case !gains.undecided && !loses.undecided: // conditions that are written in other words
 		return
 	case !gains.undecided:
@@ -248,6 +253,19 @@ func (c *comparison) change(p *pair, x, y *cell, row Row) {
 	c.out.Changes = append(c.out.Changes, out)
 }
 
+// find looks for somebody with the roles and a row for whom one condition holds and not the other. What everybody may, so may who has logged in, of whom
+// conditions can ask more.
+func (p *pair) find(in []*csn.Entity, yes, no terms) finding {
+	f := find(p.roles, in, yes, no)
+	if f.sample != nil || p.roles[0] != base()[0][0] {
+		return f
+	}
+	if login := find(base()[1], in, yes, no); login.sample != nil || login.undecided {
+		return login
+	}
+	return f
+}
+
 // search looks for who has a right and not the other.
 func (p *pair) search(in []*csn.Entity, has, lacks *right) finding {
 	switch {
@@ -256,11 +274,11 @@ func (p *pair) search(in []*csn.Entity, has, lacks *right) finding {
 	case lacks.none():
 		lacks = &right{}
 	}
-	rows := find(p.roles, in, has.where, lacks.where)
+	rows := p.find(in, has.where, lacks.where)
 	if rows.sample != nil || has.check.equal(has.where) && lacks.check.equal(lacks.where) {
 		return rows
 	}
-	values := find(p.roles, in, has.check, lacks.check)
+	values := p.find(in, has.check, lacks.check)
 	if values.sample == nil {
 		values.undecided = values.undecided || rows.undecided
 	}
@@ -285,6 +303,9 @@ func (r *right) String() string {
 			check = "any"
 		}
 		s += "; new values: " + check
+	}
+	if r.masked != "" {
+		s += "; else masked as " + r.masked
 	}
 	return s
 }

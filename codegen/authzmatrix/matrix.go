@@ -64,7 +64,7 @@ type Row struct {
 	Answer    string   `json:"answer"`
 	Where     string   `json:"where,omitempty"`     // "" for none
 	NewValues string   `json:"newValues,omitempty"` // what new values must fulfil where that differs from Where
-	Reason    string   `json:"reason,omitempty"`    // of Nobody; of Masked what is shown
+	Reason    string   `json:"reason,omitempty"`    // of Nobody; of Masked, and of If for other rows, what is shown
 	Rules     []string `json:"rules,omitempty"`     // annotations that decided
 	At        []string `json:"at,omitempty"`        // their places, file:line
 
@@ -196,6 +196,7 @@ func (b *builder) rows(c *cell) {
 			if !r.check.equal(r.where) {
 				row.NewValues = r.check.String()
 			}
+			row.Reason = r.masked
 		}
 		b.add(row, r.rules)
 	}

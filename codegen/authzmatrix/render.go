@@ -60,7 +60,10 @@ func (r *Row) says() string {
 			s = "true"
 		}
 		if r.NewValues != "" {
-			return "if " + s + "; new values: " + r.NewValues
+			s += "; new values: " + r.NewValues
+		}
+		if r.Reason != "" {
+			s += "; else masked as " + r.Reason
 		}
 		return "if " + s
 	case Nobody:

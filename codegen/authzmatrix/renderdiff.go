@@ -43,7 +43,7 @@ func (d *Diff) Summary() string {
 		count[d.Changes[i].Effect]++
 	}
 	var parts []string
-	for _, e := range []string{Widened, Narrowed, Moved, Undecided} {
+	for _, e := range []string{Widened, Narrowed, Moved, Changed, Undecided} {
 		if count[e] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", count[e], e))
 		}

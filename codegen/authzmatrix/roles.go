@@ -16,21 +16,29 @@ type right struct {
 	check   terms
 	rules   []string
 	refusal string // why nobody may
-	masked  string // what is shown instead
+	// masked is what is shown where the value is not, "" for nothing; computed is set if that is made of the row.
+	masked   string
+	computed bool
 }
 
 // none reports whether there is no row and no user with the roles who may.
 func (r *right) none() bool { return len(r.where) == 0 || len(r.check) == 0 }
 
+// all reports whether it is all rows.
+func (r *right) all() bool { return !r.none() && r.where.String() == "" }
+
 func (r *right) equal(o *right) bool {
+	if r.masked != o.masked {
+		return false
+	}
 	if r.none() && o.none() {
-		return r.masked == o.masked
+		return true
 	}
 	return r.where.equal(o.where) && r.check.equal(o.check)
 }
 
 func rightOf(roles []string, o authz.Outcome) *right {
-	r := &right{roles: roles, rules: o.Rules, refusal: o.Message, masked: o.Masked}
+	r := &right{roles: roles, rules: o.Rules, refusal: o.Message, masked: o.Masked, computed: o.Computed}
 	if !o.Allowed() {
 		return r
 	}
@@ -138,11 +146,15 @@ func implied(set []int, known map[string]*right) *right {
 		if p == nil {
 			continue
 		}
-		if p.none() {
-			sum.masked = p.masked
-			continue
+		if p.masked != "" {
+			sum.masked, sum.computed = p.masked, p.computed
 		}
-		sum.where, sum.check = sum.where.union(p.where), sum.check.union(p.check)
+		if !p.none() {
+			sum.where, sum.check = sum.where.union(p.where), sum.check.union(p.check)
+		}
+	}
+	if sum.all() {
+		sum.masked = ""
 	}
 	return sum
 }

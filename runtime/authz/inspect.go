@@ -24,8 +24,10 @@ type Outcome struct {
 	Rules []string
 	// Message says why nobody may, for Deny405.
 	Message string
-	// Masked is, for an element that may not be read, what is shown in its place, as a literal; "" for nothing.
-	Masked string
+	// Masked is, for an element of which the value is not shown, or in rows that fulfil Where only, what is shown in its place: a literal or, with
+	// Computed set, what is made of the row. "" for nothing.
+	Masked   string
+	Computed bool
 }
 
 // Allowed reports whether there may be a user with the roles, and a row, for whom the access is allowed.
@@ -180,15 +182,8 @@ func (p *Policy) InspectElement(roles []string, el *csn.Element, use sqlgen.Use)
 			out.Where = or(out.Where, c.where)
 		}
 	}
-	if !open && out.Where == nil {
-		var f *sqlgen.Forbidden
-		if errors.As(ask(s), &f) && f.Mask != nil {
-			out.Masked = f.Mask.Text
-			if f.Mask.Unless == nil {
-				return out
-			}
-			out.Where = f.Mask.Unless
-		}
+	if !open {
+		out.masked(ask(s), ask(all))
 		if out.Where == nil {
 			return out
 		}
@@ -206,6 +201,18 @@ func (p *Policy) InspectElement(roles []string, el *csn.Element, use sqlgen.Use)
 		out.Verdict = AllowIf
 	}
 	return out
+}
+
+// masked takes down what is shown in the place of an element, by the refusals of a user and of one for whom all conditions on users hold.
+func (o *Outcome) masked(refused, most error) {
+	var f *sqlgen.Forbidden
+	if (!errors.As(refused, &f) || f.Mask == nil) && (!errors.As(most, &f) || f.Mask == nil) {
+		return
+	}
+	o.Masked, o.Computed = f.Mask.Text, f.Mask.Computed
+	if f.Mask.Unless != nil {
+		o.Where = or(o.Where, f.Mask.Unless)
+	}
 }
 
 // RestrictedElement reports whether an element has a restriction, its own or of what it is made from.
