@@ -1,0 +1,274 @@
+package authz
+
+import (
+	"testing"
+
+	"cds/parser/csn"
+	"cds/runtime/auth"
+	"cds/runtime/sqlgen"
+)
+
+// with is a user with one attribute.
+func with(attr, value string, roles ...string) *auth.User {
+	return auth.New(auth.User{ID: "u", Attrs: map[string][]string{attr: {value}}}, roles...)
+}
+
+// TestDecide_unknown: a condition on the user that cannot be evaluated in memory is left to the database where there are rows, and does not hold where
+// there are none. One that denies denies then.
+func TestDecide_unknown(t *testing.T) {
+	m, p, diags := policyOf(t, `
+service S {
+  @restrict: [{ grant: '*', where: 'weird($user.level) = 1' }] entity G { key ID : Integer; } actions { action go(); };
+  @restrict: [{ grant: '*', where: '$user.level = 1' }, { grant: '*', where: 'weird($user.level) = 1' }] entity H { key ID : Integer; }
+  @restrict: [{ grant: '*' }, { deny: '*', where: 'weird($user.level) = 1' }] entity D { key ID : Integer; } actions { action go(); };
+  @restrict: [{ where: 'weird($user.level) = 1' }] action grants();
+  @restrict: [{ grant: '*' }, { deny: '*', where: 'weird($user.level) = 1' }] action denies();
+  entity E { key ID : Integer;
+    @restrict: [{ grant: '*', where: 'weird($user.level) = 1' }] granted : Integer;
+    @restrict: [{ grant: '*' }, { deny: '*', where: 'weird($user.level) = 1' }] denied : Integer; }
+}
+@restrict: [{ grant: '*', where: 'weird($user.level) = 1' }] service Grants { entity E { key ID : Integer; } }
+@restrict: [{ grant: '*' }, { deny: '*', where: 'weird($user.level) = 1' }] service Denies { entity E { key ID : Integer; } }`)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	u := with("level", "1")
+	for what, want := range map[string]string{
+		"UPDATE S.G": "if weird($user.level) = 1", "READ S.G": "if weird($user.level) = 1", "go S.G": "if weird($user.level) = 1", "UPDATE S.H": "if $user.level = 1 or weird($user.level) = 1",
+		"UPDATE S.D": "if not weird($user.level) = 1", "go S.D": "if not weird($user.level) = 1", "S.grants": "403", "S.denies": "403", "READ Grants.E": "403", "READ Denies.E": "403", "Grants": "403", "Denies": "403", "READ S.E": "allow",
+	} {
+		a := access(t, m, what)
+		d := p.Decide(u, a)
+		got := verdicts[d.Verdict]
+		if d.Verdict == AllowIf {
+			got += " " + condition(d.Guard.Subject(), a.Path[0], map[bool]sqlgen.Use{true: sqlgen.Root, false: sqlgen.Update}[a.Event == Read])
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s %v", what, got, want, d.Rules)
+		}
+	}
+	e := m.Entity("S.E")
+	d := p.Decide(u, access(t, m, "READ S.E"))
+	for name, open := range map[string]bool{"ID": true, "granted": false, "denied": false} {
+		if err := d.Guard.Element(e.Element(name), sqlgen.Root); (err == nil) != open {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestElements_asked: a condition of an element's privilege opens it for those only whom the privilege names, and one that denies denies whoever does not
+// make it false.
+func TestElements_asked(t *testing.T) {
+	m, p, diags := policyOf(t, `service S { entity E { key ID : Integer;
+  @restrict: [{ grant: '*', to: 'a', where: '$user.level > 3' }] x : Integer;
+  @restrict: [{ grant: '*' }, { deny: '*', to: 'a', where: '$user.level < 5' }] y : Integer; } }`)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	e := m.Entity("S.E")
+	for _, c := range []struct {
+		user *auth.User
+		x, y bool
+	}{
+		{with("level", "7", "a"), true, true}, {with("level", "2", "a"), false, false}, {with("level", "4", "a"), true, false}, {with("level", "7"), false, true}, {with("level", "2"), false, true},
+		{named("u", "a"), false, true}, {named("u"), false, true}, {with("level", "many", "a"), false, true}, {auth.NewDummy("d"), true, true},
+	} {
+		d := p.Decide(c.user, access(t, m, "READ S.E"))
+		for name, open := range map[string]bool{"x": c.x, "y": c.y} {
+			if err := d.Guard.Element(e.Element(name), sqlgen.Root); (err == nil) != open {
+				t.Errorf("%s by %v with level %v: %v", name, c.user.Roles(), c.user.Attrs["level"], err)
+			}
+		}
+	}
+}
+
+// TestElements_texts: translations are restricted as what they translate, unless the model says something else of them.
+func TestElements_texts(t *testing.T) {
+	m, p, _ := policyOf(t, `
+entity d.A { key ID : Integer; @requires: 'a' x : localized String; @requires: 'a' y : localized String; z : localized String; @requires: 'a' w : String; }
+service S { entity A as projection on d.A; }
+annotate S.A.texts with { y @requires: 'b'; };`)
+	e := m.Entity("S.A.texts")
+	for name, want := range map[string]string{"x": "a", "y": "b", "z": "", "locale": "", "ID": ""} {
+		for _, role := range []string{"", "a", "b"} {
+			d := p.Decide(named("u", role), access(t, m, "READ S.A"))
+			if err := d.Guard.Element(e.Element(name), sqlgen.Root); (err == nil) != (want == "" || want == role) {
+				t.Errorf("%s as %q: %v", name, role, err)
+			}
+		}
+	}
+}
+
+// TestDecide_operations: an access with an operation is to the operation, whatever event is named, and its own restriction is a 403.
+func TestDecide_operations(t *testing.T) {
+	m, p, _ := policyOf(t, `service S {
+  @restrict: [{ grant: ['READ', 'held'] }, { grant: 'go', where: 'ID > 1' }] entity A { key ID : Integer; } actions { action go(); @requires: 'boss' action held(); };
+}`)
+	e := m.Entity("S.A")
+	for _, ev := range []Event{Read, "go", ""} {
+		d := p.Decide(named("u"), Access{Service: e.Service, Event: ev, Op: e.Action("go"), Path: []*csn.Entity{e}})
+		if d.Verdict != AllowIf || condition(d.Guard.Subject(), e, sqlgen.Root) != "ID > 1" {
+			t.Errorf("go as %q: %s", ev, verdicts[d.Verdict])
+		}
+	}
+	if d := p.Decide(named("u"), access(t, m, "held S.A")); d.Verdict != Deny403 {
+		t.Errorf("held: %s", verdicts[d.Verdict])
+	}
+	if d := p.Decide(named("u", "boss"), access(t, m, "held S.A")); d.Verdict != Allow {
+		t.Errorf("held by boss: %s", verdicts[d.Verdict])
+	}
+}
+
+// TestDecide_paths: the parent in a path decides on all levels; writing asks for the last step only, and for that one if it is a composition.
+func TestDecide_paths(t *testing.T) {
+	m, p, _ := policyOf(t, `service S {
+  @restrict: [{ grant: '*', where: 'ID > 1' }] entity P { key ID : Integer; ks : Composition of many K on ks.p = $self; @restrict: [{ grant: 'READ' }] held : Composition of many K on held.r = $self; }
+  @restrict: [{ grant: '*', where: 'ID > 2' }] entity Q { key ID : Integer; ks : Composition of many K on ks.q = $self; @restrict: [{ grant: 'READ' }] p : Association to P; }
+  entity K { key ID : Integer; p : Association to P; q : Association to Q; r : Association to P; ls : Composition of many L on ls.k = $self; }
+  entity L { key ID : Integer; k : Association to K; }
+}`)
+	l := m.Entity("S.L")
+	for do, want := range map[string]string{
+		"READ S.P/ks/ls":   "exists S.K over ls[exists S.P over ks[ID > 1]]",
+		"READ S.Q/ks/ls":   "exists S.K over ls[exists S.Q over ks[ID > 2]]",
+		"UPDATE S.P/ks/ls": "exists S.K over ls[exists S.P over ks[ID > 1]]",
+	} {
+		d := p.Decide(named("u"), access(t, m, do))
+		if got := condition(d.Guard, l, sqlgen.Root); got != want {
+			t.Errorf("%s: where %s", do, got)
+		}
+	}
+	for do, allowed := range map[string]bool{
+		"READ S.P/held": true, "UPDATE S.P/held": false, "DELETE S.P/held": false, "UPDATE S.P/held/ls": true, "UPDATE S.Q/p": true, "READ S.Q/p": true, "UPDATE S.Q/p/held": false, "UPDATE S.P/ks": true,
+	} {
+		if d := p.Decide(named("u"), access(t, m, do)); d.Allowed() != allowed {
+			t.Errorf("%s: %s %v", do, verdicts[d.Verdict], d.Rules)
+		}
+	}
+	a := access(t, m, "READ S.P/ks")
+	a.Via = append(a.Via, a.Via[0]) // more steps than entities
+	if d := p.Decide(named("u"), a); d.Verdict != AllowIf {
+		t.Errorf("more steps than entities: %s", verdicts[d.Verdict])
+	}
+}
+
+// TestDecide_tenants: who has no tenant is refused what belongs to tenants, and nothing else.
+func TestDecide_tenants(t *testing.T) {
+	m, p, diags := policyOf(t, `
+entity d.A { key ID : Integer; @tenant mandant : String; f : Association to d.F; parts : Composition of many { key n : Integer; } }
+@tenant: false entity d.F { key ID : Integer; many : Association to many d.A on many.f = $self; }
+service S { @cds.redirection.target entity A as projection on d.A; entity F as projection on d.F; entity V as select from d.A { key ID, f }; action go(); }`)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	none, some := named("u"), auth.New(auth.User{ID: "u", Tenant: "t1"})
+	dummy := auth.NewDummy("d")
+	for _, c := range []struct {
+		do   string
+		user *auth.User
+		want Verdict
+	}{
+		{"READ S.A", none, Deny403}, {"READ S.A", auth.Anonymous, Deny401}, {"READ S.A", some, Allow}, {"CREATE S.A", none, Deny403}, {"READ S.A", dummy, Deny403}, {"READ S.A", auth.Privileged, Allow},
+		{"READ S.F", none, Allow}, {"READ S.F", auth.Anonymous, Allow}, {"READ S.A/f", none, Deny403}, {"READ S.F/many", none, Deny403}, {"READ S.A/parts", none, Deny403}, {"READ S.V", none, Deny403}, {"READ S.V", some, Allow},
+		{"S.go", none, Allow}, {"S", none, Allow},
+	} {
+		d := p.Decide(c.user, access(t, m, c.do))
+		if d.Verdict != c.want {
+			t.Errorf("%s by %v: %s %v", c.do, c.user, verdicts[d.Verdict], d.Rules)
+		}
+		if wantCode := map[Verdict]string{Deny401: "401", Deny403: CodeNoTenant}[c.want]; d.Code != wantCode {
+			t.Errorf("%s by %v: code %s", c.do, c.user, d.Code)
+		}
+	}
+	for _, c := range []struct {
+		user *auth.User
+		want string
+	}{{none, "forbidden"}, {some, "all"}, {auth.Anonymous, "forbidden 401"}, {dummy, "forbidden"}, {auth.Privileged, "all"}} {
+		d := p.Decide(c.user, access(t, m, "READ S.F"))
+		for _, e := range []string{"S.A", "d.A", "S.A.parts", "S.V"} {
+			if got := condition(d.Guard, m.Entity(e), sqlgen.Expand); got != c.want {
+				t.Errorf("%s over F by %v: %s", e, c.user, got)
+			}
+		}
+		if got := condition(d.Guard, m.Entity("S.F"), sqlgen.Expand); got != "all" {
+			t.Errorf("F by %v: %s", c.user, got)
+		}
+	}
+	d, e := p.Decide(none, access(t, m, "READ S.F")), p.Decide(some, access(t, m, "READ S.F"))
+	if d.Guard.Key() == e.Guard.Key() {
+		t.Error("plans are shared by those with and those without a tenant")
+	}
+}
+
+// TestDrafts_rules: what the rights to active rows are for drafts.
+func TestDrafts_rules(t *testing.T) {
+	m, diags := csn.WithDrafts(compiled(t, `
+@restrict: [{ grant: 'READ' }, { grant: 'CREATE', to: 'creator' }, { grant: 'UPDATE', to: 'updater' }, { grant: '*', to: ['all', 'dropper'] }, { grant: 'NEW', to: 'namer' }]
+service S {
+  @odata.draft.enabled @restrict: [{ grant: '*', to: 'all' }, { grant: 'READ' }, { grant: 'CREATE', to: 'creator' }, { grant: 'UPDATE', to: 'updater' }, { grant: ['DELETE', 'go'], where: (x = 1), to: 'dropper' }, { grant: 'NEW', to: 'namer' },
+    { deny: 'DELETE', to: 'keeper' }, { deny: 'UPDATE', to: 'fixer' }, { deny: '*', where: (x > 3), to: 'some' }, { deny: 'go', where: (x > 4), to: 'other' }, { deny: '*', where: ($user.blocked = 'yes') }]
+  entity A { key ID : Integer; x : Integer; parts : Composition of many P on parts.a = $self; @restrict: [{ grant: 'UPDATE', to: 'ued' }, { grant: 'CREATE', to: 'ced' }] el : Integer; } actions { action go(); action ![NEW](); };
+  entity P { key ID : Integer; a : Association to A; };
+}`), "")
+	if m == nil {
+		t.Fatal(diags)
+	}
+	p, faults := Compile(m, Options{Strict: true})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	drafts, parts, active := m.Entity("S.A.drafts"), m.Entity("S.P.drafts"), m.Entity("S.A")
+	decide := func(u *auth.User, ev Event, e *csn.Entity) Decision {
+		a := Access{Service: e.Service, Event: ev, Path: []*csn.Entity{e}}
+		if ev == "go" || ev == "NEW()" {
+			a.Op = e.Action(string(ev[:min(3, len(ev))]))
+			a.Event = Event(a.Op.Name)
+		}
+		return p.Decide(u, a)
+	}
+	free := func(roles ...string) *auth.User { return with("blocked", "no", roles...) }
+	for _, c := range []struct {
+		user *auth.User
+		ev   Event
+		e    *csn.Entity
+		want bool
+	}{
+		{free("creator"), Read, drafts, true}, {free("creator"), New, drafts, true}, {free("creator"), Patch, drafts, true}, {free("creator"), Discard, drafts, true},
+		{free("updater"), Patch, drafts, true}, {free("updater"), New, drafts, false}, {free("updater"), Discard, drafts, true}, {free(), Read, drafts, true}, {free(), Patch, drafts, false},
+		{free("all"), New, drafts, true}, {free("all"), New, active, true}, {free("updater"), New, active, false}, {free("creator"), New, active, true},
+		{free("dropper", "all"), Discard, drafts, true}, {free("dropper"), Discard, drafts, false},
+		{free("all", "keeper"), Discard, drafts, true}, {free("all", "fixer"), Patch, drafts, true}, {free("all", "fixer"), New, drafts, true}, {with("blocked", "yes", "all"), Patch, drafts, false}, {with("blocked", "yes", "all"), Read, drafts, true},
+		{free("creator"), New, parts, true}, {free("creator"), Patch, parts, true}, {free(), New, parts, false},
+	} {
+		if d := decide(c.user, c.ev, c.e); d.Allowed() != c.want {
+			t.Errorf("%s of %s by %v: %s %v", c.ev, c.e.Name, c.user.Roles(), verdicts[d.Verdict], d.Rules)
+		}
+	}
+	// conditions on rows are those of operations only
+	const own = "DraftOwner.InProcessByUser = $user"
+	for _, c := range []struct {
+		roles []string
+		ev    Event
+		want  string
+	}{
+		{[]string{"all"}, Read, own}, {[]string{"all", "some"}, Read, own}, {[]string{"all", "some"}, "go", "not x > 3 and not $user.blocked = 'yes' and " + own}, {[]string{"all", "other"}, "go", "not x > 4 and not $user.blocked = 'yes' and " + own},
+	} {
+		d := decide(free(c.roles...), c.ev, drafts)
+		if got := condition(d.Guard.Subject(), drafts, sqlgen.Root); got != c.want && got != "not $user.blocked = 'yes' and "+c.want {
+			t.Errorf("%s by %v: where %s, want %s", c.ev, c.roles, got, c.want)
+		}
+	}
+	d := decide(free("all"), Patch, parts)
+	if got := show(d.Check); got != "not $user.blocked = 'yes' and "+own+" and exists S.A.drafts over parts["+own+"]" && got != own+" and exists S.A.drafts over parts["+own+"]" {
+		t.Errorf("parts of drafts are checked by %s", got)
+	}
+	for role, want := range map[string]bool{"ued": true, "ced": true, "": false} {
+		d := decide(free("all", role), Patch, drafts)
+		if err := d.Guard.Element(drafts.Element("el"), sqlgen.Update); (err == nil) != want {
+			t.Errorf("el of a draft as %q: %v", role, err)
+		}
+	}
+	if d := decide(free("namer"), "NEW()", active); !d.Allowed() {
+		t.Errorf("an operation called NEW: %v", d.Rules)
+	}
+}
