@@ -220,8 +220,11 @@ func (r *RawRequest) mayDo(ctx context.Context, w way, ev Event, op *csn.Operati
 	if !ok {
 		return never
 	}
-	if op != nil {
+	switch {
+	case op != nil:
 		x = and(x, q.state.where)
+	case ev == authz.Delete:
+		x = and(x, q.partsGo(e, 0))
 	}
 	for _, n := range r.Service.inner.needs[needKey{e, ev}] {
 		x = and(x, n(q))
@@ -230,6 +233,32 @@ func (r *RawRequest) mayDo(ctx context.Context, w way, ev Event, op *csn.Operati
 		return sqlgen.AllRows()
 	}
 	return sqlgen.Where(x)
+}
+
+// maxPartLevels bounds how deep parts are looked at that go with a row.
+const maxPartLevels = 4
+
+// partsGo returns the condition that the parts of a row of e may be deleted with it, as whoever deletes it will have to; nil for none.
+func (r *RawRequest) partsGo(e *csn.Entity, depth int) cqn.Expr {
+	var out cqn.Expr
+	for _, el := range e.Flat {
+		a := el.Assoc()
+		if a == nil || !a.Composition || a.Target == nil || a.Join == nil || a.Rest != nil || a.Target.SkipPersistence || depth == maxPartLevels {
+			continue
+		}
+		stays := &cqn.Exists{Path: cqn.NewRef(el.Name)} // some part that may not go
+		if c, err := r.state.guard.Condition(a.Target, sqlgen.Delete); err == nil {
+			goes, ok := c.Expr()
+			if goes = and(goes, r.partsGo(a.Target, depth+1)); ok && goes == nil {
+				continue
+			}
+			if ok {
+				stays.Pred = &cqn.Unary{Op: cqn.IsNotTrue, X: goes}
+			}
+		}
+		out = and(out, &cqn.Unary{Op: cqn.Not, X: stays})
+	}
+	return out
 }
 
 // A need is what a handler demands of a row beside the rights to it; nil for nothing.
