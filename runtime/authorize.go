@@ -109,11 +109,14 @@ func (r *RawRequest) decide(ctx context.Context, ev Event, path []*csn.Entity, v
 	}
 	n := &narrower{ctx: ctx, r: r, base: st.guard}
 	st.guard = n
-	where, err := n.ask(Access{User: r.User, Event: ev, Service: s.Model, Target: r.Target, Op: r.Op})
+	where, err := n.ask(Access{User: r.User, Event: ev, Service: s.Model, Target: r.Target, Op: r.Op, Params: r.Params, Request: true})
 	if err != nil {
 		return err
 	}
 	st.where = where
+	if r.Op == nil {
+		n.own = narrowed{entity: r.Target, event: ev, where: where}
+	}
 	if where != nil && (ev == authz.Create || ev == authz.Update || ev == authz.Upsert) {
 		st.decision.Check = and(st.decision.Check, where)
 	}
@@ -163,6 +166,7 @@ type narrower struct {
 	ctx  context.Context
 	r    *RawRequest
 	base sqlgen.Guarder
+	own  narrowed   // what they said about the request itself, where it is no operation
 	mu   sync.Mutex // for memo: handlers may query in parallel
 	memo []narrowed
 }
@@ -174,7 +178,7 @@ type narrowed struct {
 	err    error
 }
 
-// Condition asks for one entity and use.
+// Condition asks for one entity and use. New rows are no matter of it: they are checked (RawRequest.checks).
 func (n *narrower) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, error) {
 	c, err := n.base.Condition(e, use)
 	if err != nil {
@@ -185,13 +189,25 @@ func (n *narrower) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, e
 		return sqlgen.Condition{}, err
 	}
 	x, ok := c.Expr()
-	if !ok || where == nil {
+	if !ok || where == nil || use == sqlgen.Insert {
 		return c, nil
 	}
 	return c.With(and(x, where)), nil
 }
 
+// where is what Authorizers ask of the rows of an entity in one use. What they said about the request itself counts for the rows that it is about.
 func (n *narrower) where(e *csn.Entity, use sqlgen.Use) (cqn.Expr, error) {
+	where, err := n.whereOf(e, use)
+	if err != nil || n.own.where == nil || e == nil || e != n.own.entity {
+		return where, err
+	}
+	if ev := useEvent(use); ev == n.own.event || n.own.event == authz.Upsert && ev == authz.Update {
+		where = and(where, n.own.where)
+	}
+	return where, nil
+}
+
+func (n *narrower) whereOf(e *csn.Entity, use sqlgen.Use) (cqn.Expr, error) {
 	ev := useEvent(use)
 	if m, ok := n.known(e, ev); ok {
 		return m.where, m.err

@@ -7,6 +7,7 @@ import (
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/authz"
+	"cds/runtime/db"
 	"cds/runtime/eval"
 	"cds/runtime/sqlgen"
 )
@@ -154,7 +155,7 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert, waits bool) (*Re
 		if waits && !hasBlob(row) {
 			err = r.state.unit.writeLater(ctx, e, one, r.state.guard, r.User, row)
 		} else if n, err = r.state.unit.write(ctx, one, r.state.guard, r.User, row); err != nil {
-			err = conflict(e, err)
+			err = r.unwritten(ctx, e, err)
 		}
 		if err != nil {
 			return nil, err
@@ -170,10 +171,20 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert, waits bool) (*Re
 // checks returns the conditions for new values of e, nil for none: all of it, and the part of it about the composition parent.
 func (r *RawRequest) checks(e *csn.Entity, ev Event) (check, parent cqn.Expr, err error) {
 	if e == r.Target {
-		return r.state.decision.Check, r.state.decision.Parent, nil
+		check, parent = r.state.decision.Check, r.state.decision.Parent
+	} else if check, err = r.state.decision.Guard.Check(e, ev); err != nil {
+		return nil, nil, err
 	}
-	check, err = r.state.decision.Guard.Check(e, ev)
-	return check, nil, err
+	n := narrowerOf(r.state.guard)
+	if n == nil {
+		return check, parent, nil
+	}
+	use := sqlgen.Insert
+	if ev == authz.Update {
+		use = sqlgen.Update
+	}
+	where, err := n.whereOf(e, use)
+	return and(check, where), parent, err
 }
 
 // refused is the answer for a row that the user may not write: 401 where a login could help.
@@ -229,12 +240,25 @@ func (r *RawRequest) update(ctx context.Context, q *cqn.Update) (*Result, error)
 	}
 	n, err := r.state.unit.write(ctx, q, r.state.guard, r.User, data)
 	if err != nil {
-		return nil, conflict(e, err)
+		return nil, r.unwritten(ctx, e, err)
 	}
 	if check != nil || moved {
 		r.state.verifyLater(inPlace(pendingCheck{e, keys, check, parent, false}, moved))
 	}
 	return &Result{Affected: n, Count: -1}, nil
+}
+
+// unwritten is the answer for a row of e that the database has not taken. What its row-level security forbids is refused as by a check of ours, which it
+// comes ahead of.
+func (r *RawRequest) unwritten(ctx context.Context, e *csn.Entity, err error) error {
+	if !errors.Is(err, db.ErrRows) {
+		return conflict(e, err)
+	}
+	r.logDenied(ctx, 403, "row-level security on new values of "+e.Name)
+	if r.Upsert {
+		return r.refused("403") // as for a row that is there and hidden
+	}
+	return r.refusedRow(e, "AUTHZ_DATA")
 }
 
 // A pendingCheck is a condition on rows that were written. It is checked after the on-phase, when the request has written everything, in

@@ -94,6 +94,10 @@ type Access struct {
 	Service *csn.Service
 	Target  *csn.Entity
 	Op      *csn.Operation
+	// Request says that it is about a request itself, once for each, with the keys of its path in Params. All other questions are about the rows of one entity that
+	// a query of the request touches, in whatever place.
+	Request bool
+	Params  []Keys
 }
 
 // A Narrowing is the answer of an Authorizer: deny, or a further condition on the target's rows. The zero value changes nothing.

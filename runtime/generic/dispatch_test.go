@@ -258,6 +258,34 @@ func TestAuthorizersCheckNewValues(t *testing.T) {
 	if _, e := a.want(req{event: authz.Create, path: "Cat.Books", user: ed, data: row("ID", 7, "title", "x", "stock", 6)}, 403); e.Code != "AUTHZ_DATA" {
 		t.Errorf("%+v", e)
 	}
+	a.want(req{event: authz.Create, path: "Cat.Books", user: ed, data: row("ID", 7, "title", "x", "stock", 5, "owner", "ed")}, 200)
+}
+
+// TestAuthorizersOnRequests: what an Authorizer says about a request counts for its rows, beside what it says about rows in general; and it is told the keys.
+func TestAuthorizersOnRequests(t *testing.T) {
+	var asked []string
+	n := narrow(func(a cds.Access) cds.Narrowing {
+		if !a.Request {
+			return cds.Narrowing{}
+		}
+		key := "-"
+		if len(a.Params) == 1 && a.Params[0].Values != nil {
+			key = a.Params[0].Values.Value("ID").Format()
+		}
+		asked = append(asked, string(a.Event)+" "+key)
+		return cds.Narrowing{Where: eq("ID", 1)}
+	})
+	var j journal
+	a := newPhases(t, &j, cds.AppOptions{Authorizers: []cds.Authorizer{n}}, nil)
+	ed := user("ed", "Editor")
+	if res, _ := a.want(req{event: authz.Read, path: "Cat.Books", user: ed}, 200); res.N != 1 {
+		t.Errorf("%d rows", res.N)
+	}
+	a.want(req{event: authz.Update, path: "Cat.Books(2)", user: ed, data: row("title", "x")}, 403)
+	a.want(req{event: authz.Update, path: "Cat.Books(1)", user: ed, data: row("title", "x")}, 200)
+	if got := strings.Join(asked, ", "); !strings.HasPrefix(got, "READ -, UPDATE 2, UPDATE 1") { // what is answered is read again
+		t.Errorf("asked: %s", got)
+	}
 }
 
 func TestCollectedErrorsAndMessages(t *testing.T) {
