@@ -51,6 +51,7 @@ func Lint(m *csn.Model, opt LintOptions) diag.List {
 	l.secondDoors()
 	l.results()
 	l.personal()
+	l.masks()
 	l.diags.Sort()
 	return l.diags
 }

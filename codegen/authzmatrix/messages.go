@@ -16,6 +16,7 @@ const (
 	codeResult        diag.Code = "lint-authz-result"
 	codePersonal      diag.Code = "lint-authz-personal"
 	codeNoIndex       diag.Code = "lint-authz-no-index"
+	codeMaskReads     diag.Code = "lint-authz-mask"
 )
 
 // Messages documents the rules of Lint. Wrong and Right are whole models.
@@ -64,5 +65,9 @@ func Messages() diag.Catalogue {
 			"The condition is part of every query, and no index of the deployment, nor a key, begins with a column that it compares. Comparisons for equality with the user get an index by themselves; for others, @cds.persistence.index.<name> of the entity names the columns.",
 			model("{ grant: 'READ', where: 'total < $user.limit' }"),
 			"@requires: 'authenticated-user' service S { @cds.persistence.index.total: ['total'] @restrict: [{ grant: 'READ', where: 'total < $user.limit' }] entity Orders { key ID : Integer; total : Integer; } }"),
+		codeMaskReads: entry(diag.Warning, "A mask that tells of a restricted element",
+			"What is shown in the place of a masked element is computed with the right of who wrote the model. It is made of another element that has a restriction or a mask of its own, of which it may tell something to people from whom that is kept.",
+			"@requires: 'authenticated-user' service S { entity Staff { key ID : Integer; @requires: 'hr' pay : Integer; @mask: { expr: (case when pay > 5000 then 'high' else 'low' end), unless: 'hr' } band : String; } }",
+			"@requires: 'authenticated-user' service S { entity Staff { key ID : Integer; @requires: 'hr' pay : Integer; @mask: { expr: (substring(band, 0, 1)), unless: 'hr' } band : String; } }"),
 	}
 }

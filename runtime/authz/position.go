@@ -23,7 +23,7 @@ func (p *Policy) Position(rule string) string {
 				return p.place(r.privileges[0].span)
 			}
 			return p.place(r.span)
-		case r.mask != nil && on == r.mask.name:
+		case r.mask != nil && (on == r.mask.name || strings.HasPrefix(on, r.mask.name+"#")):
 			return p.place(r.mask.span)
 		case r.requires != nil && on == r.requires.name:
 			return p.place(r.requires.span)

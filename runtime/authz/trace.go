@@ -77,7 +77,11 @@ func (p *Policy) Trace(u *auth.User, a Access, element *csn.Element) Trace {
 		t.entity("entity", target, ev, g, 0)
 	}
 	if element != nil {
-		t.add("element", target.Name+"."+element.Name, elementEvent(a.event()), p.state.elements[element], nil)
+		r, about := p.state.elements[element], (*csn.Entity)(nil)
+		if r != nil {
+			about = r.mask.about(target)
+		}
+		t.add("element", target.Name+"."+element.Name, elementEvent(a.event()), r, about)
 	}
 	out.Steps = t.steps
 	return out
@@ -151,8 +155,8 @@ func (t *tracer) add(what, on string, ev Event, r *rules, e *csn.Entity) {
 			s.Note = "grants nothing"
 		}
 		s.Grants = append(s.Grants, t.grants(r, ev)...)
-		if r.mask != nil && ev == Read { // as a role that is needed in addition
-			s.Grants = append(s.Grants, t.grant(&privilege{name: r.mask.name, all: true, roles: r.mask.unless, span: r.mask.span}, ev))
+		for _, p := range r.mask.grants(ev) {
+			s.Grants = append(s.Grants, t.grant(&p, ev))
 		}
 	}
 	t.steps = append(t.steps, s)
