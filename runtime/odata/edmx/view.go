@@ -82,6 +82,10 @@ func (w *writer) shown(as csn.Annotations, base *csn.Entity, binding string) csn
 	gone := map[string]bool{}
 	out := make(csn.Annotations, 0, len(as))
 	for i := range as {
+		r.list = nil
+		if set := as.Get(termOfName(as[i].Name) + ".CollectionPath"); set != nil {
+			r.list = w.setNamed(set.Str())
+		}
 		v, ok := r.value(lastName(as[i].Name), as[i].Value)
 		if !ok {
 			gone[termOfName(as[i].Name)] = true
