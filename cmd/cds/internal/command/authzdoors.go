@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"cds/codegen/doors"
+	doorcheck "cds/codegen/doors"
 	"cds/runtime/serve"
 
 	"github.com/spf13/cobra"
@@ -46,7 +46,7 @@ The exit code is 1 if something differs.`,
 			if service != "" && res.Model.Service(service) == nil {
 				return unknownService(res.Model, service)
 			}
-			r, err := doors.New(context.Background(), res.Model, doors.Options{Policy: opt.Policy, Service: service})
+			r, err := doorcheck.New(context.Background(), res.Model, doorcheck.Options{Policy: opt.Policy, Service: service})
 			if err != nil {
 				return err
 			}
