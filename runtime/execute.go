@@ -153,7 +153,7 @@ func (r *RawRequest) insert(ctx context.Context, q *cqn.Insert, waits bool) (*Re
 		}
 		n := int64(1)
 		if waits && !hasBlob(row) {
-			err = r.state.unit.writeLater(ctx, e, one, r.state.guard, r.User, row)
+			err = r.state.unit.writeLater(ctx, r, e, one, row)
 		} else if n, err = r.state.unit.write(ctx, one, r.state.guard, r.User, row); err != nil {
 			err = r.unwritten(ctx, e, err)
 		}

@@ -27,6 +27,7 @@ var faults = []struct {
 	{db.ErrValue, 400, "ASSERT_DATA_TYPE", "A value is out of range or of the wrong type."},
 	{db.ErrConflict, 409, CodeConflict, "The data were changed by somebody else at the same time. Try again."},
 	{db.ErrBusy, 503, "503", "The database is busy. Try again later."},
+	{db.ErrRows, 403, "AUTHZ_DATA", "Forbidden"},
 	{db.ErrFull, 507, "507", "Insufficient Storage"},
 	{db.ErrReadOnly, 503, "503", "Service Unavailable"},
 	{db.ErrClosed, 503, "503", "Service Unavailable"},

@@ -7,14 +7,19 @@ import (
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/db"
-	"cds/runtime/sqlgen"
 )
 
 // A laterWrite is an insert that is sent to the database together with others: before whatever else the unit of work asks it, and before
 // its end. Each is compiled, guarded and checked when it is asked for; only the message waits.
 type laterWrite struct {
+	by     *RawRequest
 	entity *csn.Entity
 	stmt   db.Stmt
+}
+
+// failed is the answer for a row that the database has not taken.
+func (w *laterWrite) failed(ctx context.Context, err error) error {
+	return w.by.unwritten(ctx, w.entity, err)
 }
 
 // maxLater bounds the inserts that wait.
@@ -22,10 +27,11 @@ const maxLater = 64
 
 // writeLater is write for the insertion of one row, where the database can take several at once: it may run later. Its error is then that
 // of flush, or of the next use of the transaction.
-func (t *unit) writeLater(ctx context.Context, e *csn.Entity, q *cqn.Insert, g sqlgen.Guarder, u *User, row *Row) error {
+func (t *unit) writeLater(ctx context.Context, r *RawRequest, e *csn.Entity, q *cqn.Insert, row *Row) error {
+	g, u := r.state.guard, r.User
 	if _, w := t.watched(q); w != nil { // its record follows at once
 		_, err := t.write(ctx, q, g, u, row)
-		return conflict(e, err)
+		return r.unwritten(ctx, e, err)
 	}
 	buf := bufferPool.Get().(*buffers)
 	defer buf.release()
@@ -53,10 +59,10 @@ func (t *unit) writeLater(ctx context.Context, e *csn.Entity, q *cqn.Insert, g s
 	stmt := db.Stmt{SQL: p.SQL, Binds: binds, Anonymous: p.Anonymous, Opens: p.Opens}
 	if _, ok := t.tx.(db.Batcher); !ok {
 		_, err := t.tx.Exec(ctx, stmt)
-		return conflict(e, err)
+		return r.unwritten(ctx, e, err)
 	}
 	stmt.Binds = slices.Clone(binds)
-	t.later = append(t.later, laterWrite{e, stmt})
+	t.later = append(t.later, laterWrite{r, e, stmt})
 	return nil
 }
 
@@ -77,7 +83,7 @@ func (t *unit) flush(ctx context.Context) error {
 	}
 	done, err := b.ExecAll(ctx, stmts)
 	if err != nil && done < len(all) {
-		err = conflict(all[done].entity, err)
+		err = all[done].failed(ctx, err)
 	}
 	t.failed = err
 	return err

@@ -79,7 +79,7 @@ func (rd *reader) firstRows(p *sqlgen.Plan) (db.Rows, error) {
 	}
 	rd.ahead = 0
 	if done < len(all) {
-		err = conflict(all[done].entity, err)
+		err = all[done].failed(rd.ctx, err)
 		u.failed = err
 	}
 	return nil, err

@@ -131,7 +131,7 @@ func New(t testing.TB, cfg Config) *App {
 		t.Fatal("cdstest: Config.Model is missing")
 	}
 	a := &App{t: t, log: &logBuffer{}, records: &logBuffer{}, count: &counter{}, events: &captured{}, anonymous: auth.Anonymous}
-	m, err := cfg.Model()
+	m, err := cfg.model()
 	if err != nil {
 		t.Fatalf("cdstest: model: %s", explain(err))
 	}
@@ -159,7 +159,7 @@ func New(t testing.TB, cfg Config) *App {
 		profiles = []string{"test"}
 	}
 	a.Server, err = srv.Build(context.Background(), serve.Options{Dir: cfg.Dir, FS: cfg.FS, Env: []string{}, Profiles: profiles,
-		Overrides: cfg.overrides(), Pool: pool, Now: cfg.Now, Log: slog.New(a.logHandler())})
+		Overrides: cfg.overrides(), Pool: pool, RowSecurity: a.lockRows, Now: cfg.Now, Log: slog.New(a.logHandler())})
 	if err != nil {
 		t.Fatalf("cdstest: %s", explain(err))
 	}
@@ -233,7 +233,8 @@ func (c Config) overrides() config.Section {
 	for _, u := range c.Users {
 		users[u.name] = u.section
 	}
-	base := config.Section{"requires": map[string]any{"auth": map[string]any{"kind": "mocked", "users": users}}}
+	base := config.Section{"requires": map[string]any{"auth": map[string]any{"kind": "mocked", "users": users}},
+		"encryption": map[string]any{"keys": []any{map[string]any{"kid": "test", "key": testKey}}}}
 	if c.Overrides == nil {
 		return base
 	}

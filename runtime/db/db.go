@@ -191,6 +191,8 @@ var (
 	// ErrConflict is an ErrBusy because another transaction has changed the same rows at the same time.
 	ErrConflict = fmt.Errorf("%w: rows were changed at the same time", ErrBusy)
 	ErrFull     = errors.New("disk is full")
+	// ErrRows is the error of a write that row-level security forbids: the values of the new row.
+	ErrRows     = errors.New("row-level security forbids the new row")
 	ErrReadOnly = errors.New("database is read-only")
 	ErrCanceled = errors.New("statement was canceled")
 	ErrClosed   = errors.New("database is closed")

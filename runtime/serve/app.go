@@ -25,6 +25,8 @@ import (
 	"cds/runtime/auth"
 	"cds/runtime/config"
 	"cds/runtime/db"
+	"cds/runtime/odata/edmx"
+	"cds/runtime/rls"
 )
 
 // NewStrategy makes a strategy from the section requires.auth of the configuration. Errors stop the start.
@@ -38,8 +40,10 @@ type App struct {
 	register   []func(*cds.App) error
 	data       fs.FS
 	openapi    func(*csn.Model, *csn.Service, string) ([]byte, error)
-	ext        extensions
-	parse      func(text string) (cqn.Expr, diag.List) // reads conditions at run time; nil for none
+	// openapiByRole is openapi where descriptions follow roles.
+	openapiByRole func(*csn.Model, *csn.Service, string, *edmx.View) ([]byte, error)
+	ext           extensions
+	parse         func(text string) (cqn.Expr, diag.List) // reads conditions at run time; nil for none
 }
 
 // New returns an application that serves a model. model is called once per Build.
@@ -76,6 +80,15 @@ func (a *App) OpenAPI(describe func(m *csn.Model, s *csn.Service, path string) (
 	a.openapi = describe
 }
 
+// OpenAPIByRole sets what makes the description where it follows the roles of who asks (authz.metadata: 'role'): it shows what the view shows.
+//
+//	app.OpenAPIByRole(openapi.RESTByRole)
+//
+// Without it REST services have no description then.
+func (a *App) OpenAPIByRole(describe func(m *csn.Model, s *csn.Service, path string, v *edmx.View) ([]byte, error)) {
+	a.openapiByRole = describe
+}
+
 // Data sets where CSV files are looked for (db/data, db/csv, data below it). Default: the project's folder.
 func (a *App) Data(files fs.FS) { a.data = files }
 
@@ -90,7 +103,9 @@ type Options struct {
 	Overrides config.Section
 	// Pool is a deployed database to use; nil opens and (in memory) deploys one.
 	Pool db.Pool
-	Log  *slog.Logger     // nil: text on standard error, JSON in production
-	Now  func() time.Time // nil: time.Now
-	Out  io.Writer        // for banners; nil: none
+	// RowSecurity is called, where Pool has row-level security, with what it should have, before that is compared. Tests deploy it.
+	RowSecurity func(*rls.Schema) error
+	Log         *slog.Logger     // nil: text on standard error, JSON in production
+	Now         func() time.Time // nil: time.Now
+	Out         io.Writer        // for banners; nil: none
 }

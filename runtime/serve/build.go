@@ -19,11 +19,11 @@ import (
 	cds "cds/runtime"
 	"cds/runtime/audit"
 	"cds/runtime/auth"
-	"cds/runtime/authz"
 	"cds/runtime/config"
 	"cds/runtime/db"
 	"cds/runtime/generic"
 	"cds/runtime/i18n"
+	"cds/runtime/odata/edmx"
 	"cds/runtime/policies"
 	"cds/strategies/mocked"
 )
@@ -63,6 +63,8 @@ type Server struct {
 	texts    *i18n.Bundle
 	ahead    bool // the model is newer than generated code
 	openapi  func(*csn.Model, *csn.Service, string) ([]byte, error)
+	// openapiByRole is openapi where descriptions follow roles.
+	openapiByRole func(*csn.Model, *csn.Service, string, *edmx.View) ([]byte, error)
 }
 
 // A StartError is a start that failed for a reason that the user can mend.
@@ -198,7 +200,7 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Config: cfg, opt: opt, Log: opt.Log, openapi: a.openapi}
+	s := &Server{Config: cfg, opt: opt, Log: opt.Log, openapi: a.openapi, openapiByRole: a.openapiByRole}
 	production := cfg.Is(config.Production)
 	if s.Log == nil {
 		s.Log = newLogger(production)
@@ -257,6 +259,10 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 		}
 	}
 	if err := s.connect(ctx, a); err != nil {
+		return nil, err
+	}
+	if err := s.lockRows(ctx); err != nil {
+		s.Close()
 		return nil, err
 	}
 	if err := s.setupAudit(ctx); err != nil {
@@ -336,17 +342,12 @@ func (s *Server) Close() error {
 }
 
 func (s *Server) appOptions(production bool) cds.AppOptions {
-	open := !slices.ContainsFunc(s.Config.Profiles, func(p string) bool { return p != config.Development && p != config.Test })
 	now := s.opt.Now
 	if now == nil {
 		now = time.Now
 	}
 	return cds.AppOptions{
-		Authz: authz.Options{
-			Strict:              s.Config.Bool("requires.auth.strict", true),
-			RestrictAllServices: s.Config.Bool("requires.auth.restrict_all_services", !open),
-			Disclose:            s.Config.Bool("authz.disclose", false),
-		},
+		Authz:         policyOptions(s.Config),
 		Production:    production,
 		OnRefused:     tellDecision,
 		ModelAhead:    s.ahead,

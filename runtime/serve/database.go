@@ -61,6 +61,11 @@ func DatabaseOf(cfg *config.Config, opt Options) (Database, error) {
 		d.sqlite(opt)
 		return d, nil
 	}
+	rows, err := RowSecurityOf(cfg)
+	if err != nil {
+		return d, err
+	}
+	d.Config.RowKey = rows.Key
 	return d, d.server(opt)
 }
 

@@ -215,7 +215,7 @@ func (r *rowRule) add(e *csn.Entity, as string, x cqn.Expr, what int) error {
 	if x == nil {
 		return nil
 	}
-	src := &source{entity: e, alias: r.row, name: e.LocalName(), mapped: true, kept: TableName(e.Table())}
+	src := &source{entity: e, alias: r.row, name: e.LocalName(), mapped: true}
 	if as != "" {
 		src.name, src.explicit = as, true
 	}
@@ -273,7 +273,7 @@ func CompileRowTenant(e *csn.Entity, m *csn.Model, d Dialect, row string) (*RowR
 		return nil, nil
 	}
 	sc := newRowScope(m, d)
-	src := &source{scope: sc, entity: e, alias: row, name: e.LocalName(), mapped: true, kept: TableName(e)}
+	src := &source{scope: sc, entity: e, alias: row, name: e.LocalName(), mapped: true}
 	if err := sc.tenant(src, Root); err != nil {
 		return nil, err
 	}

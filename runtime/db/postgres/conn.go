@@ -192,6 +192,9 @@ func wrap(err error) error {
 		if kind == nil && len(pe.Code) == 5 {
 			kind = kinds[pe.Code[:2]]
 		}
+		if pe.Code == "42501" && pe.Routine == "ExecWithCheckOptions" { // not a right that is lacking on the table
+			kind = db.ErrRows
+		}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		kind = db.ErrCanceled
 	case errors.As(err, &ce), errors.As(err, &ne), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

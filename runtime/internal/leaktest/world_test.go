@@ -113,13 +113,13 @@ type world struct {
 }
 
 // databases are those that the tests run on.
-var databases = []string{"sqlite", "postgres"}
+var databases = []string{"sqlite", "postgres", "postgres-rls"}
 
 // on runs a test on each database.
 func on(t *testing.T, test func(t *testing.T)) {
 	for _, name := range databases {
 		t.Run(name, func(t *testing.T) {
-			if name == "postgres" && testing.Short() {
+			if name != "sqlite" && testing.Short() {
 				t.Skip("SQLite only in short mode")
 			}
 			t.Setenv("CDS_TEST_DB", name)

@@ -240,6 +240,15 @@ func (s *Server) exec(ctx context.Context, sql string) error {
 	return err
 }
 
+// As says how to open a database of the server as another role, which is made if it is missing: one that may do nothing but what it is given.
+func (s *Server) As(ctx context.Context, cfg db.Config, role string) (db.Config, error) {
+	err := s.exec(ctx, `DO $$ BEGIN CREATE ROLE "`+role+`" LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`)
+	out := cfg
+	out.Credentials = maps.Clone(cfg.Credentials)
+	out.Credentials["user"] = role
+	return out, err
+}
+
 // binaries finds the programs of the newest version.
 func binaries() (initdb, postgres string, err error) {
 	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
