@@ -74,8 +74,8 @@ func (a *app) restore() error {
 	return old.Close()
 }
 
-// open starts an application on an empty database.
-func open(ctx context.Context, m *csn.Model, opt Options) (*app, diag.List, error) {
+// open starts an application on an empty database, or on a copy of one that another application with the same tables has filled.
+func open(ctx context.Context, m *csn.Model, opt Options, filled db.Pool) (*app, diag.List, error) {
 	now, err := time.Parse(time.RFC3339Nano, Now)
 	if err != nil {
 		return nil, nil, err
@@ -95,10 +95,12 @@ func open(ctx context.Context, m *csn.Model, opt Options) (*app, diag.List, erro
 		}
 	}
 	a := &app{App: c, ctx: ctx}
-	if a.pool, err = sqlite.New().Open(ctx, db.Config{URL: ":memory:"}); err != nil {
-		return nil, nil, err
+	if filled != nil {
+		a.pool, err = sqlite.Clone(ctx, filled)
+	} else if a.pool, err = sqlite.New().Open(ctx, db.Config{URL: ":memory:"}); err == nil {
+		err = deploy.New(ctx, a.pool, m, deploy.Options{Files: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler)})
 	}
-	if err = deploy.New(ctx, a.pool, m, deploy.Options{Files: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler)}); err == nil {
+	if err == nil {
 		c.Connect(a.pool)
 		err = c.Start(ctx)
 	}
@@ -132,14 +134,42 @@ const (
 
 // Run makes the cases of a model and tries them. The diagnostics are those of a policy that does not compile; then there is no report.
 func Run(ctx context.Context, m *csn.Model, opt Options) (*Report, diag.List, error) {
-	a, diags, err := open(ctx, m, opt)
+	t, diags, err := newTrial(ctx, m, opt)
+	if t == nil || err != nil {
+		return nil, diags, err
+	}
+	rep, err := t.run()
+	return rep, diags, errors.Join(err, t.close())
+}
+
+// A trial is an application with rows, and the cases that were made for it.
+type trial struct {
+	*app
+	opt  Options
+	made *maker
+}
+
+func newTrial(ctx context.Context, m *csn.Model, opt Options) (*trial, diag.List, error) {
+	a, diags, err := open(ctx, m, opt, nil)
 	if a == nil || err != nil {
 		return nil, diags, err
 	}
-	w := a.world(opt)
-	mk := w.cases(opt)
-	rep, err := a.try(mk, nil)
-	return rep, diags, errors.Join(err, a.close())
+	t := &trial{app: a, opt: opt, made: a.world(opt).cases(opt)}
+	if a.saved, err = sqlite.Clone(ctx, a.pool); err != nil {
+		return nil, diags, errors.Join(err, a.close())
+	}
+	return t, diags, nil
+}
+
+// run tries all cases.
+func (t *trial) run() (*Report, error) {
+	x := &runner{doors: newDoors(t.made.w, t.App), restore: t.restore, names: map[string]bool{}}
+	for _, c := range t.made.cases {
+		if err := x.run(c); err != nil {
+			return nil, err
+		}
+	}
+	return t.made.report(x), nil
 }
 
 // cases makes rows until all is reached that can be, and the cases.
@@ -155,24 +185,6 @@ func (w *world) cases(opt Options) *maker {
 		}
 		w.spare.fill(moreRows)
 	}
-}
-
-// try tries cases. stop, if not nil, is asked after each whether that is enough.
-func (a *app) try(mk *maker, stop func(*Case) bool) (*Report, error) {
-	var err error
-	if a.saved, err = sqlite.Clone(a.ctx, a.pool); err != nil {
-		return nil, err
-	}
-	x := &runner{doors: newDoors(mk.w), restore: a.restore, names: map[string]bool{}}
-	for _, c := range mk.cases {
-		if err := x.run(c); err != nil {
-			return nil, err
-		}
-		if stop != nil && stop(c) {
-			break
-		}
-	}
-	return mk.report(x), nil
 }
 
 // newSpare prepares what rows are made of: the values that the conditions of the model compare.

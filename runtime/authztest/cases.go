@@ -201,6 +201,14 @@ func (m *maker) event(s *csn.Service, e *csn.Entity, op *csn.Operation, ev strin
 		q := &quest{maker: m, s: s, e: e, op: op, ev: ev, p: p, rules: rules, best: map[string]*pick{}}
 		q.run()
 	}
+	for _, r := range own {
+		for _, p := range r.grants {
+			if !p.covers(ev) {
+				q := &quest{maker: m, s: s, e: e, op: op, ev: ev, p: p, rules: rules, best: map[string]*pick{}}
+				q.beyond()
+			}
+		}
+	}
 }
 
 // shut makes a case for what nobody is granted: somebody with all roles is refused.

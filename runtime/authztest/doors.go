@@ -15,17 +15,20 @@ import (
 )
 
 // doors are the ways into an application: both protocols for every service, wherever it is served, and calls from code.
+//
+// The application may have another model than the world that cases are of, as mutants do; names are the same.
 type doors struct {
 	w     *world
-	odata map[*csn.Service]http.Handler
-	rest  map[*csn.Service]http.Handler
+	app   *cds.App
+	odata map[string]http.Handler
+	rest  map[string]http.Handler
 }
 
-func newDoors(w *world) *doors {
-	d := &doors{w, map[*csn.Service]http.Handler{}, map[*csn.Service]http.Handler{}}
-	for _, s := range w.app.Services() {
-		d.odata[s.Model] = odata.Mount(s, odata.Options{})
-		d.rest[s.Model] = rest.Mount(s, rest.Options{})
+func newDoors(w *world, app *cds.App) *doors {
+	d := &doors{w, app, map[string]http.Handler{}, map[string]http.Handler{}}
+	for _, s := range app.Services() {
+		d.odata[s.Model.Name] = odata.Mount(s, odata.Options{})
+		d.rest[s.Model.Name] = rest.Mount(s, rest.Options{})
 	}
 	return d
 }
@@ -73,7 +76,7 @@ func (d *doors) batch(c *Case, method, path, body string) reply {
 	if err != nil {
 		return reply{}
 	}
-	out := d.send(d.odata[c.service], c, http.MethodPost, "/$batch", string(text))
+	out := d.send(d.odata[c.service.Name], c, http.MethodPost, "/$batch", string(text))
 	var answer struct {
 		Responses []struct {
 			Status int             `json:"status"`
@@ -136,8 +139,8 @@ func (r *row) path() *cqn.Ref {
 
 // code runs a query of the service as the user of a case does in Go.
 func (d *doors) code(c *Case, q cqn.Query) reply {
-	s := d.w.app.Service(c.service.Name)
-	res, err := s.Run(d.w.app.NewContext(d.w.ctx, c.u, ""), q)
+	s := d.app.Service(c.service.Name)
+	res, err := s.Run(d.app.NewContext(d.w.ctx, c.u, ""), q)
 	if err != nil {
 		e := cds.AsError(err)
 		return reply{e.Status, []byte(e.Code + " " + e.Message)}

@@ -288,6 +288,29 @@ func (q *quest) conclude(parts []cqn.Expr) {
 	}
 }
 
+// beyond looks for somebody whom a grant lets do other things, to be refused this one.
+func (q *quest) beyond() {
+	rows := q.candidates()
+	for _, role := range q.p.roles {
+		for _, u := range q.users(role) {
+			o := q.oracle(u)
+			for _, from := range rows {
+				r := q.instance(u, from)
+				if r == nil && q.e != nil && (q.op == nil || !q.op.Collection) || r == nil && !q.p.static() {
+					continue
+				}
+				c := q.newCase(u, r, from)
+				if x, ok := q.expect(o, c); ok && !x.allowed && o.all(q.p, r) == yes && o.fault == "" {
+					c.Goal = "granted for other events"
+					q.add(c)
+					return
+				}
+				o.fault = ""
+			}
+		}
+	}
+}
+
 // always reports whether a part can't fail: a constant, or for new rows what the framework itself writes.
 func (q *quest) always(x cqn.Expr) bool {
 	constant, written := true, q.ev == evCreate

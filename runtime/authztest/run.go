@@ -42,7 +42,7 @@ func (x *runner) note(c *Case, door string, status int, note string) {
 func (x *runner) run(c *Case) error {
 	switch {
 	case c.el != nil:
-		x.element(c)
+		return x.element(c)
 	case c.keys != nil:
 		x.list(c)
 	case c.op != nil:
@@ -58,8 +58,8 @@ func (x *runner) run(c *Case) error {
 func (x *runner) read(c *Case) {
 	if c.r.e.Exposure != csn.AutoExposed {
 		url := address(c.r)
-		x.note(c, "odata", x.send(x.odata[c.service], c, http.MethodGet, url, "").status, "")
-		x.note(c, "rest", x.send(x.rest[c.service], c, http.MethodGet, url, "").status, "")
+		x.note(c, "odata", x.send(x.odata[c.service.Name], c, http.MethodGet, url, "").status, "")
+		x.note(c, "rest", x.send(x.rest[c.service.Name], c, http.MethodGet, url, "").status, "")
 		x.note(c, "batch", x.batch(c, http.MethodGet, url, "").status, "")
 		x.note(c, "go", x.code(c, &cqn.Select{From: &cqn.From{Path: c.r.path()}, One: true}).status, "")
 		x.within(c, "filter", "/"+setName(c.e)+"?$filter="+filterText(c.r), "", "")
@@ -78,7 +78,7 @@ func filterText(r *row) string {
 
 // within looks for the row of a case among those of an answer.
 func (x *runner) within(c *Case, door, path, at, note string) {
-	a := x.send(x.odata[c.service], c, http.MethodGet, path, "")
+	a := x.send(x.odata[c.service.Name], c, http.MethodGet, path, "")
 	status := a.status
 	if status < 400 {
 		keys, ok := keysIn(c.e, a.body, at)
@@ -130,7 +130,7 @@ func (x *runner) blocked(c *Case, el *csn.Element, from *row) {
 	if el.Assoc().Many {
 		path += "(" + keyText(c.r) + ")"
 	}
-	a := x.send(x.odata[c.service], c, http.MethodGet, path, "")
+	a := x.send(x.odata[c.service.Name], c, http.MethodGet, path, "")
 	x.names["path"] = true
 	x.answers++
 	c.Doors = append(c.Doors, Answer{Door: "path", Status: a.status, OK: a.status >= 400 && a.status < 500, Note: "from " + address(from) + ", which is hidden, over " + el.Name})
@@ -143,7 +143,7 @@ func (x *runner) way(c *Case, el *csn.Element, from *row) {
 	if el.Assoc().Many {
 		path += "(" + keyText(c.r) + ")"
 	}
-	a := x.send(x.odata[c.service], c, http.MethodGet, path, "")
+	a := x.send(x.odata[c.service.Name], c, http.MethodGet, path, "")
 	if a.status == http.StatusNoContent { // a to-one association to a row that is not to be seen
 		a.status = http.StatusNotFound
 	}
@@ -164,10 +164,10 @@ func (x *runner) list(c *Case) {
 		}
 		x.note(c, door, status, note)
 	}
-	whole("odata", x.send(x.odata[c.service], c, http.MethodGet, path, ""))
-	whole("rest", x.send(x.rest[c.service], c, http.MethodGet, path, ""))
+	whole("odata", x.send(x.odata[c.service.Name], c, http.MethodGet, path, ""))
+	whole("rest", x.send(x.rest[c.service.Name], c, http.MethodGet, path, ""))
 	whole("batch", x.batch(c, http.MethodGet, path, ""))
-	count := x.send(x.odata[c.service], c, http.MethodGet, path+"/$count", "")
+	count := x.send(x.odata[c.service.Name], c, http.MethodGet, path+"/$count", "")
 	if count.status < 400 && strings.TrimSpace(string(count.body)) != fmt.Sprint(len(c.keys)) {
 		count.status = http.StatusInternalServerError
 	}
@@ -207,8 +207,8 @@ func (x *runner) write(c *Case) error {
 		name string
 		try  func() reply
 	}{
-		{"odata", func() reply { return x.send(x.odata[c.service], c, method, path, body) }},
-		{"rest", func() reply { return x.send(x.rest[c.service], c, method, path, body) }},
+		{"odata", func() reply { return x.send(x.odata[c.service.Name], c, method, path, body) }},
+		{"rest", func() reply { return x.send(x.rest[c.service.Name], c, method, path, body) }},
 		{"batch", func() reply { return x.batch(c, method, path, body) }},
 		{"go", func() reply { return x.code(c, q) }},
 	} {
@@ -259,9 +259,9 @@ func (x *runner) operation(c *Case) error {
 		door string
 		ask  func() reply
 	}{
-		{"odata", func() reply { return x.send(x.odata[c.service], c, method, path, body) }},
+		{"odata", func() reply { return x.send(x.odata[c.service.Name], c, method, path, body) }},
 		{"batch", func() reply { return x.batch(c, method, path, body) }},
-		{"rest", func() reply { return x.send(x.rest[c.service], c, method, plain, body) }},
+		{"rest", func() reply { return x.send(x.rest[c.service.Name], c, method, plain, body) }},
 	} {
 		if err := x.tried(c, try.door, try.ask()); err != nil {
 			return err

@@ -1,0 +1,65 @@
+package cdstest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+
+	"cds/parser/csn"
+	"cds/runtime/authztest"
+)
+
+// ModelVariable names a file with a model as CSN that tests run with instead of their own: cds authz test --mutate --exec sets it to find out whether they
+// notice a changed restriction.
+const ModelVariable = "CDS_TEST_MODEL"
+
+// model returns the model of a test.
+func (c Config) model() (*csn.Model, error) {
+	file := os.Getenv(ModelVariable)
+	if file == "" {
+		return c.Model()
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ModelVariable, err)
+	}
+	m, diags := csn.Read(data)
+	if m == nil {
+		return nil, diags.Err()
+	}
+	return m, nil
+}
+
+// Authz makes test cases from the restrictions of the model and tries them at all doors of the application, with its handlers. The rows are made up, in
+// a database in memory; Config.Dir, Users and Database do not count. What differs from what the annotations say fails the test; what no case could be made
+// for is logged.
+func Authz(t *testing.T, cfg Config, options ...func(*authztest.Options)) *authztest.Report {
+	t.Helper()
+	m, err := cfg.model()
+	if err != nil {
+		t.Fatalf("cdstest: model: %s", explain(err))
+	}
+	opt := authztest.Options{Register: cfg.Register, Seed: 1}
+	opt.Authz.Strict = true
+	for _, o := range options {
+		o(&opt)
+	}
+	rep, diags, err := authztest.Run(t.Context(), m, opt)
+	if err != nil {
+		t.Fatalf("cdstest: %s", explain(err))
+	}
+	if rep == nil {
+		t.Fatalf("cdstest: %s", explain(diags.Err()))
+	}
+	var b bytes.Buffer
+	if err := rep.Write(&b, "text", false); err != nil {
+		t.Fatal(err)
+	}
+	if rep.Differences > 0 {
+		t.Errorf("the application does not keep to its restrictions:\n%s", b.String())
+	} else {
+		t.Log(b.String())
+	}
+	return rep
+}
