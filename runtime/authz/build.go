@@ -136,7 +136,7 @@ func (b *builder) follow(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 	open, found := true, false
 	for _, r := range roots {
 		if b.count(r.parent) >= maxLevels || b.parents >= maxParents {
-			open = false
+			open = open && b.parents < maxParents && g.free(r.parent, ev)
 			continue
 		}
 		b.parents++
@@ -165,6 +165,11 @@ func (b *builder) follow(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 		return some, true
 	}
 	return any, true
+}
+
+// free reports whether no rule holds for e and what it follows: then deeper levels of a hierarchy put no condition on its rows either.
+func (g *guard) free(e *csn.Entity, ev Event) bool {
+	return e.Service == g.access.Service && (ev != Read || g.access.event() == Read) && !g.p.restricts(e, 0)
 }
 
 // parentRows returns the condition on the rows of a root's parent.

@@ -1,8 +1,10 @@
 package authz
 
 import (
+	"strconv"
 	"testing"
 
+	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/auth"
 	"cds/runtime/sqlgen"
@@ -270,5 +272,128 @@ service S {
 	}
 	if d := decide(free("namer"), "NEW()", active); !d.Allowed() {
 		t.Errorf("an operation called NEW: %v", d.Rules)
+	}
+}
+
+// TestElements_inputs: what is computed from a restricted element is restricted, however a view names it.
+func TestElements_inputs(t *testing.T) {
+	m, diags := csn.WithDrafts(compiled(t, `
+entity d.A { key ID : Integer; @requires: 'hr' pay : Integer; free : Integer; b : Association to d.B; net : Integer = pay * 2; }
+entity d.B { key ID : Integer; @requires: 'hr' secret : Integer; n : Integer; st { @requires: 'hr' deep : Integer; flat : Integer; } }
+service S {
+  entity Fi as projection on d.A { ID, b[secret = 1].n as hfil, b[n = 1].n as fil, b.st.deep as hdeep, b.st.flat as flat, b.st.deep + 1 as hdeep1 : Integer };
+  entity Al as select from d.A as q { key ID, q.pay * 2 as hq : Integer, q.free * 2 as fr : Integer, pay + free as hsum : Integer, q.b.secret * 2 as hs : Integer, q.net as hnet };
+  entity Jo as select from d.A as a join d.B as z on a.ID = z.ID { key a.ID, z.secret * 2 as hz : Integer, a.pay as hp, z.n * 2 as n : Integer };
+  entity Un as select from d.A { key ID, free as hmixed, pay as hpay, free } union all select from d.B { key ID, secret as hmixed, n as hpay, n as free };
+  entity St as select from d.B { *, 1 as cone : Integer } excluding { secret };
+  entity Ca as select from d.A { key ID, case when pay > 1 then 1 else 2 end as hcase : Integer, (case when free > 1 then 1 else 2 end) as cs : Integer };
+  @odata.draft.enabled entity Dr { key ID : Integer; @requires: 'hr' hpay : Integer; hnet : Integer = hpay * 2; free : Integer; }
+}`), "")
+	if m == nil {
+		t.Fatal(diags)
+	}
+	p, _ := Compile(m, Options{})
+	n := 0
+	for _, name := range []string{"S.Fi", "S.Al", "S.Jo", "S.Un", "S.St", "S.Ca", "S.Dr", "S.Dr.drafts", "S.Dr.activeOrDraft"} {
+		e := m.Entity(name)
+		for _, el := range e.Flat {
+			if el.Internal {
+				continue
+			}
+			for _, u := range []*auth.User{named("u"), named("u", "hr")} {
+				d := p.Decide(u, Access{Service: e.Service, Event: Read, Path: []*csn.Entity{m.Entity("S.Fi")}})
+				err := d.Guard.Element(el, sqlgen.Root)
+				if want := !u.Is("hr") && (el.Name[0] == 'h' || el.Name == "st_deep"); (err != nil) != want {
+					t.Errorf("%s.%s, hr %v: %v", name, el.Name, u.Is("hr"), err)
+				}
+				n++
+			}
+		}
+	}
+	if n < 60 {
+		t.Errorf("only %d elements", n)
+	}
+}
+
+// TestCheck_parts: new values of the target are held to its own rules and to its parent's, those of others to their own.
+func TestCheck_parts(t *testing.T) {
+	m, p, _ := policyOf(t, `service S {
+  @restrict: [{ grant: '*', where: 'ID > 1' }] entity A { key ID : Integer; parts : Composition of many P on parts.a = $self; }
+  @restrict: [{ grant: ['READ', 'UPDATE'], where: 'ID > 2' }] entity P { key ID : Integer; a : Association to A; }
+}`)
+	a, part := m.Entity("S.A"), m.Entity("S.P")
+	d := p.Decide(named("u"), access(t, m, "UPDATE S.P"))
+	for _, c := range []struct {
+		e    *csn.Entity
+		ev   Event
+		want string
+	}{
+		{part, Update, "ID > 2 and exists S.A over parts[ID > 1]"}, {part, Create, "forbidden"}, {a, Update, "ID > 1"}, {a, Create, "ID > 1"},
+	} {
+		for _, g := range []*Guard{d.Guard, d.Guard.Narrow(m.Entity("S.P"), never()), d.Guard.Narrow(a, never())} {
+			x, err := g.Check(c.e, c.ev)
+			got, want := show(x), c.want
+			if err != nil {
+				got = "forbidden"
+			}
+			if want != "forbidden" && len(g.state.narrow) > 0 && g.state.narrow[0].entity == c.e {
+				want = show(and(and(map[*csn.Entity]cqn.Expr{part: idAbove(2), a: idAbove(1)}[c.e], never()), nil))
+				if c.e == part {
+					want += " and exists S.A over parts[ID > 1]"
+				}
+			}
+			if got != want {
+				t.Errorf("%s of %s, narrowed %v: %s, want %s", c.ev, c.e.Name, g.state.narrow, got, want)
+			}
+		}
+	}
+	denied := p.Decide(named("u"), access(t, m, "CREATE S.P"))
+	if _, err := denied.Guard.Check(a, Update); err == nil {
+		t.Error("a denied request may write")
+	}
+	if err := denied.Guard.Element(a.Element("ID"), sqlgen.Root); err == nil {
+		t.Error("a denied request may read")
+	}
+	if got := condition(denied.Guard, a, sqlgen.Root); got != "forbidden" || denied.Guard.Key() != "deny" {
+		t.Errorf("a denied request reads where %s, with key %s", got, denied.Guard.Key())
+	}
+}
+
+func idAbove(n int64) cqn.Expr {
+	return &cqn.Binary{Op: cqn.Gt, L: cqn.NewRef("ID"), R: &cqn.Lit{Value: cqn.Int(n)}}
+}
+
+// TestKeys_apart: guards that answer differently have different keys, however alike their names are.
+func TestKeys_apart(t *testing.T) {
+	text := "service S { "
+	for range 30 {
+		text += "entity E" + string(rune('A'+len(text)%26)) + strconv.Itoa(len(text)) + " { key ID : Integer; } actions { action go(); action go1(); action go2(); }; "
+	}
+	m, p, _ := policyOf(t, text+"} service T { entity X { key ID : Integer; } }")
+	seen := map[string]string{}
+	see := func(what string, g *Guard) {
+		k := g.Key()
+		if was := seen[k]; was != "" {
+			t.Errorf("%s and %s have the key %s", was, what, k)
+		}
+		seen[k] = what
+	}
+	for _, e := range m.Service("S").Entities {
+		for _, op := range e.Actions {
+			a := Access{Service: e.Service, Event: Event(op.Name), Op: op, Path: []*csn.Entity{e}}
+			d := p.Decide(named("u"), a)
+			see(op.Name+" of "+e.Name, d.Guard)
+		}
+	}
+	x := m.Entity("T.X")
+	read := Access{Service: x.Service, Event: Read, Path: []*csn.Entity{x}}
+	for name, u := range map[string]*auth.User{"anonymous": auth.Anonymous, "somebody": named("u"), "dummy": auth.NewDummy("d")} {
+		d := p.Decide(u, read)
+		see(name, d.Guard)
+		see(name+" above 1", d.Guard.Narrow(x, idAbove(1)))
+		see(name+" above 2", d.Guard.Narrow(x, idAbove(2)))
+		see(name+" above 1 and 2", d.Guard.Narrow(x, idAbove(1)).Narrow(x, idAbove(2)))
+		see(name+" above 12", d.Guard.Narrow(x, idAbove(12)))
+		see(name+" of another", d.Guard.Narrow(m.Service("S").Entities[0], idAbove(1)))
 	}
 }

@@ -127,6 +127,7 @@ func (p *policy) ofInputs(e *csn.Entity, el *csn.Element, in inputs) *rules {
 		return nil
 	}
 	var from []*rules
+	var as []string            // whose they are
 	for _, o := range e.Flat { // what the entity itself says of an input goes before what is said below it
 		hit, deepest := false, p.elements[o]
 		for x, n := o, 0; x != nil && n < maxInputs; x, n = x.Origin, n+1 {
@@ -135,13 +136,13 @@ func (p *policy) ofInputs(e *csn.Entity, el *csn.Element, in inputs) *rules {
 			}
 		}
 		if hit && deepest != nil && o != el {
-			from = append(from, deepest)
+			from, as = append(from, deepest), append(as, p.restrictedAs(o, deepest))
 		}
 	}
 	for _, x := range in.sorted() {
 		// Names alone inherit annotations, which the model may take away; what those follow that are computed, it cannot.
 		if r := p.elements[x]; r != nil && (in[x] || r.computed) {
-			from = append(from, r)
+			from, as = append(from, r), append(as, p.restrictedAs(x, r))
 		}
 	}
 	if len(from) == 0 {
@@ -150,12 +151,22 @@ func (p *policy) ofInputs(e *csn.Entity, el *csn.Element, in inputs) *rules {
 	out := *from[0]
 	out.on, out.computed = e.Name+"."+el.Name, true
 	out.mask = out.mask.forbidding()
-	for _, r := range from[1:] {
-		if r.on != from[0].on {
+	for _, whose := range as[1:] {
+		if whose != as[0] {
 			out.closed = "it is computed from several restricted elements and has no restriction of its own"
 		}
 	}
 	return &out
+}
+
+// restrictedAs names the restriction of an element. Drafts have that of active rows, and where both are shown together it counts once.
+func (p *policy) restrictedAs(el *csn.Element, r *rules) string {
+	if e := el.Owner; e != nil && e.Active != nil {
+		if o := e.Active.Element(el.Name); o != nil && p.elements[o] != nil {
+			return p.elements[o].on
+		}
+	}
+	return r.on
 }
 
 // maxInputs bounds chains of views and of calculated elements.

@@ -51,7 +51,11 @@ extend d.Q with { more : Composition of many d.M on more.q = $self; }
 entity d.M { key ID : Integer; q : Association to d.Q; }
 service S { @restrict: [{ grant: '*', where: 'owner = $user' }] entity P as projection on d.P; entity K as projection on d.K; @requires: 'boss' entity Q as projection on d.Q; }
 service B { @requires: 'boss' entity P as projection on d.P; entity K as projection on d.K; entity Q as projection on d.Q; }
-service T { @restrict: [{ grant: '*', where: 'owner = $user' }] entity Tree as projection on d.Tree; entity Nodes as projection on d.Nodes; }`)
+service M { entity Q as projection on d.Q; entity M as projection on d.M; }
+service T { @restrict: [{ grant: '*', where: 'owner = $user' }] entity Tree as projection on d.Tree; entity Nodes as projection on d.Nodes; }
+service F { entity Tree as projection on d.Tree; entity Nodes as projection on d.Nodes; }
+service N { entity Tree as projection on d.Tree; @restrict: [{ grant: '*', where: 'ID > 1' }] entity Nodes as projection on d.Nodes; }
+service H { @requires: 'boss' entity Q as projection on d.Q excluding { ks, more }; entity K as projection on d.K { ID, q, p }; entity M as projection on d.M { ID }; @requires: 'boss' entity P as projection on d.P { ID }; }`)
 	const level0 = "exists T.Tree over nodes[owner = $user]"
 	const level1 = level0 + " or exists T.Nodes over children[" + level0 + "]"
 	for _, c := range []struct {
@@ -63,6 +67,10 @@ service T { @restrict: [{ grant: '*', where: 'owner = $user' }] entity Tree as p
 		{named("b", "boss"), "S.K", "exists S.P over st.k[owner = $user] or exists S.Q over ks"},
 		{named("u"), "B.K", "exists B.Q over ks"}, // one parent that all may read does not open the parts of the others
 		{named("b", "boss"), "B.K", "all"},
+		{named("u"), "H.K", "forbidden"}, {named("b", "boss"), "H.K", "all"}, {named("u"), "H.M", "forbidden"}, {named("b", "boss"), "H.M", "all"}, // the parents do not show the composition
+		{named("u"), "M.M", "all"},
+		{named("u"), "F.Nodes", "all"}, // no restriction, no condition, on whatever level
+		{named("u"), "N.Nodes", "ID > 1 and (exists N.Tree over nodes or exists N.Nodes over children[ID > 1 and (exists N.Tree over nodes or exists N.Nodes over children[ID > 1 and exists N.Tree over nodes])])"},
 		{named("u"), "T.Nodes", level0 + " or exists T.Nodes over children[" + level1 + "]"},
 		{auth.NewDummy("d"), "T.Nodes", "all"},
 		{auth.NewDummy("d"), "S.K", "all"},
