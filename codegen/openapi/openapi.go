@@ -20,6 +20,8 @@ type Options struct {
 	REST bool
 	// Text returns the text for a key of {i18n>key}; nil leaves the references as they are.
 	Text func(key string) (string, bool)
+	// View leaves out what some users may not use; nil for nothing. Its entities are those of the model that is described.
+	View *edmx.View
 }
 
 // Versions are the versions of OpenAPI that can be written.
@@ -57,6 +59,11 @@ func Generate(m *csn.Model, s *csn.Service, opt Options) ([]byte, error) {
 // REST is Generate for the REST interface served at path, with the options of a server that describes itself: see serve.App.OpenAPI.
 func REST(m *csn.Model, s *csn.Service, path string) ([]byte, error) {
 	return Generate(m, s, Options{REST: true, Servers: []string{path}})
+}
+
+// RESTByRole is REST for users to whom a view of the service is described: see serve.App.OpenAPIByRole.
+func RESTByRole(m *csn.Model, s *csn.Service, path string, v *edmx.View) ([]byte, error) {
+	return Generate(m, s, Options{REST: true, Servers: []string{path}, View: v})
 }
 
 type generator struct {
@@ -172,7 +179,20 @@ func may(e *csn.Entity, what string) bool {
 
 // reachable reports whether an entity is part of the document.
 func (g *generator) reachable(e *csn.Entity) bool {
-	return e != nil && e.Service == g.s && !e.Annotations.Is("cds.api.ignore")
+	return e != nil && e.Service == g.s && edmx.Exposed(e) && g.opt.View.Entity(e)
+}
+
+// shows reports whether an element of an entity is part of the document.
+func (g *generator) shows(e *csn.Entity, el *csn.Element) bool {
+	return g.opt.View.Element(e, el) && (el.Assoc() == nil || g.reachable(el.Assoc().Target))
+}
+
+// may reports whether an entity may be used in a way, by the model and by whom the document is for.
+func (g *generator) may(e *csn.Entity, what string) bool {
+	if v := g.opt.View; v != nil && (what == "Read" && v.NoRead[e] || what == "Insert" && v.NoInsert[e] || what == "Update" && v.NoUpdate[e] || what == "Delete" && v.NoDelete[e]) {
+		return false
+	}
+	return may(e, what)
 }
 
 func (g *generator) entity(e *csn.Entity) {
@@ -181,6 +201,9 @@ func (g *generator) entity(e *csn.Entity) {
 	}
 	set := edmx.SetName(e)
 	g.entitySchemas(e)
+	if !g.opt.View.Set(e) {
+		return
+	}
 	g.guarded = g.guarded || restricted(&g.s.Def) || restricted(&e.Def)
 	g.tags = append(g.tags, g.label(&e.Def, set, "title", "Common.Label"))
 	if e.Exposure == csn.AutoExposed { // rows are listed and created through those that they are parts of
@@ -195,10 +218,10 @@ func (g *generator) entity(e *csn.Entity) {
 	}
 	path := "/" + set
 	item := codegen.NewObject()
-	if may(e, "Read") {
+	if g.may(e, "Read") {
 		item.Set("get", g.list(e, "Get entities from "+set))
 	}
-	if may(e, "Insert") {
+	if g.may(e, "Insert") {
 		item.Set("post", g.create(e, "Add new entity to "+set))
 	}
 	if item.Len() > 0 {
@@ -253,25 +276,25 @@ func (g *generator) item(path string, e *csn.Entity, keys []any, singleton bool)
 	if keys != nil {
 		item.Set("parameters", keys)
 	}
-	if may(e, "Read") {
+	if g.may(e, "Read") {
 		item.Set("get", g.read(e, "Get entity from "+set+" by key"))
 	}
-	if may(e, "Update") {
+	if g.may(e, "Update") {
 		item.Set("patch", g.update(e, "Update entity in "+set))
 	}
-	if may(e, "Delete") && !singleton {
+	if g.may(e, "Delete") && !singleton {
 		item.Set("delete", g.op(e, "Delete entity from "+set, nil, "204", codegen.NewObject("description", "Success")))
 	}
 	if item.Has("get") || item.Has("patch") || item.Has("delete") {
 		g.paths.Set(path, item)
 	}
 	g.bound(e, path, keys)
-	if !may(e, "Read") {
+	if !g.may(e, "Read") {
 		return
 	}
 	for _, el := range e.Flat {
 		a := el.Assoc()
-		if a == nil || !g.reachable(a.Target) || el.Annotations.Is("cds.api.ignore") {
+		if a == nil || !g.shows(e, el) || !g.opt.View.Set(a.Target) || g.opt.View != nil && !g.may(a.Target, "Read") {
 			continue
 		}
 		way := codegen.NewObject()
@@ -280,7 +303,7 @@ func (g *generator) item(path string, e *csn.Entity, keys []any, singleton bool)
 		}
 		if a.Many {
 			way.Set("get", g.list(a.Target, "Get "+el.Name+" of an entity of "+set))
-			if a.Composition && may(e, "Update") && may(a.Target, "Insert") {
+			if a.Composition && g.may(e, "Update") && g.may(a.Target, "Insert") {
 				way.Set("post", g.create(a.Target, "Add new entity to "+el.Name+" of an entity of "+set))
 			}
 		} else {

@@ -49,10 +49,10 @@ func (g *generator) selection(e *csn.Entity) []any {
 	var props, navs []string
 	for _, el := range e.Flat {
 		switch a := el.Assoc(); {
-		case el.Annotations.Is("cds.api.ignore"):
+		case el.Annotations.Is("cds.api.ignore") || !g.shows(e, el) && a == nil:
 		case a == nil:
 			props = append(props, el.Name)
-		case g.reachable(a.Target):
+		case g.shows(e, el):
 			navs = append(navs, el.Name)
 		}
 	}
@@ -73,12 +73,12 @@ func (g *generator) deeper(e *csn.Entity) []string {
 	var out []string
 	for _, el := range e.Flat {
 		a := el.Assoc()
-		if a == nil || !g.reachable(a.Target) || el.Annotations.Is("cds.api.ignore") {
+		if a == nil || !g.shows(e, el) {
 			continue
 		}
 		for _, sub := range a.Target.Flat {
 			b := sub.Assoc()
-			if b == nil || !g.reachable(b.Target) || b.Target == e || sub.Annotations.Is("cds.api.ignore") || len(out) == maxNested {
+			if b == nil || !g.shows(a.Target, sub) || b.Target == e || len(out) == maxNested {
 				continue
 			}
 			out = append(out, el.Name+"($expand="+sub.Name+")")
@@ -90,7 +90,7 @@ func (g *generator) deeper(e *csn.Entity) []string {
 func (g *generator) list(e *csn.Entity, summary string) *codegen.Object {
 	var order []string
 	for _, el := range e.Flat {
-		if b := el.Scalar(); b != nil && b.Kind != csn.LargeBinary && !el.Annotations.Is("cds.api.ignore") {
+		if b := el.Scalar(); b != nil && b.Kind != csn.LargeBinary && g.shows(e, el) {
 			order = append(order, el.Name, el.Name+" desc")
 		}
 	}
@@ -140,7 +140,7 @@ func (g *generator) update(e *csn.Entity, summary string) *codegen.Object {
 
 // operation writes an action or function, bound to the rows at a path or to none.
 func (g *generator) operation(o *csn.Operation, e *csn.Entity, path string, keys []any) {
-	if o.Annotations.Is("cds.api.ignore") {
+	if o.Annotations.Is("cds.api.ignore") || !g.opt.View.Operation(o) {
 		return
 	}
 	g.guarded = g.guarded || restricted(&g.s.Def) || restricted(&o.Def)

@@ -32,7 +32,7 @@ func (g *generator) entitySchemas(e *csn.Entity) {
 	full, create, update := codegen.NewObject(), codegen.NewObject(), codegen.NewObject()
 	var required []string
 	for _, el := range e.Flat {
-		if el.Annotations.Is("cds.api.ignore") {
+		if el.Annotations.Is("cds.api.ignore") || el.Internal || !g.opt.View.Shows(el) {
 			continue
 		}
 		if a := el.Assoc(); a != nil {
@@ -42,7 +42,7 @@ func (g *generator) entitySchemas(e *csn.Entity) {
 		s := g.schema(el)
 		full.Set(el.Name, s)
 		switch {
-		case computed(el):
+		case computed(el) || g.opt.View.Fix(el):
 		case el.Key:
 			create.Set(el.Name, s)
 		default:
@@ -51,7 +51,7 @@ func (g *generator) entitySchemas(e *csn.Entity) {
 				update.Set(el.Name, s)
 			}
 		}
-		if (el.Annotations.Is("mandatory") || el.Key && !generated(el)) && el.Default() == nil && !computed(el) {
+		if (el.Annotations.Is("mandatory") || el.Key && !generated(el)) && el.Default() == nil && !computed(el) && !g.opt.View.Fix(el) {
 			required = append(required, el.Name)
 		}
 	}
@@ -85,7 +85,7 @@ func (g *generator) associated(full, create, update *codegen.Object, el *csn.Ele
 		return codegen.NewObject("nullable", true, "allOf", []any{r})
 	}
 	full.Set(el.Name, wrap(ref("schemas", name)))
-	if a.Composition {
+	if a.Composition && !g.opt.View.Fix(el) {
 		create.Set(el.Name, wrap(ref("schemas", name+"-create")))
 		update.Set(el.Name, wrap(ref("schemas", name+"-create")))
 	}

@@ -49,7 +49,12 @@ func (d *door) documents(key documentKey) *documents {
 		opt.View = viewOf(d.svc, key.rights)
 	}
 	doc := d.build(opt)
-	doc.view = opt.View
+	doc.view, doc.others = opt.View, map[string]func() ([]byte, error){}
+	for path, other := range d.opt.Documents {
+		if other.ByRole != nil {
+			doc.others[path] = sync.OnceValues(func() ([]byte, error) { return other.ByRole(opt.View) })
+		}
+	}
 	doc.csdl = sync.OnceValue(func() []byte { return edmx.JSON(d.svc.App.Model, d.svc.Model, opt) })
 	return doc
 }

@@ -102,6 +102,7 @@ type documents struct {
 	metadataETag, rootETag string
 	csdl                   func() []byte // the metadata document as JSON
 	view                   *edmx.View    // what they show; nil for all
+	others                 map[string]func() ([]byte, error)
 }
 
 func (d *door) build(opt edmx.Options) *documents {

@@ -25,6 +25,8 @@ type Document struct {
 	Open bool
 	// Body makes the document, on each request; callers keep what is costly to make.
 	Body func() ([]byte, error)
+	// ByRole makes it where descriptions follow roles, once for each set of roles; nil if it is the same for all.
+	ByRole func(v *View) ([]byte, error)
 }
 
 // extra answers for one of Options.Documents; ok is false if the path names none.
@@ -41,7 +43,12 @@ func (c *call) extra() (err error, ok bool) {
 			return err, true
 		}
 	}
-	body, err := doc.Body()
+	read := doc.Body
+	if doc.ByRole != nil && c.opt.ByRole {
+		c.w.Header().Set("Cache-Control", privately)
+		read = c.documentsFor(c.locale, c.user()).others[c.path]
+	}
+	body, err := read()
 	if err != nil {
 		return err, true
 	}

@@ -6,6 +6,9 @@ import (
 	"cds/runtime/odata/edmx"
 )
 
+// A View says what of a service a description shows.
+type View = edmx.View
+
 // view returns what of the service is described to the user: all of it, unless descriptions follow roles.
 func (c *call) view() *edmx.View {
 	if !c.opt.ByRole {

@@ -29,6 +29,8 @@ type Options struct {
 	odata.Options
 	// OpenAPI makes the service's description, once; nil for none.
 	OpenAPI func() ([]byte, error)
+	// OpenAPIByRole makes it where descriptions follow roles (odata.Options.ByRole), once for each set of roles. Without it there is none then.
+	OpenAPIByRole func(v *odata.View) ([]byte, error)
 	// Page serves the page to try the service; it needs OpenAPI.
 	Page bool
 }
@@ -52,9 +54,12 @@ var style string
 func Mount(s *cds.Service, opt Options) http.Handler {
 	o := opt.Options
 	o.Plain = true
+	if o.ByRole && opt.OpenAPIByRole == nil {
+		opt.OpenAPI = nil
+	}
 	if opt.OpenAPI != nil {
 		o.Documents = map[string]odata.Document{
-			DescriptionPath: {ContentType: "application/json; charset=utf-8", Body: sync.OnceValues(opt.OpenAPI)},
+			DescriptionPath: {ContentType: "application/json; charset=utf-8", Body: sync.OnceValues(opt.OpenAPI), ByRole: opt.OpenAPIByRole},
 		}
 		if opt.Page {
 			o.Documents[PagePath] = odata.Document{ContentType: "text/html; charset=utf-8", SecurityPolicy: policy(), Open: true, Body: wholePage}

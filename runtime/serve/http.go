@@ -17,6 +17,7 @@ import (
 	cds "cds/runtime"
 	"cds/runtime/config"
 	"cds/runtime/odata"
+	"cds/runtime/odata/edmx"
 	"cds/runtime/rest"
 )
 
@@ -51,6 +52,11 @@ func newRouter(s *Server, production bool) (*router, error) {
 	r.hsts = "max-age=" + strconv.FormatInt(int64(s.limits.HSTS.Seconds()), 10)
 	if s.limits.CORS.Enabled() {
 		r.vary += ", Origin"
+	}
+	switch mode := s.Config.Str("authz.metadata"); mode {
+	case "", "full", "role":
+	default:
+		return nil, &StartError{"authz-metadata", fmt.Sprintf("authz.metadata: %q is not known", mode), "full describes services to all alike, role leaves out what the roles of who asks never allow"}
 	}
 	taken := map[string]string{}
 	for _, svc := range s.CDS.Services() {
@@ -123,6 +129,9 @@ func (r *router) restOptions(svc *cds.Service, path string) rest.Options {
 	o := rest.Options{Options: r.doorOptions(svc, path), Page: r.server.apiDocs()}
 	if describe := r.server.openapi; describe != nil {
 		o.OpenAPI = func() ([]byte, error) { return describe(r.server.Model, r.server.Model.Service(svc.Model.Name), path) }
+	}
+	if describe := r.server.openapiByRole; describe != nil {
+		o.OpenAPIByRole = func(v *edmx.View) ([]byte, error) { return describe(svc.App.Model, svc.Model, path, v) }
 	}
 	return o
 }

@@ -110,7 +110,7 @@ func (w *writer) elementAnnotations(el *csn.Element, e *csn.Entity) {
 	g := &groups{w: w}
 	a := w.shown(el.Annotations, e, "")
 	g.generic(a, false)
-	if w.opt.View != nil && w.opt.View.Fixed[el] && a.Get("Common.FieldControl") == nil && a.Get("Core.Computed") == nil && !a.Is("readonly") {
+	if w.opt.View.Fix(el) && a.Get("Common.FieldControl") == nil && a.Get("Core.Computed") == nil && !a.Is("readonly") {
 		g.add("Common", func() {
 			w.empty("Annotation", "Term", w.term("Common.FieldControl"), "EnumMember", "Common.FieldControlType/ReadOnly")
 		})

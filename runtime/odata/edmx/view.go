@@ -47,6 +47,12 @@ func (v *View) Element(e *csn.Entity, el *csn.Element) bool {
 // shows is Element for an element of an entity that is in the document, as far as the View goes.
 func (v *View) shows(el *csn.Element) bool { return v == nil || el.Key || !v.HiddenElement[el] }
 
+// Shows is Element for an element whose entity and target are known to be shown.
+func (v *View) Shows(el *csn.Element) bool { return v.shows(el) }
+
+// Fix reports whether an element is one that the users may not set.
+func (v *View) Fix(el *csn.Element) bool { return v != nil && v.Fixed[el] }
+
 // names reports whether e has an element of the name that is shown.
 func (v *View) names(e *csn.Entity, name string) bool {
 	el := e.Flat.Lookup(name)

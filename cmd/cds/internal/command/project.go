@@ -77,6 +77,7 @@ func newApp(model func() (*csn.Model, error)) *serve.App {
 	app.Databases(sqlite.New(), postgres.New())
 	app.Strategies(strategies.Builtin())
 	app.OpenAPI(openapi.REST)
+	app.OpenAPIByRole(openapi.RESTByRole)
 	app.Conditions(cdl.ParseExpr)
 	return app
 }
