@@ -170,7 +170,7 @@ func functions() map[string]string {
 		"endswith":           "right(?1, length(?2)) = ?2",
 		"indexof":            "strpos(?1, ?2) - 1",
 		"substring/2":        "substr(?1, " + from + ")",
-		"substring/3":        "substr(?1, " + from + ", CAST(greatest(?3, 0) AS integer))",
+		"substring/3":        "substr(?1, " + from + ", CAST(CASE WHEN ?3 > 0 THEN ?3 WHEN ?3 <= 0 THEN 0 END AS integer))",
 		"tolower":            "lower(?1)",
 		"toupper":            "upper(?1)",
 		"year":               part("year"),

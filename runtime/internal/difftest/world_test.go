@@ -20,7 +20,8 @@ type world struct {
 	*rand.Rand
 	entities []*entity
 	people   []*person
-	flat     bool // conditions look at the row itself only
+	flat     bool   // conditions look at the row itself only
+	more     string // of the model, written behind all else
 }
 
 // An entity has the elements ID, s, n, c, owner, b, and associations. Each is in the database and, as a projection, in the service.
@@ -311,7 +312,7 @@ func (w *world) cdl() string {
 		b.WriteString(";\n")
 	}
 	b.WriteString("}\n")
-	return b.String()
+	return b.String() + w.more
 }
 
 func (r *rule) cdl(db bool) string {
