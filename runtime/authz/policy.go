@@ -14,6 +14,7 @@ type policy struct {
 	services map[*csn.Service]*rules
 	ops      map[*csn.Operation]*rules
 	elements map[*csn.Element]*rules
+	events   map[*csn.Event]*eventRules // nil if none has any
 	asked    []userCondition     // of elements
 	included map[string][]string // roles that a role includes directly
 	tenants  []bool              // by Entity.ID: rows belong to tenants; nil if none do
@@ -103,6 +104,9 @@ func (p *policy) service(n *normalizer, s *csn.Service) {
 	}
 	for _, op := range s.Ops {
 		p.operation(n, op, op.Name)
+	}
+	for _, e := range s.Events {
+		p.event(n, s, e)
 	}
 }
 
