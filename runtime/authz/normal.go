@@ -259,7 +259,7 @@ func (n *normalizer) condition(r *rules, res resource, at token.Span, x cqn.Expr
 		text = cqn.Format(x)
 	}
 	if !eval.Static(x) {
-		if res.what != "entity" {
+		if res.entity == nil {
 			n.fault(r, res, at, codeWhere, "the condition of %s %s may only use $user, $now and constants", res.what, res.on)
 			return false
 		}
