@@ -49,7 +49,7 @@ func (p *policy) event(n *normalizer, s *csn.Service, e *csn.Event) {
 	}
 	for _, el := range payloadElements(e) {
 		res := resource{what: "element", on: e.Name + "." + el.Name, events: true, loose: true, named: named}
-		if r := n.masked(res, el, n.rules(res, &el.Def)); r != nil {
+		if r := n.masked(res, er.shape, el, n.rules(res, &el.Def)); r != nil {
 			p.elements[el], er.parts = p.askFirst(p.keep(r)), true
 		}
 	}
