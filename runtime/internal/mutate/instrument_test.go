@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -106,10 +107,13 @@ func (in *instrument) text(n ast.Node) string {
 	return strings.Join(strings.Fields(string(in.src[in.offset(n.Pos()):in.offset(n.End())])), " ")
 }
 
+// told are statements and conditions about what people are told of a decision. They decide nothing.
+var told = regexp.MustCompile(`^(b\.why|why|b\.message|b\.names|d\.rules|out\.Lacking|out\.Message|d\.Home|d\.Hint|d\.Home, d\.Hint) (=|==|!=) `)
+
 // add notes mutants of the kinds at a node, and returns the number of the first; false if the place does not count.
 func (in *instrument) add(n ast.Node, kinds ...string) (int, bool) {
 	text := in.text(n)
-	if !in.only(in.fn, text) {
+	if !in.only(in.fn, text) || told.MatchString(text) || text == "refusal{}" || text == "match{}" {
 		return 0, false
 	}
 	first := in.next

@@ -125,7 +125,7 @@ func counts(words []string) func(fn, text string) bool {
 }
 
 // equivalent reads the list of mutants that change nothing, each with a reason: a name, then " # ", then why. A * at the end of a name stands for
-// any rest.
+// any rest, as a kind for any kind.
 func equivalent(t *testing.T, mutants []mutant) (known map[string]bool, stale []string) {
 	t.Helper()
 	text, err := os.ReadFile("equivalent.txt")
@@ -143,10 +143,9 @@ func equivalent(t *testing.T, mutants []mutant) (known map[string]bool, stale []
 			t.Errorf("equivalent.txt: a line without a reason: %s", line)
 		}
 		found := false
-		prefix, open := strings.CutSuffix(name, "*")
 		for _, m := range mutants {
-			if n := m.name(); n == name || open && strings.HasPrefix(n, prefix) {
-				known[n], found = true, true
+			if m.matches(name) {
+				known[m.name()], found = true, true
 			}
 		}
 		if !found {
@@ -154,6 +153,20 @@ func equivalent(t *testing.T, mutants []mutant) (known map[string]bool, stale []
 		}
 	}
 	return known, stale
+}
+
+// matches reports whether a name of the list is that of the mutant.
+func (m mutant) matches(name string) bool {
+	if m.name() == name {
+		return true
+	}
+	parts := strings.SplitN(name, " | ", 4)
+	if len(parts) < 4 || parts[2] != "*" && parts[2] != m.kind {
+		return false
+	}
+	text, open := strings.CutSuffix(parts[3], "*")
+	own := strings.SplitN(m.name(), " | ", 4)
+	return parts[0] == m.file && parts[1] == m.fn && (own[3] == text || open && strings.HasPrefix(own[3], text))
 }
 
 // table writes the score by file to CDS_MUTANT_TABLE.
