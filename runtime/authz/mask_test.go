@@ -35,6 +35,8 @@ func TestMaskFaults(t *testing.T) {
 		{"@mask: (concat(n)) n : String", "two to nine arguments"},
 		{"@mask: (substring(n)) n : String", "another number of arguments"},
 		{"@mask: (substring(n, '1')) n : String", "where a whole number is expected"},
+		{"@mask: (concat(n, floor(m / 2.5))) n : String", "is a rounded number, where a text is expected"},
+		{"@mask: (floor(n) / 2) n : Integer", "use floor, ceiling or round"},
 		{"@mask: (photo) n : String", "binary data"},
 		{"@mask: (v) n : String", "virtual"},
 		{"@mask: (tags) n : String", "is a list"},

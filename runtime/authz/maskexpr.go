@@ -14,7 +14,8 @@ type maskKind uint8
 const (
 	kindNone maskKind = iota // null, or a variable that takes the type of what it is compared with
 	kindText
-	kindWhole // a number without a fraction
+	kindWhole // of an integer type
+	kindRound // a number that has no fraction, of some other type
 	kindNumber
 	kindTruth
 	kindDate
@@ -24,7 +25,7 @@ const (
 )
 
 func (k maskKind) String() string {
-	return [...]string{"null", "a text", "a whole number", "a number", "true or false", "a date", "a time", "a moment", "of another type"}[k]
+	return [...]string{"null", "a text", "a whole number", "a rounded number", "a number", "true or false", "a date", "a time", "a moment", "of another type"}[k]
 }
 
 // kindOfType returns the kind of an element's values.
@@ -63,7 +64,7 @@ func checkMask(x cqn.Expr, e *csn.Entity, el *csn.Element) (fault string, at tok
 	if b := el.Scalar(); b != nil && b.Kind == csn.UUID {
 		c.fail(x, "a UUID can only be shown as null")
 	}
-	if !fits(got, want) {
+	if !fits(got, want) && !(got == kindRound && want == kindWhole) {
 		c.fail(x, "it is %s, and %s is %s", got, el.Name, want)
 		if got == kindNumber && want == kindWhole {
 			c.fault += "; use floor, ceiling or round"
@@ -84,7 +85,7 @@ func checkMaskCondition(x cqn.Expr, e *csn.Entity) (fault string, at token.Span)
 
 // fits reports whether a value of one kind can stand for one of another.
 func fits(got, want maskKind) bool {
-	return got == want || got == kindNone || got == kindWhole && want == kindNumber
+	return got == want || got == kindNone || got == kindWhole && (want == kindRound || want == kindNumber) || got == kindRound && want == kindNumber
 }
 
 // A maskTyper finds out what an expression yields. Functions and operators that databases do not agree upon, or that fail for some values, are not
@@ -283,14 +284,14 @@ func (c *maskTyper) arithmetic(op cqn.BinaryOp, l, r cqn.Expr, depth int) maskKi
 		if n, ok := r.(*cqn.Lit); !ok || zero(n.Value) {
 			return c.fail(r, "%s is no number other than 0, by which alone can be divided", cqn.Format(r))
 		}
-		if op == cqn.Mod && (a == kindNumber || b == kindNumber) {
+		if op == cqn.Mod && (a > kindWhole || b > kindWhole) {
 			return c.fail(l, "remainders are of whole numbers only")
 		}
+		if a == kindRound || b == kindRound {
+			return kindNumber
+		}
 	}
-	if a == kindNumber || b == kindNumber {
-		return kindNumber
-	}
-	return kindWhole
+	return max(a, b, kindWhole)
 }
 
 func zero(v cqn.Value) bool {
@@ -391,10 +392,10 @@ var maskCalls = map[string]struct {
 	"contains":   {[]maskKind{kindText, kindText}, 2, kindTruth},
 	"startswith": {[]maskKind{kindText, kindText}, 2, kindTruth},
 	"endswith":   {[]maskKind{kindText, kindText}, 2, kindTruth},
-	"floor":      {[]maskKind{kindNumber}, 1, kindWhole},
-	"ceiling":    {[]maskKind{kindNumber}, 1, kindWhole},
-	"ceil":       {[]maskKind{kindNumber}, 1, kindWhole},
-	"round":      {[]maskKind{kindNumber}, 1, kindWhole},
+	"floor":      {[]maskKind{kindNumber}, 1, kindRound},
+	"ceiling":    {[]maskKind{kindNumber}, 1, kindRound},
+	"ceil":       {[]maskKind{kindNumber}, 1, kindRound},
+	"round":      {[]maskKind{kindNumber}, 1, kindRound},
 	"now":        {nil, 0, kindMoment},
 }
 

@@ -88,6 +88,8 @@ func (w *world) newVeil(e *entity, el string) (v *veil, part string) {
 		return v, "fn"
 	case el == "s":
 		v.shown = w.text(e, 3)
+	case w.IntN(4) == 0:
+		v.shown = w.rounded(e)
 	default:
 		v.shown = w.whole(e, 3)
 	}
@@ -217,7 +219,7 @@ func (w *world) whole(e *entity, depth int) yields {
 		return w.elementOf(e, "n", "n", "n", "ID")
 	}
 	a := w.whole(e, depth-1)
-	switch w.IntN(9) {
+	switch w.IntN(8) {
 	case 0, 1, 2:
 		b, op := w.whole(e, depth-1), pick(w.Rand, "+", "-", "*")
 		return yields{"(" + a.cdl + ") " + op + " (" + b.cdl + ")", lift(func(xs ...any) any {
@@ -228,17 +230,25 @@ func (w *world) whole(e *entity, depth int) yields {
 		n := 1 + w.IntN(3)
 		return yields{fmt.Sprintf("(%s) / %d", a.cdl, n), lift(func(xs ...any) any { return xs[0].(int) / n }, a)}
 	case 4:
-		return yields{"floor((" + a.cdl + ") / 2.5)", lift(func(xs ...any) any { return int(math.Floor(float64(xs[0].(int)) / 2.5)) }, a)}
-	case 5:
 		s := w.text(e, depth-1)
 		return yields{"length(" + s.cdl + ")", lift(func(xs ...any) any { return len(xs[0].(string)) }, s)}
-	case 6:
+	case 5:
 		s := w.text(e, depth-1)
 		return yields{"indexof(" + s.cdl + ", 'b')", lift(func(xs ...any) any { return strings.Index(xs[0].(string), "b") }, s)}
-	case 7:
+	case 6:
 		return firstOf(a, w.whole(e, depth-1))
 	}
 	return w.choice(e, a, w.whole(e, depth-1))
+}
+
+// rounded is a number that was rounded, and perhaps used once more.
+func (w *world) rounded(e *entity) yields {
+	a, b := w.whole(e, 2), w.whole(e, 1)
+	x := yields{"floor((" + a.cdl + ") / 2.5)", lift(func(xs ...any) any { return int(math.Floor(float64(xs[0].(int)) / 2.5)) }, a)}
+	if w.IntN(2) == 0 {
+		return yields{x.cdl + " * (" + b.cdl + ")", lift(func(xs ...any) any { return xs[0].(int) * xs[1].(int) }, x, b)}
+	}
+	return x
 }
 
 // TestMasks_random compares what masked elements show, of random models, with what a naive reading of the masks gives: in lists, of single rows, and behind
