@@ -14,6 +14,7 @@
 package crypt
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -232,7 +233,7 @@ func (c *Column) Open(dst, stored []byte) ([]byte, error) {
 
 func (k *columnKey) open(dst, body []byte) ([]byte, bool) {
 	raw, err := b64.AppendDecode(nil, body)
-	if err != nil {
+	if err != nil || bytes.ContainsAny(body, "\r\n") { // which the decoder passes over
 		return nil, false
 	}
 	if k.aead != nil {
