@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"testing/fstest"
 	"time"
 
 	"cds/parser/cqn"
@@ -24,7 +25,6 @@ import (
 	"cds/runtime/db/sqlite"
 	"cds/runtime/deploy"
 	"cds/runtime/generic"
-	"testing/fstest"
 )
 
 // Now is the time of all requests.
@@ -189,7 +189,7 @@ func (w *world) cases(opt Options) *maker {
 
 // newSpare prepares what rows are made of: the values that the conditions of the model compare.
 func newSpare(w *world, seed uint64) *spare {
-	s := &spare{Rand: newRand(seed), w: w, pools: newPools(), count: map[*csn.Entity]int{}, keys: map[*csn.Entity]map[string][]*cqn.Row{}, lost: map[*csn.Entity]string{}}
+	s := &spare{Rand: newRand(seed), w: w, pools: newPools(), count: map[*csn.Entity]int{}, odd: map[*csn.Entity]int{}, keys: map[*csn.Entity]map[string][]*cqn.Row{}, lost: map[*csn.Entity]string{}}
 	for _, e := range w.app.Model.Entities {
 		if q, ok := e.Source.(*cqn.Select); ok && e.Base != nil { // what a view shows at all
 			s.pools.note(q.Where, e.Base, e.Base, nil, 0)

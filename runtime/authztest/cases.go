@@ -229,13 +229,9 @@ func (m *maker) shut(s *csn.Service, e *csn.Entity, op *csn.Operation, ev string
 func (m *maker) roles() []string {
 	var out []string
 	for _, r := range m.w.policy.rules {
-		for _, p := range positions([]*rule{r}, "") {
-			out = append(out, p.roles...)
-		}
-		for _, list := range [][]*privilege{r.grants, r.denies} {
-			for _, p := range list {
-				out = append(out, p.roles...)
-			}
+		out = append(out, r.mentioned...)
+		if r.requires != nil {
+			out = append(out, r.requires.roles...)
 		}
 	}
 	slices.Sort(out)

@@ -18,6 +18,8 @@ type spare struct {
 	w     *world
 	pools *pools
 	count map[*csn.Entity]int // rows made so far, for keys
+	odd   map[*csn.Entity]int // rows in which one element differs from the others
+	turn  int
 	keys  map[*csn.Entity]map[string][]*cqn.Row
 	lost  map[*csn.Entity]string // why rows could not be stored
 }
@@ -104,10 +106,11 @@ func (s *spare) store(e *csn.Entity, tenant string, rows []*cqn.Row) {
 func (s *spare) row(e *csn.Entity, tenant string) *cqn.Row {
 	s.count[e]++
 	r := cqn.NewRow()
-	shape := s.IntN(3)
-	odd := -1
-	if shape == oneOff {
-		odd = s.IntN(len(e.Flat))
+	shape, odd := []int{aligned, oneOff, oneOff, random}[s.IntN(4)], -1
+	if some := s.asked(e); shape == oneOff && len(some) > 0 { // each element in turn has each of its values
+		odd = some[s.odd[e]%len(some)]
+		s.turn = s.odd[e] / len(some)
+		s.odd[e]++
 	}
 	if !s.references(e, tenant, r) {
 		return nil
@@ -120,7 +123,6 @@ func (s *spare) row(e *csn.Entity, tenant string) *cqn.Row {
 		case el.Annotations.Is("tenant"):
 			continue // the database fills it
 		case shape == oneOff && i == odd:
-			how = random
 		case shape == oneOff:
 			how = aligned
 		}
@@ -131,6 +133,17 @@ func (s *spare) row(e *csn.Entity, tenant string) *cqn.Row {
 		}
 	}
 	return r
+}
+
+// asked are the positions of the elements of a table that conditions mention.
+func (s *spare) asked(e *csn.Entity) []int {
+	var out []int
+	for i, el := range e.Flat {
+		if el.Assoc() == nil && el.ForeignKey == nil && el.Scalar() != nil && s.compared(el) {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // references fills foreign keys with those of rows that are there, or of none.
@@ -205,8 +218,12 @@ func (s *spare) value(e *csn.Entity, el *csn.Element, how int) (cqn.Value, bool)
 		if len(fit) > 0 {
 			null := !el.Key && !el.NotNull
 			switch {
+			case how == oneOff && null:
+				return append(fit, cqn.Null)[s.turn%(len(fit)+1)], true
+			case how == oneOff:
+				return fit[s.turn%len(fit)], true
 			case how == aligned:
-				return fit[s.IntN(min(2, len(fit)))], true
+				return fit[s.IntN(min(p.first, len(fit)))], true
 			case null && s.IntN(6) == 0:
 				return cqn.Null, true
 			}

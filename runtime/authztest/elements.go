@@ -86,8 +86,8 @@ func (m *maker) element(s *csn.Service, e *csn.Entity, el *csn.Element, r *rule,
 	}
 	slices.Sort(special)
 	special = slices.Compact(special)
-	for _, ev := range []string{evRead, evUpdate} {
-		if closed(e, ev) || ev == evUpdate && (r == nil || !sendable(el)) {
+	for _, ev := range []string{evRead, evUpdate, evCreate} {
+		if closed(e, ev) || ev != evRead && (r == nil || !sendable(el)) {
 			continue
 		}
 		reached := false
@@ -112,8 +112,7 @@ func (m *maker) elementFor(s *csn.Service, e *csn.Entity, el *csn.Element, r *ru
 		o := m.oracle(u)
 		var best *row
 		for _, at := range m.w.of(e) {
-			x := o.onRow(at, ev, false)
-			if x.allowed && o.sees(at) && o.fault == "" && (best == nil || best.values[el.Name].IsNull()) {
+			if (best == nil || best.values[el.Name].IsNull()) && m.open(o, at, ev) && o.fault == "" {
 				best = at
 			}
 		}
@@ -134,11 +133,15 @@ func (m *maker) elementFor(s *csn.Service, e *csn.Entity, el *csn.Element, r *ru
 		default:
 			c.shown = &value
 		}
-		if ev == evUpdate {
+		if ev != evRead {
 			if value.IsNull() || !fits(value, el) {
 				continue
 			}
-			c.body = cqn.NewRow(cqn.Field{Name: el.Name, Value: value})
+			c.body = cqn.NewRow()
+			if ev == evCreate {
+				c.r, c.body = m.w.newcomer(u, best)
+			}
+			c.body.Set(el.Name, value)
 		}
 		if o.fault != "" {
 			m.uncovered(p, "", ev, "not judged: "+o.fault)
@@ -154,6 +157,16 @@ func (m *maker) elementFor(s *csn.Service, e *csn.Entity, el *csn.Element, r *ru
 	return false
 }
 
+// open reports whether the user may do something with a row, or create one like it, as far as elements don't matter.
+func (m *maker) open(o *oracle, at *row, ev string) bool {
+	if ev != evCreate {
+		return o.onRow(at, ev, false).allowed && o.sees(at)
+	}
+	n, _ := m.w.newcomer(o.u, at)
+	_, ok := o.entity(at.e, ev, false)
+	return ok && n != nil && o.may(n, ev, false, 0)
+}
+
 func nonNil(r *rule) []*rule {
 	if r == nil {
 		return nil
@@ -163,7 +176,7 @@ func nonNil(r *rule) []*rule {
 
 // element reads one element, or writes it.
 func (x *runner) element(c *Case) error {
-	if c.Event == evUpdate {
+	if c.Event != evRead {
 		return x.write(c)
 	}
 	url := address(c.r)
@@ -239,4 +252,3 @@ func shows(got any, want *cqn.Value) bool {
 	}
 	return plain(have) == plain(*want)
 }
-

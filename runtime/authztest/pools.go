@@ -22,6 +22,7 @@ const (
 // just above.
 type pool struct {
 	texts []string
+	first int  // as many are taken where nothing is to be odd
 	ids   bool // of users
 }
 
@@ -302,6 +303,8 @@ func (p *pools) of(key string) *pool {
 		case "tenant":
 			add(ours)
 			add(other)
+		case "now":
+			add(Now)
 		}
 	}
 	for _, s := range p.enum[r] {
@@ -310,18 +313,26 @@ func (p *pools) of(key string) *pool {
 	for _, s := range p.lits[r] {
 		add(s)
 	}
-	limits := slices.Clone(p.lits[r]) // values beside constants, or beside those that users have
-	if len(out.texts) < 2 || !out.ids {
+	limits := slices.Clone(out.texts) // values beside constants, or beside those that users have
+	if out.first = min(2, len(limits)); len(p.lits[r]) == 0 || !out.ids {
 		for _, s := range freshOf(p.typ[r]) {
-			add(s)
+			if len(limits) < 2 {
+				limits = append(limits, s)
+			}
 		}
 	}
-	if len(limits) == 0 {
-		limits = slices.Clone(out.texts[:min(2, len(out.texts))])
+	for _, s := range limits {
+		add(s)
 	}
+	out.first = max(1, out.first)
 	for _, s := range limits {
 		for _, near := range beside(s, p.typ[r]) {
 			add(near)
+		}
+	}
+	if len(out.texts) < 2 || !out.ids {
+		for _, s := range freshOf(p.typ[r]) {
+			add(s)
 		}
 	}
 	p.made[r] = out

@@ -205,6 +205,42 @@ func (q *quest) lackRoles(rows []*row) {
 		}
 		q.offer("lacks "+role, "without "+roleText(role), q.w.person(team, b.u.Attrs, b.u.Tenant), b.r, 0)
 	}
+	names := asked(q.rules)
+	for _, team := range teams(q.rules, q.ev, q.p, "") { // who passes everything else
+		if q.p.deny || slices.ContainsFunc(team, func(r string) bool { return slices.Contains(q.p.roles, r) }) {
+			continue
+		}
+		u := q.w.person(team, q.w.attrs(0, names), q.w.home(q.rules))
+		o := q.oracle(u)
+		for _, from := range rows {
+			r := q.instance(u, from)
+			if r == nil && q.e != nil && (q.op == nil || !q.op.Collection) || r == nil && !q.p.static() {
+				continue
+			}
+			if x, ok := q.expect(o, q.newCase(u, r, from)); ok && !x.allowed && o.all(q.p, r) == yes && o.fault == "" && q.elsewhere(o, r) {
+				q.offer("else "+strings.Join(team, "+"), "with other roles alone", u, from, 0)
+				break
+			}
+			o.fault = ""
+		}
+	}
+}
+
+// elsewhere reports whether the rules of all other layers let the user have the row, so that nothing but the position's own rule refuses it.
+func (q *quest) elsewhere(o *oracle, r *row) bool {
+	own := q.ruleOf()
+	for _, x := range q.rules {
+		if x == own {
+			continue
+		}
+		if x != q.w.policy.rules[q.s] && q.e != nil && x == q.w.policy.rules[q.e] && !o.role(x, q.ev) {
+			return false
+		}
+		if x == q.w.policy.rules[q.s] && !o.static(x, q.ev) {
+			return false
+		}
+	}
+	return r == nil || q.op != nil || o.rooted(r, q.ev, false, 0)
 }
 
 // nobody looks for a request without a login for what somebody may.

@@ -32,6 +32,7 @@ type rule struct {
 	// restricted is set by @restrict: what nothing grants is closed then.
 	restricted bool
 	closed     string // why nobody may do anything: the annotations are not understood
+	mentioned  []string
 	span       token.Span
 }
 
@@ -138,6 +139,9 @@ func (r *rule) privilege(name string, v *cqn.AnnoValue, e *csn.Entity, named []c
 	}
 	if v.Span.Valid() {
 		p.span = v.Span
+	}
+	if to, ok := names(v.Field("to")); ok {
+		r.mentioned = append(r.mentioned, to...)
 	}
 	ok := true
 	for i := range v.Fields {

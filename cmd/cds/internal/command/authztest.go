@@ -157,7 +157,9 @@ func (e *env) runAuthzMutate(ctx context.Context, args []string, f *authzTestFla
 			runs++ // a name of its own, lest results of other models are taken for its
 			return ownTests(ctx, dir, f.own, m, filepath.Join(tmp, fmt.Sprintf("model%d.json", runs)))
 		}
-		lab.Progress = func(done, all int, mu *authztest.Mutant) { fmt.Fprintf(e.err, "%d/%d %s: %s: %s\n", done, all, mu.At, mu.What, mu.Outcome) }
+		lab.Progress = func(done, all int, mu *authztest.Mutant) {
+			fmt.Fprintf(e.err, "%d/%d %s: %s: %s\n", done, all, mu.At, mu.What, mu.Outcome)
+		}
 	}
 	s, diags, err := authztest.Measure(ctx, p.model, p.matrix.Files, p.opt, lab)
 	switch {
