@@ -13,6 +13,7 @@ import (
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/parser/diag"
+	"cds/runtime/auth"
 	"cds/runtime/authz"
 	"cds/runtime/crypt"
 	"cds/runtime/db"
@@ -28,6 +29,7 @@ type app struct {
 	started  atomic.Bool
 	refused  error // why Start must fail
 
+	hierarchy     *auth.Hierarchy          // roles that include roles; nil if there are none
 	box           *crypt.Box               // for encrypted elements
 	accounts      *accounts                // nil without an Auditor
 	observer      func(Observed)           // nil but for reports
@@ -77,7 +79,7 @@ func NewApp(m *csn.Model, opt AppOptions) (*App, diag.List) {
 	if diags.HasErrors() || policy == nil {
 		return nil, diags
 	}
-	a := &App{Model: m, Policy: policy, Options: opt, services: make(map[string]*Service, len(m.Services)), inner: &app{plans: newPlanCache(maxPlans)}}
+	a := &App{Model: m, Policy: policy, Options: opt, services: make(map[string]*Service, len(m.Services)), inner: &app{plans: newPlanCache(maxPlans), hierarchy: policy.Hierarchy()}}
 	a.inner.slices = findTemporal(m)
 	if box, err := crypt.NewBox(m, opt.Keys); err != nil {
 		a.Refuse(err)

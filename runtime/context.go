@@ -43,6 +43,9 @@ func NewContext(ctx context.Context, u *User, locale string) context.Context {
 	s := scope{user: u, locale: locale}
 	if old := scopeOf(ctx); old != nil {
 		s.app, s.unit = old.app, old.unit
+		if old.app != nil {
+			s.user = u.Under(old.app.inner.hierarchy)
+		}
 		if old.unit != nil && old.user != u && u != nil {
 			old.app.Options.Log.InfoContext(ctx, "acting as another user", "user", UserFrom(ctx).ID, "as", u.ID)
 		}
@@ -52,7 +55,7 @@ func NewContext(ctx context.Context, u *User, locale string) context.Context {
 
 // NewContext returns a context for calls from code outside requests: AppFrom, UserFrom and LocaleFrom find a, u and locale in it.
 func (a *App) NewContext(ctx context.Context, u *User, locale string) context.Context {
-	return scope{app: a, user: u, locale: locale}.into(ctx)
+	return scope{app: a, user: u.Under(a.inner.hierarchy), locale: locale}.into(ctx)
 }
 
 // AppFrom returns the App of the request (or App.NewContext) that ctx belongs to, nil outside of both. The typed query builders

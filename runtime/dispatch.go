@@ -52,6 +52,7 @@ func (s *Service) outermost(ctx context.Context, sc *scope, r *RawRequest) (res 
 	if inner.user == nil {
 		inner.user = anonymous
 	}
+	inner.user = inner.user.Under(s.App.inner.hierarchy)
 	r.User, r.Locale = inner.user, inner.locale
 	u := &m.unit
 	u.start(s.App, ctx, r.User, r.Locale, !readsOnly(r))
@@ -88,6 +89,7 @@ func (s *Service) nested(ctx context.Context, sc *scope, r *RawRequest) (*Result
 	if r.User = sc.user; r.User == nil {
 		r.User = anonymous
 	}
+	r.User = r.User.Under(s.App.inner.hierarchy)
 	if r.Locale == "" {
 		r.Locale = sc.locale
 	}

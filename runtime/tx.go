@@ -47,7 +47,7 @@ func (a *App) within(ctx context.Context, writing bool, fn func(ctx context.Cont
 		inner.privileged = sc.privileged && sc.app == a
 		inner.locale = sc.locale
 		if sc.user != nil {
-			inner.user = sc.user
+			inner.user = sc.user.Under(a.inner.hierarchy)
 		}
 	}
 	u := a.newUnit(ctx, inner.user, inner.locale, writing)

@@ -37,6 +37,7 @@ type User struct {
 	// Token is the token that the request came with, for calls to other services in the user's name; "" for none.
 	Token Secret
 	roles []string // sorted, with pseudo-roles that follow from Kind
+	under *Hierarchy
 }
 
 // The pseudo-roles (authz-semantics section 9).
@@ -84,17 +85,17 @@ func NewDummy(id string) *User {
 	return &User{ID: id, Kind: KindDummy, roles: []string{RoleAny, RoleAuthenticated}}
 }
 
-// Is reports whether the user has the role. Names are case-sensitive. Privileged and
+// Is reports whether the user has the role or, by the model's @roles, one that includes it. Names are case-sensitive. Privileged and
 // dummy users have every role.
 func (u *User) Is(role string) bool {
 	if u.Kind == KindPrivileged || u.Kind == KindDummy {
 		return true
 	}
 	_, ok := slices.BinarySearch(u.roles, role)
-	return ok
+	return ok || u.under != nil && u.includes(role)
 }
 
-// Roles returns the user's roles, sorted, pseudo-roles included. Callers must not change the result.
+// Roles returns the user's roles as the strategy gave them, sorted, pseudo-roles included. Callers must not change the result.
 func (u *User) Roles() []string { return u.roles }
 
 // Attr returns the values of an attribute; nil if there are none.

@@ -188,6 +188,15 @@ func sortedKeys(m map[string]bool) []string {
 	return out
 }
 
+// Hierarchy returns the model's @roles for users, nil if there are none.
+func (p *Policy) Hierarchy() *auth.Hierarchy {
+	all := make(map[string][]string, len(p.state.included))
+	for role := range p.state.included {
+		all[role] = p.Includes(role)
+	}
+	return auth.NewHierarchy(all)
+}
+
 // Includes returns which roles a role includes by the model's @roles, itself left out, sorted.
 func (p *Policy) Includes(role string) []string {
 	return sortedKeys(below(p.state.included, role))
