@@ -15,9 +15,9 @@ type policy struct {
 	ops      map[*csn.Operation]*rules
 	elements map[*csn.Element]*rules
 	events   map[*csn.Event]*eventRules // nil if none has any
-	asked    []userCondition     // of elements
-	included map[string][]string // roles that a role includes directly
-	tenants  []bool              // by Entity.ID: rows belong to tenants; nil if none do
+	asked    []userCondition            // of elements
+	included map[string][]string        // roles that a role includes directly
+	tenants  []bool                     // by Entity.ID: rows belong to tenants; nil if none do
 	// login is the rule of services without a restriction of their own where restrict_all_services is on; nil where it is off.
 	login *rules
 	all   []*rules // in order of the model, for the table
