@@ -36,6 +36,7 @@ type app struct {
 	slices        map[*csn.Entity]cqn.Expr // conditions on temporal entities; nil if there are none
 	sqlLog        *slog.Logger             // logs statements; nil unless asked for
 	subscriptions []subscription
+	subscribers   subscribers
 	jobs          jobs
 	served        []func(context.Context) error
 	shutdown      []func()
