@@ -115,6 +115,7 @@ func storage(t csn.Type) db.ColumnType {
 type openRows struct {
 	db.Rows
 	cols []openColumn
+	room []byte
 }
 
 // An openColumn is one column of the current row.
@@ -143,7 +144,7 @@ func (r *openRows) Next() (bool, error) {
 		if r.Rows.Type(c.at) == db.TypeBlob {
 			text = r.Rows.Bytes(c.at)
 		}
-		if c.plain, err = c.key.Open(c.plain[:0], text); err == nil {
+		if c.plain, err = c.key.OpenWith(c.plain[:0], text, &r.room); err == nil {
 			err = c.parse()
 		}
 		if err != nil {

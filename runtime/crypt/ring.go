@@ -24,7 +24,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
+	"sync"
 
 	"cds/parser/csn"
 )
@@ -103,11 +105,11 @@ type Column struct {
 
 // A columnKey is what was derived from one key for one column.
 type columnKey struct {
-	prefix string // of values: cds1.r.<kid>.
-	data   string // that is authenticated with them
+	prefix []byte // of values: cds1.r.<kid>.
+	data   []byte // that is authenticated with them
 	aead   cipher.AEAD
-	mac    []byte
 	block  cipher.Block
+	macs   *sync.Pool // of hash.Hash
 }
 
 // Column derives the keys of a column. It costs some hashing: keep it.
@@ -131,8 +133,8 @@ func derive(k Key, column string, deterministic bool) (columnKey, error) {
 	if deterministic {
 		mode = "d"
 	}
-	ck := columnKey{prefix: version + mode + "." + k.ID + "."}
-	ck.data = ck.prefix + column
+	prefix := version + mode + "." + k.ID + "."
+	ck := columnKey{prefix: []byte(prefix), data: []byte(prefix + column)}
 	sub := func(use string) ([]byte, error) {
 		return hkdf.Key(sha256.New, k.Secret, nil, "cds @encrypted "+use+" "+column, KeyLength)
 	}
@@ -144,7 +146,8 @@ func derive(k Key, column string, deterministic bool) (columnKey, error) {
 		return ck, err
 	}
 	if deterministic {
-		ck.mac, err = sub("siv")
+		mac, err := sub("siv")
+		ck.macs = &sync.Pool{New: func() any { return hmac.New(sha256.New, mac) }}
 		return ck, err
 	}
 	ck.aead, err = cipher.NewGCM(ck.block)
@@ -178,10 +181,11 @@ func (k *columnKey) seal(dst, plain []byte) []byte {
 	if k.aead != nil {
 		raw = make([]byte, k.aead.NonceSize(), k.aead.NonceSize()+len(plain)+k.aead.Overhead())
 		_, _ = rand.Read(raw) // never fails
-		raw = k.aead.Seal(raw, raw, plain, []byte(k.data))
+		raw = k.aead.Seal(raw, raw, plain, k.data)
 	} else {
-		raw = append(make([]byte, 0, sivLength+len(plain)), k.siv(plain)...)
-		raw = append(raw, plain...)
+		raw = append(make([]byte, sivLength, sivLength+len(plain)), plain...)
+		siv := k.siv(plain)
+		copy(raw, siv[:])
 		cipher.NewCTR(k.block, raw[:sivLength]).XORKeyStream(raw[sivLength:], raw[sivLength:])
 	}
 	return b64.AppendEncode(append(dst, k.prefix...), raw)
@@ -190,13 +194,18 @@ func (k *columnKey) seal(dst, plain []byte) []byte {
 const sivLength = aes.BlockSize
 
 // siv is the synthetic IV of a value. The length ahead keeps apart what is hashed.
-func (k *columnKey) siv(plain []byte) []byte {
-	h := hmac.New(sha256.New, k.mac)
+func (k *columnKey) siv(plain []byte) (out [sivLength]byte) {
+	h := k.macs.Get().(hash.Hash)
+	h.Reset()
 	n := uint32(len(k.data))
-	h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
-	h.Write([]byte(k.data))
+	var sum [sha256.Size]byte
+	copy(sum[:], []byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+	h.Write(sum[:4])
+	h.Write(k.data)
 	h.Write(plain)
-	return h.Sum(nil)[:sivLength]
+	copy(out[:], h.Sum(sum[:0]))
+	k.macs.Put(h)
+	return out
 }
 
 // Errors of Open. None of them says anything about the value.
@@ -208,31 +217,39 @@ var (
 
 // Open appends the plain value of a stored one. Errors: ErrPlain, ErrKey and ErrInvalid, wrapped with the column and the id of the key, if it has one.
 func (c *Column) Open(dst, stored []byte) ([]byte, error) {
-	mode, kid, body, ok := split(stored)
-	if !ok {
-		if c.plain {
-			return append(dst, stored...), nil
-		}
-		return dst, fmt.Errorf("%s: %w", c.name, ErrPlain)
-	}
+	var room []byte
+	return c.OpenWith(dst, stored, &room)
+}
+
+// OpenWith is Open with room that is used again for the next value.
+func (c *Column) OpenWith(dst, stored []byte, room *[]byte) ([]byte, error) {
 	for i := range c.keys {
-		k := &c.keys[i]
-		if k.prefix == version+mode+"."+kid+"." {
-			out, ok := k.open(dst, body)
+		if k := &c.keys[i]; bytes.HasPrefix(stored, k.prefix) {
+			out, ok := k.open(dst, stored[len(k.prefix):], room)
 			if !ok {
-				return dst, fmt.Errorf("%s, key %s: %w", c.name, kid, ErrInvalid)
+				return dst, fmt.Errorf("%s, key %s: %w", c.name, k.id(), ErrInvalid)
 			}
 			return out, nil
 		}
 	}
-	if mode != "r" && mode != "d" || (mode == "d") != c.deterministic {
+	mode, kid, ok := split(stored)
+	switch {
+	case !ok && c.plain:
+		return append(dst, stored...), nil
+	case !ok:
+		return dst, fmt.Errorf("%s: %w", c.name, ErrPlain)
+	case mode != "r" && mode != "d" || (mode == "d") != c.deterministic:
 		return dst, fmt.Errorf("%s, key %s: %w", c.name, kid, ErrInvalid)
 	}
 	return dst, fmt.Errorf("%s, key %s: %w", c.name, kid, ErrKey)
 }
 
-func (k *columnKey) open(dst, body []byte) ([]byte, bool) {
-	raw, err := b64.AppendDecode(nil, body)
+// id is the key's, out of the prefix.
+func (k *columnKey) id() string { return string(k.prefix[len(version)+2 : len(k.prefix)-1]) }
+
+func (k *columnKey) open(dst, body []byte, room *[]byte) ([]byte, bool) {
+	raw, err := b64.AppendDecode((*room)[:0], body)
+	*room = raw
 	if err != nil || bytes.ContainsAny(body, "\r\n") { // which the decoder passes over
 		return nil, false
 	}
@@ -241,42 +258,39 @@ func (k *columnKey) open(dst, body []byte) ([]byte, bool) {
 		if len(raw) < n+k.aead.Overhead() {
 			return nil, false
 		}
-		out, err := k.aead.Open(dst, raw[:n], raw[n:], []byte(k.data))
+		out, err := k.aead.Open(dst, raw[:n], raw[n:], k.data)
 		return out, err == nil
 	}
 	if len(raw) < sivLength {
 		return nil, false
 	}
 	cipher.NewCTR(k.block, raw[:sivLength]).XORKeyStream(raw[sivLength:], raw[sivLength:])
-	if !hmac.Equal(raw[:sivLength], k.siv(raw[sivLength:])) {
+	if siv := k.siv(raw[sivLength:]); !hmac.Equal(raw[:sivLength], siv[:]) {
 		return nil, false
 	}
 	return append(dst, raw[sivLength:]...), true
 }
 
-// split takes a stored value apart: cds1.<mode>.<kid>.<body>. ok is false for what has not that form.
-func split(stored []byte) (mode, kid string, body []byte, ok bool) {
+// split takes the head of a stored value apart: cds1.<mode>.<kid>.<body>. ok is false for what has not that form.
+func split(stored []byte) (mode, kid string, ok bool) {
 	s := string(stored[:min(len(stored), len(version)+2+33)]) // what names the key is short
 	rest, ok := strings.CutPrefix(s, version)
 	if !ok {
-		return "", "", nil, false
+		return "", "", false
 	}
 	mode, rest, ok = strings.Cut(rest, ".")
 	if !ok || len(mode) != 1 {
-		return "", "", nil, false
+		return "", "", false
 	}
 	kid, _, ok = strings.Cut(rest, ".")
-	if !ok || !validID(kid) {
-		return "", "", nil, false
-	}
-	return mode, kid, stored[len(version)+2+len(kid)+1:], true
+	return mode, kid, ok && validID(kid)
 }
 
 // State tells about a stored value: the id of its key, "" for one that is not encrypted; and whether it is as Seal would make it now.
 func (c *Column) State(stored []byte) (kid string, current bool) {
-	mode, kid, _, ok := split(stored)
+	_, kid, ok := split(stored)
 	if !ok {
 		return "", false
 	}
-	return kid, version+mode+"."+kid+"." == c.keys[0].prefix
+	return kid, bytes.HasPrefix(stored, c.keys[0].prefix)
 }
