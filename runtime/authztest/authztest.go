@@ -129,7 +129,7 @@ func (a *app) world(opt Options) *world {
 const (
 	firstRows = 14
 	moreRows  = 22
-	maxRounds = 4
+	maxRounds = 5
 )
 
 // Run makes the cases of a model and tries them. The diagnostics are those of a policy that does not compile; then there is no report.

@@ -64,7 +64,7 @@ type maker struct {
 
 // Bounds of the search for one position and event.
 const (
-	maxRows  = 90
+	maxRows  = 110
 	maxUsers = 48
 )
 
@@ -293,7 +293,8 @@ func (m *maker) expect(o *oracle, c *Case) (expectation, bool) {
 			x, _ := o.entity(c.e, c.Event, c.op.Function)
 			return x, true
 		}
-		return o.onRow(c.r, c.Event, c.op.Function), true
+		// Where no condition is asked, no row is looked for: the operation's handler finds none of another tenant.
+		return o.onRow(c.r, c.Event, c.op.Function), !c.r.foreign(c.u) || !o.open(c.e, c.Event, c.op.Function, 0)
 	case c.Event == evUpdate:
 		return m.change(o, c), true
 	}

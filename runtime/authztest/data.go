@@ -106,7 +106,7 @@ func (s *spare) store(e *csn.Entity, tenant string, rows []*cqn.Row) {
 func (s *spare) row(e *csn.Entity, tenant string) *cqn.Row {
 	s.count[e]++
 	r := cqn.NewRow()
-	shape, odd := []int{aligned, oneOff, oneOff, random}[s.IntN(4)], -1
+	shape, odd := []int{aligned, oneOff, oneOff, oneOff, random}[s.IntN(5)], -1
 	if some := s.asked(e); shape == oneOff && len(some) > 0 { // each element in turn has each of its values
 		odd = some[s.odd[e]%len(some)]
 		s.turn = s.odd[e] / len(some)

@@ -39,7 +39,9 @@ var hidden = expectation{statuses: []int{404}, why: "the row is hidden"}
 type oracle struct {
 	*judge
 	p    *policy
-	memo map[visit]bool
+	memo map[visit]bool // nil to forget
+	// given is the truth of a privilege's conditions, whatever they say.
+	given map[*privilege]truth
 }
 
 type visit struct {
@@ -83,6 +85,9 @@ func (o *oracle) static(r *rule, ev string) bool { return o.role(r, ev) && o.row
 
 // all is the truth of a privilege's conditions on a row.
 func (o *oracle) all(p *privilege, r *row) truth {
+	if t, ok := o.given[p]; ok {
+		return t
+	}
 	t := yes
 	for _, x := range p.where {
 		t = min(t, o.test(x, scope{r: r, self: r}, 0))
@@ -176,7 +181,7 @@ func (o *oracle) may(r *row, ev string, reads bool, depth int) bool {
 		}
 	}
 	out := !r.foreign(o.u) && o.role(o.p.rules[r.e], ev) && o.row(o.p.rules[r.e], ev, r) && o.rooted(r, ev, reads, depth)
-	if depth == 0 && !reads && o.fault == "" {
+	if depth == 0 && !reads && o.fault == "" && o.memo != nil {
 		o.memo[visit{r, ev}] = out
 	}
 	return out

@@ -146,26 +146,52 @@ func (q *quest) try(u *auth.User, rows []*row, parts []cqn.Expr, role string, fi
 			continue
 		}
 		holds := len(q.p.where) == 0 || (r != nil || q.p.static()) && o.all(q.p, r) == yes
-		rank := 0
-		if x.allowed != (holds != q.p.deny) {
-			rank = 2
-		} else if rule := q.ruleOf(); rule != nil && !o.alone(rule, q.p, q.ev, r) {
-			rank = 1
+		var reached []goal
+		switch {
+		case r != nil && r.foreign(u) && !x.allowed:
+			reached = []goal{{"tenant", "another tenant's row"}}
+		default:
+			if holds {
+				reached = append(reached, goal{"role " + role, "with " + roleText(role)})
+			}
+			if first && len(q.p.where) > 0 && (r != nil || q.p.static()) {
+				reached = append(reached, o.goals(q.p, r, parts)...)
+			}
 		}
-		if r != nil && r.foreign(u) && !x.allowed {
-			q.offer("tenant", "another tenant's row", u, from, rank)
-			continue
-		}
-		if holds {
-			q.offer("role "+role, "with "+roleText(role), u, from, rank)
-		}
-		if !first || len(q.p.where) == 0 || r == nil && !q.p.static() {
-			continue
-		}
-		for _, g := range o.goals(q.p, r, parts) {
+		rank := -1
+		for _, g := range reached {
+			if have := q.best[g.key]; have != nil && have.rank == 0 {
+				continue
+			}
+			if rank < 0 {
+				rank = q.rank(u, r, from, x.allowed, holds)
+			}
 			q.offer(g.key, g.text, u, from, rank)
 		}
 	}
+}
+
+// rank is 0 if the answer hangs on the position: it would be another one if its condition came out otherwise. It is 1 if others decide the same, 2 if they
+// decide otherwise.
+func (q *quest) rank(u *auth.User, r, from *row, allowed, holds bool) int {
+	if allowed != (holds != q.p.deny) {
+		return 2
+	}
+	if len(q.p.where) == 0 && !q.p.deny {
+		if rule := q.ruleOf(); rule != nil && !newOracle(q.w, u).alone(rule, q.p, q.ev, r) {
+			return 1
+		}
+		return 0
+	}
+	o := newOracle(q.w, u)
+	o.memo, o.given = nil, map[*privilege]truth{q.p: yes}
+	if holds {
+		o.given[q.p] = no
+	}
+	if x, ok := q.expect(o, q.newCase(u, r, from)); !ok || x.allowed == allowed {
+		return 1
+	}
+	return 0
 }
 
 func roleText(role string) string {
