@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"slices"
 	"strings"
 
 	"cds/parser/cqn"
@@ -175,10 +174,20 @@ func shared(e *csn.Entity, depth int) bool {
 	if v := e.Annotations.Get("tenant"); v != nil && v.Kind == cqn.AnnoBool && !v.Bool {
 		return true
 	}
-	if len(e.Parents) == 0 || depth > 20 {
+	if depth > 20 {
 		return false
 	}
-	return !slices.ContainsFunc(e.Parents, func(el *csn.Element) bool { return el.Owner == nil || el.Owner != e && !shared(el.Owner, depth+1) })
+	others := false // than itself: a level of a hierarchy says nothing of its rows
+	for _, el := range e.Parents {
+		if el.Owner == e {
+			continue
+		}
+		if el.Owner == nil || !shared(el.Owner, depth+1) {
+			return false
+		}
+		others = true
+	}
+	return others
 }
 
 // framework reports whether an entity is one of the framework's own.
