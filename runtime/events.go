@@ -22,6 +22,8 @@ type EventMessage struct {
 
 // An EventHandler is called with an event. It runs after the transaction of the emitter was committed, in a transaction of its own, as the user
 // who caused the event: what it calls is authorized as usual. An error undoes its own changes and is logged; nobody else notices.
+//
+// It is code of the application, which gets the whole payload of all events. Users get theirs by App.SubscribeUser.
 type EventHandler func(ctx context.Context, m *EventMessage) error
 
 // subscription is one EventHandler.
@@ -115,6 +117,7 @@ func eventData(e *csn.Event, data *Row) (*Row, error) {
 
 // deliver calls the subscribers of an event.
 func (a *App) deliver(ctx context.Context, m *EventMessage) {
+	a.deliverToUsers(ctx, m)
 	for _, sub := range a.inner.subscriptions {
 		if sub.event != "*" && sub.event != m.Name {
 			continue

@@ -36,12 +36,31 @@ func (c *checker) restrictions() {
 		case *csn.Operation:
 			c.operation(x, home(opKind(x), x.Name))
 		case *csn.Event:
-			r := &resource{home: home("event", d.Name), span: d.Span, ops: []string{d.Name}, what: "an event"}
-			c.restricted(r, d.Annotations)
+			c.event(x)
 		case *csn.Context, *csn.TypeDef, *csn.AnnotationDef:
 			c.noEffect(home("definition", d.Name), d)
 		}
 	}
+}
+
+// event checks the restrictions of an event: who may subscribe to it, and which events are delivered to whom. Conditions are on the payload.
+func (c *checker) event(e *csn.Event) {
+	ops := []string{e.Name}
+	if e.Service != nil {
+		ops = append(ops, strings.TrimPrefix(e.Name, e.Service.Name+"."))
+	}
+	payload := &csn.Entity{Def: csn.Def{Name: e.Name}}
+	if e.Type != nil {
+		if st, ok := e.Type.Type.(*csn.Struct); ok {
+			for _, el := range st.Elements {
+				if el.Scalar() != nil {
+					payload.Elements = append(payload.Elements, el)
+				}
+			}
+		}
+	}
+	payload.Flat = payload.Elements
+	c.restricted(&resource{home: home("event", e.Name), span: e.Span, entity: payload, ops: ops, what: "an event"}, e.Annotations)
 }
 
 func home(kind, name string) string { return fmt.Sprintf("%s:%q", kind, name) }
