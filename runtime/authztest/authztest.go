@@ -21,6 +21,7 @@ import (
 	"cds/parser/diag"
 	cds "cds/runtime"
 	"cds/runtime/authz"
+	"cds/runtime/crypt"
 	"cds/runtime/db"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/deploy"
@@ -83,6 +84,9 @@ func open(ctx context.Context, m *csn.Model, opt Options, filled db.Pool) (*app,
 	o := cds.AppOptions{Authz: opt.Authz, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
 	if opt.App != nil {
 		opt.App(&o)
+	}
+	if o.Keys == nil {
+		o.Keys = crypt.Samples()
 	}
 	c, diags := cds.NewApp(m, o)
 	if c == nil || diags.HasErrors() {

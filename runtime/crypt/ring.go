@@ -294,3 +294,8 @@ func (c *Column) State(stored []byte) (kid string, current bool) {
 	}
 	return kid, bytes.HasPrefix(stored, c.keys[0].prefix)
 }
+
+// Samples returns a Ring with a key that everybody knows, for tools that fill a database in memory with samples: nothing that is kept may be encrypted with it.
+func Samples() *Ring {
+	return &Ring{keys: []Key{{ID: "samples", Secret: []byte("a key for samples, known to all 32")[:KeyLength]}}}
+}

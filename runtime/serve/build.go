@@ -247,6 +247,9 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	if err := needKeys(s.Model, appOpt.Keys); err != nil {
 		return nil, err
 	}
+	if appOpt.Keys != nil && cfg.Bool("encryption.allowPlain", false) {
+		s.Notes = append(s.Notes, "encryption.allowPlain: values that are not encrypted are taken for what they say; cds encrypt --plain encrypts them")
+	}
 	s.CDS, diags = cds.NewApp(s.Model, appOpt)
 	s.Warnings = diags
 	if diags.HasErrors() {

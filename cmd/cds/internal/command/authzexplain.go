@@ -16,6 +16,7 @@ import (
 	"cds/runtime/auth"
 	"cds/runtime/authz"
 	"cds/runtime/config"
+	"cds/runtime/crypt"
 	"cds/runtime/db"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/deploy"
@@ -92,16 +93,23 @@ func (e *env) runAuthzExplain(ctx context.Context, args []string, f *authzExplai
 	if f.ask.User, err = f.asUser(cfg); err != nil {
 		return err
 	}
+	keys, err := serve.KeysOf(cfg)
+	if err != nil {
+		return err
+	}
+	if keys == nil {
+		keys = crypt.Samples() // of rows in memory, or of which only keys are read
+	}
 	app, diags := cds.NewApp(res.Model, cds.AppOptions{Log: slog.New(slog.DiscardHandler), Authz: authz.Options{
 		Strict:              cfg.Bool("requires.auth.strict", true),
 		RestrictAllServices: cfg.Bool("requires.auth.restrict_all_services", !openProfiles(cfg.Profiles)),
 		Disclose:            cfg.Bool("authz.disclose", false),
-	}, Production: cfg.Is(config.Production)})
+	}, Production: cfg.Is(config.Production), Keys: keys})
 	if app == nil {
 		return &serve.ModelError{Diags: diags, Files: res.Files}
 	}
 	if !f.offline {
-		pool, err := e.readable(ctx, cfg, opt, res.Model, f.to)
+		pool, err := e.readable(ctx, cfg, opt, res.Model, f.to, keys)
 		if err != nil {
 			return err
 		}
@@ -128,7 +136,7 @@ func (e *env) runAuthzExplain(ctx context.Context, args []string, f *authzExplai
 }
 
 // readable opens the database whose rows are to be told of. One in memory is filled from the project's data. A file that is not there is none.
-func (e *env) readable(ctx context.Context, cfg *config.Config, opt serve.Options, m *csn.Model, to string) (db.Pool, error) {
+func (e *env) readable(ctx context.Context, cfg *config.Config, opt serve.Options, m *csn.Model, to string, keys *crypt.Ring) (db.Pool, error) {
 	var d serve.Database
 	var err error
 	if to != "" {
@@ -150,7 +158,7 @@ func (e *env) readable(ctx context.Context, cfg *config.Config, opt serve.Option
 		return nil, explainOpen(err)
 	}
 	if d.Memory {
-		dep := deploy.Options{Files: os.DirFS(opt.Dir), Log: slog.New(slog.DiscardHandler), TestData: !cfg.Is(config.Production), Integrity: d.Config.ForeignKeys}
+		dep := deploy.Options{Files: os.DirFS(opt.Dir), Log: slog.New(slog.DiscardHandler), TestData: !cfg.Is(config.Production), Integrity: d.Config.ForeignKeys, Keys: keys}
 		if err := deploy.New(ctx, pool, m, dep); err != nil {
 			pool.Close()
 			return nil, err
