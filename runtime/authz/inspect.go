@@ -314,6 +314,9 @@ func (r *rules) at() token.Span {
 			return r.privileges[i].span
 		}
 	}
+	if r.mask != nil && r.mask.span.Valid() {
+		return r.mask.span
+	}
 	return r.span
 }
 

@@ -16,8 +16,7 @@ func (x *explainer) judgeMask(f *sqlgen.Forbidden, r *Report) error {
 	if f.Mask.Unless == nil {
 		return nil
 	}
-	r.Condition = cqn.Format(f.Mask.Unless)
-	r.Why += "; but the value of rows that fulfil the condition"
+	r.Why += "; of rows that fulfil " + cqn.Format(f.Mask.Unless) + ", it is the value itself"
 	if !x.keyed || x.row == nil {
 		return nil
 	}
@@ -26,7 +25,7 @@ func (x *explainer) judgeMask(f *sqlgen.Forbidden, r *Report) error {
 		return err
 	}
 	r.Verdict = "allow"
-	r.Why = f.Reason + ": the row fulfils the condition on which the value is shown; whatever filters, sorts, groups or computes by it is 403"
+	r.Why = f.Reason + ": the row fulfils " + cqn.Format(f.Mask.Unless) + ", so that the value is shown; whatever filters, sorts, groups or computes by it is 403"
 	return nil
 }
 
