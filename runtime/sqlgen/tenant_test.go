@@ -62,6 +62,9 @@ func TestTenant(t *testing.T) {
 	for _, where := range []string{"exists many", "v.x = 1", "k.z = 1"} {
 		show("read S.B under "+where, read("S.B", ""), &guard{where: map[string]cqn.Expr{"S.B": expr(t, where)}})
 	}
+	for _, where := range []string{"mandant != $user.tenant", "mandant <> $user.tenant", "$user.tenant = mandant", "not mandant = $user.tenant", "mandant != $user", "$user.tenant is null"} {
+		show("read S.A under "+where, read("S.A", ""), &guard{where: map[string]cqn.Expr{"S.A": expr(t, where)}})
+	}
 	show("read S.A under x > 1", read("S.A", ""), &guard{where: map[string]cqn.Expr{"S.A": expr(t, "x > 1")}})
 	show("read S.A under 100 / x > 1", read("S.A", ""), &guard{where: map[string]cqn.Expr{"S.A": expr(t, "100 / x > 1")}})
 	for _, e := range []string{"S.A", "S.K", "S.B"} {
