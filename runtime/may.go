@@ -70,11 +70,15 @@ func (r *RawRequest) rowGuard(ctx context.Context, q cqn.Query) sqlgen.Guarder {
 	g := &rowGuard{Guarder: r.state.guard, rights: map[string][]sqlgen.RowRight{}}
 	last := len(r.Path) - 1
 	ways := make([]way, 0, 2)
-	for _, side := range sidesOf(r.Target) {
+	e := largeEntity(r.App(), sel)
+	if e == nil || activeOf(e) != activeOf(r.Target) {
+		return r.state.guard // a handler reads something else
+	}
+	for _, side := range sidesOf(e) {
 		ways = append(ways, way{side, append(r.Path[:last:last], side), r.Via})
 	}
 	b := keyBuilder{}
-	r.levelRights(ctx, g, &b, sel.Columns, r.Target, ways, 0)
+	r.levelRights(ctx, g, &b, sel.Columns, e, ways, 0)
 	g.key = b.String()
 	return *g
 }
@@ -85,6 +89,14 @@ func sidesOf(e *csn.Entity) []*csn.Entity {
 		return e.Union
 	}
 	return []*csn.Entity{e}
+}
+
+// activeOf returns the entity that an entity of drafts, or of both, belongs to; others are their own.
+func activeOf(e *csn.Entity) *csn.Entity {
+	if e.Active != nil {
+		return e.Active
+	}
+	return e
 }
 
 // maxMayLevels bounds the expands that are looked into; the compiler of queries refuses deeper ones.
@@ -132,9 +144,7 @@ func waysBelow(parents []way, el *csn.Element) []way {
 
 // rightsOn returns what may be done with the rows of a level.
 func (r *RawRequest) rightsOn(ctx context.Context, e *csn.Entity, ways []way) []sqlgen.RowRight {
-	if e.Active != nil {
-		e = e.Active
-	}
+	e = activeOf(e)
 	var rights []sqlgen.RowRight
 	add := func(group, name string, ask func(w way) sqlgen.Condition) {
 		right := sqlgen.RowRight{Group: group, Name: name}

@@ -1,6 +1,7 @@
 package odata
 
 import (
+	"net/url"
 	"strings"
 
 	cds "cds/runtime"
@@ -10,13 +11,22 @@ import (
 //
 //	Prefer: odata.include-annotations="cds.may"
 //
+// Those that cannot set the header, as UI5's model, send the query option cds-may=true instead.
+//
 // There is one that costs something, and so is sent to those only who ask: what the user may do with each row. Its name in rows is cds.RowRights.
 
 // rowRights is the name of the annotation with the rights on a row.
 const rowRights = "cds.may"
 
+// rightsOption is the query option that asks for them.
+const rightsOption = "cds-may"
+
 // askRights asks for the rights on rows if the client wants them, and says so in the answer.
 func (c *call) askRights(req *cds.RawRequest) {
+	if q := c.r.URL.RawQuery; strings.Contains(q, rightsOption) {
+		v, err := url.ParseQuery(q)
+		req.May = err == nil && v.Get(rightsOption) == "true"
+	}
 	if len(c.r.Header["Prefer"]) == 0 || !wantsAnnotation(c.r.Header["Prefer"], rowRights) {
 		return
 	}

@@ -66,11 +66,15 @@ func (s *selection) rights(src *source, level []string, name string) ([]Column, 
 	if !s.plain {
 		return nil, s.fail("INVALID_QUERY", "the rights on a row cannot be asked for in a query that groups")
 	}
+	rights := g.RowRights(level)
+	if len(rights) == 0 {
+		return nil, nil // the guard knows nothing of these rows
+	}
 	root := noColumn()
 	root.Name, root.Nested = name, []Column{}
 	groups := map[string]int{}
 	known := map[string]int{}
-	for _, r := range g.RowRights(level) {
+	for _, r := range rights {
 		sql, err := s.allowedRows(src, r.On)
 		if err != nil {
 			return nil, err

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"cds/parser/cqn"
 	cds "cds/runtime"
@@ -35,8 +37,14 @@ func mays(t *testing.T, worlds int, database func(testing.TB) db.Pool) {
 		w := newWorld(seed + 3e6)
 		w.database = database
 		app := w.app(t)
+		kept := map[string]*cds.Rights{}
 		for _, who := range w.people {
+			rights := w.rights(t, app, who, kept)
 			for _, row := range w.shown(t, app, who) {
+				if fault := row.against(app, rights); fault != "" {
+					faults++
+					t.Errorf("seed %d, %q %v %v: %s\n%s", seed, who.name, who.roles, who.attrs, fault, w.cdl())
+				}
 				for _, what := range []string{"update", "delete"} {
 					said, ok := row.may[what].(bool)
 					if !ok {
@@ -62,6 +70,48 @@ func mays(t *testing.T, worlds int, database func(testing.TB) db.Pool) {
 			t.Errorf("%s was told %d times: the test has lost its sense", s, told[s])
 		}
 	}
+}
+
+// rights returns what a user may do with the service, made anew and compared with what is kept for users like him.
+func (w *world) rights(t *testing.T, app *cdstest.App, who *person, kept map[string]*cds.Rights) *cds.Rights {
+	t.Helper()
+	s, u := app.CDS.Service("S"), cds.UserFrom(app.As(who.name))
+	now := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+	r := app.CDS.Policy.Rights(u, s.Model, now)
+	key := app.CDS.Policy.RightsKey(u, now)
+	if other := kept[key]; other != nil && !reflect.DeepEqual(r, other) {
+		t.Errorf("%q %v %v has the key %q of another user, and other rights\n%s", who.name, who.roles, who.attrs, key, w.cdl())
+	}
+	kept[key] = r
+	// What roles alone allow is never less.
+	byRole := s.RoleRightsOf(u)
+	for i := range r.Entities {
+		a, b := &r.Entities[i], &byRole.Entities[i]
+		for _, x := range [][2]cds.Extent{{a.Read, b.Read}, {a.Create, b.Create}, {a.Update, b.Update}, {a.Delete, b.Delete}} {
+			if x[0] != cds.MayNone && x[1] == cds.MayNone || x[0] != cds.MayAll && x[1] == cds.MayAll {
+				t.Errorf("%q %v %v: %s is %v for him, %v for his roles\n%s", who.name, who.roles, who.attrs, a.Entity.Name, x[0], x[1], w.cdl())
+			}
+		}
+	}
+	return r
+}
+
+// against compares what is said of a row with what is said of its entity; "" if they agree.
+func (row shown) against(app *cdstest.App, rights *cds.Rights) string {
+	e := rights.Entity(app.CDS.Model.Entity("S." + row.e.name))
+	if len(row.path) != 2 || e == nil {
+		return ""
+	}
+	for what, extent := range map[string]cds.Extent{"update": e.Update, "delete": e.Delete} {
+		said := row.may[what].(bool)
+		if said && extent == cds.MayNone || !said && extent == cds.MayAll && what == "update" { // parts may keep a row from being deleted
+			return fmt.Sprintf("%s of %v is said to be %v, of the entity %v", what, row.path, said, extent)
+		}
+	}
+	if e.Read == cds.MayNone {
+		return fmt.Sprintf("%v is read by who may read none", row.path)
+	}
+	return ""
 }
 
 // asksParts reports whether conditions look at parts, which are deleted before what they are parts of.
