@@ -17,7 +17,7 @@ import (
 
 const model = `
 context db {
-  entity Orders { key ID : Integer; @mask: { value: '***', unless: 'hr' } owner : String; country : String; total : Integer; cost : Integer; secret : Boolean;
+  entity Orders { key ID : Integer; @mask: { value: '***', unless: 'hr' } owner : String; @mask: { fn: 'first(1)', unless: ['hr', { where: (total < 20) }], write: 'clerk' } country : String; total : Integer; cost : Integer; secret : Boolean;
     items : Composition of many Items on items.order = $self; reviewers : Composition of many Reviewers on reviewers.order = $self; }
   entity Items { key ID : Integer; order : Association to Orders; qty : Integer; }
   entity Reviewers { key ID : Integer; order : Association to Orders; who : String; }
@@ -101,6 +101,14 @@ func explains(t *testing.T, app *cdstest.App) {
 		{"over a path", explain.Ask{User: user("bob", nil), Target: "S.Orders/items", Key: "1"}, 200, []string{"path S.Orders: READ"}},
 		{"element", explain.Ask{User: user("bob", nil), Target: "S.Orders.cost"}, 403, []string{"element S.Orders.cost: READ", "with the role admin", "left out"}},
 		{"masked element", explain.Ask{User: user("bob", nil), Target: "S.Orders.owner"}, 200, []string{"mask 200: S.Orders.owner@mask: '***' is shown", "requires hr", "with the role hr"}},
+		{"computed mask", explain.Ask{User: user("bob", nil), Target: "S.Orders.country"}, 200,
+			[]string{"mask 200: S.Orders.country@mask: first(1) is shown", "of rows that fulfil total < 20, it is the value itself", "requires hr", "grant READ to any where total < 20"}},
+		{"computed mask of a row", explain.Ask{User: user("admin", nil, "admin"), Target: "S.Orders.country", Key: "2"}, 200,
+			[]string{"mask 200", "false: total < 20    with total = 200", "with the role hr"}},
+		{"row without its mask", explain.Ask{User: user("bob", nil), Target: "S.Orders.country", Key: "1"}, 200,
+			[]string{"allow 200: S.Orders.country@mask: the row fulfils total < 20, so that the value is shown", "true: total < 20", "!would be"}},
+		{"masked element to change", explain.Ask{User: user("bob", nil), Target: "S.Orders.country", Event: "UPDATE"}, 403,
+			[]string{"deny 403: S.Orders.country@mask: who sees the mask does not change the value", "requires hr or clerk", "with the role clerk"}},
 		{"unmasked element", explain.Ask{User: user("bob", nil, "hr"), Target: "S.Orders.owner"}, 200, []string{"allow if 200", "!would be"}},
 		{"element of an admin", explain.Ask{User: user("a", nil, "admin"), Target: "S.Orders.cost"}, 200, nil},
 		{"bound operation", explain.Ask{User: user("bob", nil), Target: "S.Orders.close", Key: "1"}, 403, []string{"no grant of close", "with the role admin"}},
