@@ -76,6 +76,11 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 	}
 	p.texts()
 	p.computed()
+	for _, s := range m.Services {
+		for _, e := range s.Events {
+			p.event(n, m, s, e)
+		}
+	}
 	p.drafts()
 	p.anchor()
 	p.hierarchy(n, m)
@@ -104,9 +109,6 @@ func (p *policy) service(n *normalizer, s *csn.Service) {
 	}
 	for _, op := range s.Ops {
 		p.operation(n, op, op.Name)
-	}
-	for _, e := range s.Events {
-		p.event(n, s, e)
 	}
 }
 
