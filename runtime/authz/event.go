@@ -1,6 +1,8 @@
 package authz
 
 import (
+	"strings"
+
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/auth"
@@ -38,8 +40,8 @@ func payloadElements(e *csn.Event) csn.Elements {
 	return st.Elements
 }
 
-// event compiles the rules of an event, and of the elements of its payload: those have what types and elements that they are of the type of say.
-func (p *policy) event(n *normalizer, s *csn.Service, e *csn.Event) {
+// event compiles the rules of an event, and of the elements of its payload: their own, or those of the element that they are of the type of.
+func (p *policy) event(n *normalizer, m *csn.Model, s *csn.Service, e *csn.Event) {
 	er := eventRules{shape: payload(e)}
 	local := eventName(e)
 	named := []csn.Annotations{e.Annotations, s.Annotations}
@@ -49,8 +51,14 @@ func (p *policy) event(n *normalizer, s *csn.Service, e *csn.Event) {
 	}
 	for _, el := range payloadElements(e) {
 		res := resource{what: "element", on: e.Name + "." + el.Name, events: true, loose: true, named: named}
-		if r := n.masked(res, er.shape, el, n.rules(res, &el.Def)); r != nil {
-			p.elements[el], er.parts = p.askFirst(p.keep(r)), true
+		r := n.masked(res, er.shape, el, n.rules(res, &el.Def))
+		if r != nil {
+			r = p.askFirst(p.keep(r))
+		} else {
+			r = p.elements[typeOf(m, el)]
+		}
+		if r != nil {
+			p.elements[el], er.parts = r, true
 		}
 	}
 	if er.own == nil && !er.parts {
@@ -60,6 +68,22 @@ func (p *policy) event(n *normalizer, s *csn.Service, e *csn.Event) {
 		p.events = map[*csn.Event]*eventRules{}
 	}
 	p.events[e] = &er
+}
+
+// typeOf returns the element that another one is of the type of; nil for none.
+func typeOf(m *csn.Model, el *csn.Element) *csn.Element {
+	t := el.TypeOf()
+	if t == nil || len(t.Path) < 2 {
+		return nil
+	}
+	e := m.Entity(t.Path[0])
+	if e == nil {
+		return nil
+	}
+	if of := e.Flat.Lookup(strings.Join(t.Path[1:], "_")); of != nil {
+		return of
+	}
+	return e.Elements.Lookup(t.Path[1])
 }
 
 func eventName(e *csn.Event) string {
