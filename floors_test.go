@@ -21,7 +21,7 @@ const floors = `
 4  parser/syntax parser/load parser/link parser/check runtime/eval runtime/sqlgen runtime/sqlgen/* runtime/config runtime/i18n runtime/crypt
 5  parser parser/format parser/lint parser/common parser/parsed runtime/authz runtime/db runtime/db/dbtest
 6  runtime runtime/db/sqlite runtime/db/postgres runtime/db/postgres/* runtime/authstore runtime/authstore/*
-7  runtime/policies runtime/generic runtime/rls runtime/ql runtime/audit runtime/audit/* strategies strategies/*
+7  runtime/policies runtime/external runtime/generic runtime/rls runtime/ql runtime/audit runtime/audit/* strategies strategies/*
 8  runtime/odata runtime/odata/* runtime/rest runtime/explain
 9  runtime/deploy
 10 runtime/serve runtime/authztest

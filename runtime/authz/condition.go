@@ -41,6 +41,14 @@ func constant(x cqn.Expr) bool {
 	return yes
 }
 
+// CheckCondition is an error that says what of a condition on rows of e does not resolve, nil if all does.
+func CheckCondition(x cqn.Expr, e *csn.Entity) error {
+	if fault := checkCondition(x, e); fault != "" {
+		return fmt.Errorf("the condition %s cannot be resolved: %s", cqn.Format(x), fault)
+	}
+	return nil
+}
+
 // checkCondition resolves all names of a condition on the rows of e (N9). It returns what does not resolve, "" if all does.
 func checkCondition(x cqn.Expr, e *csn.Entity) string {
 	c := &conditionChecker{root: e}

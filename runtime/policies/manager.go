@@ -10,12 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"cds/parser/cqn"
 	"cds/parser/csn"
 	cds "cds/runtime"
 	"cds/runtime/authz"
 	"cds/runtime/db"
-	"cds/runtime/sqlgen"
 )
 
 // Options say how policies are kept.
@@ -24,7 +22,7 @@ type Options struct {
 	Refresh time.Duration // between looks for what other processes have written; 0 means 5 s
 	// Stale is how long the policies that were read last hold while they cannot be read; then everything is denied. 0 means a minute.
 	Stale time.Duration
-	Parse Parser
+	Parse cds.ConditionParser
 	Audit cds.Auditor // is told of changes, in their transactions; nil for nobody
 }
 
@@ -170,8 +168,7 @@ func (m *Manager) ask(d *authz.DataPolicy) {
 		return
 	}
 	for _, e := range m.about(d.Entity) {
-		q := &cqn.Select{From: &cqn.From{Path: cqn.NewRef(e.Name)}, Columns: []cqn.Column{{X: &cqn.Call{Name: "count", Star: true}, As: "n"}}}
-		if _, err := sqlgen.Compile(q, m.app.Model, m.app.Policy.Privileged().Narrow(e, d.Where), m.pool.Dialect()); err != nil && !e.SkipPersistence {
+		if err := m.app.CheckCondition(d.Where, e); err != nil {
 			d.Fault = "the condition " + d.Text + " cannot be asked on " + e.Name + ": " + err.Error()
 			return
 		}

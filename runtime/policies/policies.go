@@ -15,8 +15,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"cds/parser/cqn"
-	"cds/parser/diag"
+	cds "cds/runtime"
 	"cds/runtime/authz"
 )
 
@@ -66,9 +65,6 @@ func (e *Error) Error() string { return e.Message }
 
 // Unwrap returns ErrInvalid.
 func (e *Error) Unwrap() error { return ErrInvalid }
-
-// A Parser reads a condition.
-type Parser = func(text string) (cqn.Expr, diag.List)
 
 // String describes a policy in one line, for logs and for the audit log.
 func (p *Policy) String() string {
@@ -134,7 +130,7 @@ func readable(s string) bool {
 }
 
 // compiled returns the policy for the policy compiler.
-func (p *Policy) compiled(parse Parser) authz.DataPolicy {
+func (p *Policy) compiled(parse cds.ConditionParser) authz.DataPolicy {
 	d := authz.DataPolicy{ID: p.ID, Name: p.Name, Entity: p.Entity, Events: p.Events, Roles: p.Roles, Users: p.Users, Tenant: p.Tenant, Effect: authz.Effect(p.Effect), Text: p.Where}
 	if err := p.checkForm(); err != nil {
 		d.Fault = err.Error()
@@ -144,34 +140,10 @@ func (p *Policy) compiled(parse Parser) authz.DataPolicy {
 		d.Text = ""
 		return d
 	}
-	d.Where, d.Fault = Condition(parse, p.Where)
+	x, err := cds.ParseCondition(parse, p.Where)
+	if err != nil {
+		d.Fault = err.Error()
+	}
+	d.Where = x
 	return d
-}
-
-// Condition parses a condition. fault says why it is not understood, "" if it is.
-func Condition(parse Parser, text string) (x cqn.Expr, fault string) {
-	x, diags := parse(text)
-	for _, d := range diags {
-		if d.Severity == diag.Error {
-			return nil, fmt.Sprintf("the condition %s is not understood: %s", text, d.Message)
-		}
-	}
-	if x == nil {
-		return nil, "the condition " + text + " is not understood"
-	}
-	cqn.Walk(x, func(n any) bool {
-		switch n := n.(type) {
-		case *cqn.Lit:
-			if n.Enum != "" {
-				fault = "the condition " + text + " has the symbol #" + n.Enum + ": write the value that it stands for"
-			}
-		case *cqn.Subquery:
-			fault = "the condition " + text + " has a subquery, which is not supported in it"
-		}
-		return fault == ""
-	})
-	if fault != "" {
-		return nil, fault
-	}
-	return x, ""
 }

@@ -7,6 +7,7 @@ import (
 	"cds/parser/csn"
 	cds "cds/runtime"
 	"cds/runtime/auth"
+	"cds/runtime/external"
 )
 
 // A Middleware wraps a handler of HTTP requests.
@@ -21,7 +22,8 @@ type extensions struct {
 	listening []func(net.Addr)
 
 	identify    []Identifier
-	defaultUser *auth.User // nil for none
+	defaultUser *auth.User       // nil for none
+	checks      []external.Check // who is asked beside the model
 }
 
 // Handle adds a route of the application's own, with a pattern of net/http: "GET /reports/{id}". Services win where both fit. The user is found out as for a

@@ -23,8 +23,11 @@ func errNoParser(setting string) error {
 		"register the parser in main.go: app.Conditions(parser.ParseExpr), of cds/parser"}
 }
 
-// setupPolicies lets policies in the database count, where the configuration asks for them.
+// setupPolicies lets policies in the database count, and external decisions, where the configuration asks for them.
 func (s *Server) setupPolicies(ctx context.Context, a *App) error {
+	if err := s.setupChecks(a); err != nil {
+		return err
+	}
 	cfg, err := policies.FromConfig(s.Config.Sub("authz"))
 	if err != nil || !cfg.On {
 		return err

@@ -91,6 +91,7 @@ func (e *env) openPolicies(ctx context.Context, f *authFlags) (*policyDB, error)
 	if err != nil {
 		return nil, err
 	}
+	app.Connect(pool)
 	d := &policyDB{pool: pool, user: operator()}
 	mo := policies.Options{Extend: section.Extend, Parse: cdl.ParseExpr}
 	err = d.audited(ctx, app, cfg, opt, &mo)

@@ -12,6 +12,7 @@ import (
 	"cds/parser/format"
 	"cds/parser/lint"
 	"cds/runtime/authz"
+	"cds/runtime/external"
 	"cds/runtime/sqlgen/ddl"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,7 @@ import (
 
 // catalogues are the messages of packages other than the compiler's.
 func catalogues() []diag.Catalogue {
-	return []diag.Catalogue{authz.Messages(), golang.Catalogue, lint.Messages(), authzmatrix.Messages(), format.Messages(), ddl.Messages()}
+	return []diag.Catalogue{authz.Messages(), external.Messages(), golang.Catalogue, lint.Messages(), authzmatrix.Messages(), format.Messages(), ddl.Messages()}
 }
 
 func (e *env) explain() *cobra.Command {
