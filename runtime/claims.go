@@ -95,3 +95,10 @@ func appendClaim(dst []byte, v cqn.Value) ([]byte, bool) {
 	}
 	return jsonw.String(dst, s), true
 }
+
+// ClaimsOf returns what a database with row-level security is told of a user, for db.Session.
+func (a *App) ClaimsOf(u *User) string {
+	t := unit{app: a, asker: u, nowText: a.Options.Now().UTC().Format(nowForm)}
+	t.claim()
+	return t.session.Claims
+}

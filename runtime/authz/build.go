@@ -23,6 +23,7 @@ type builder struct {
 	names   []string
 	stack   []*csn.Entity
 	parents int
+	inner   bool // see parentOf
 }
 
 // some is what a dry builder returns for "there is a condition".
@@ -134,13 +135,18 @@ func (b *builder) follow(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 	defer func() { b.stack = b.stack[:len(b.stack)-1] }()
 	var any cqn.Expr
 	open, found := true, false
+	l := lifted{}
 	for _, r := range roots {
 		if b.count(r.parent) >= maxLevels || b.parents >= maxParents {
 			open = open && b.parents < maxParents && g.free(r.parent, ev)
+			l.no = l.no || !open
 			continue
 		}
 		b.parents++
 		x, ok := b.parentOf(r, ev)
+		if g.s.everyone != nil {
+			l.add(x, ok)
+		}
 		switch {
 		case !ok || x != nil && r.lost:
 			open = false
@@ -152,6 +158,9 @@ func (b *builder) follow(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 		if !b.dry {
 			any = or(any, &cqn.Exists{Inverse: r.parent.Name, Path: pathOf(r.via), Pred: x})
 		}
+	}
+	if g.s.everyone != nil && !l.no {
+		any, found = or(any, l.x), true
 	}
 	switch {
 	case !found:
@@ -182,6 +191,9 @@ func (b *builder) parentRows(r root, ev Event) (cqn.Expr, bool) {
 	x, ok := b.rows(r.as, ev)
 	b.dry = dry
 	if ok && x != nil && !transferable(x, r.as, r.parent) {
+		if y, can := lift(x); can && b.guard.s.everyone != nil {
+			return y, true
+		}
 		b.why = "the condition of " + r.as.Name + " cannot be applied to " + r.parent.Name
 		return nil, false
 	}

@@ -67,25 +67,37 @@ func (p *policy) writable(e *csn.Entity, ev Event) bool {
 	return er.caps.check(e, ev).code == "" && (e == nil || e.Exposure != csn.AutoExposedRead)
 }
 
-// parentOf returns the condition on the rows of a root's parent for an event on its parts.
+// parentOf returns the condition on the rows of a root's parent for an event on its parts. What everyone may do to a part is what he may do by changing, creating
+// or deleting the document that it is a part of, be that its parent or some row further up, down to which the rows between are changed.
 func (b *builder) parentOf(r root, ev Event) (cqn.Expr, bool) {
 	if b.guard.s.everyone == nil || ev == Read {
 		return b.parentRows(r, b.guard.parentEvent(r.parent, ev))
 	}
 	var any cqn.Expr
 	found := false
+	said := map[string]bool{}
 	for _, ev := range [...]Event{Update, Create, Delete} {
+		if ev != Update && b.inner {
+			break // the document is that of some parent below
+		}
 		if !b.guard.p.writable(r.ruler(), ev) {
 			continue
 		}
+		was := b.inner
+		b.inner = b.inner || ev != Update
 		x, ok := b.parentRows(r, ev)
+		b.inner = was
 		switch {
 		case !ok:
 			continue
 		case x == nil:
 			return nil, true
 		}
-		any, found = or(any, x), true
+		found = true
+		if text := cqn.Format(x); !said[text] {
+			said[text] = true
+			any = or(any, x)
+		}
 	}
 	return any, found
 }
@@ -160,4 +172,76 @@ func (t *roleTable) test(to roleSet) (cqn.Expr, bool) {
 		x = or(x, &cqn.Binary{Op: cqn.Eq, L: &cqn.Lit{Value: cqn.String(n)}, R: &cqn.Param{From: cqn.FromUserAttr, Name: RoleAttribute}})
 	}
 	return x, x != nil
+}
+
+// lifted is the condition on roles alone under which no parent has to fulfil anything. For a user whose roles are known such a parent need not even be there,
+// so it must not be asked for either where roles are part of the condition.
+type lifted struct {
+	x  cqn.Expr
+	no bool // there is none
+}
+
+// add adds what is asked of one more parent: it must be nothing for all of them.
+func (l *lifted) add(x cqn.Expr, ok bool) {
+	y, can := lift(x)
+	l.no = l.no || !ok || !can
+	l.x = and(l.x, y)
+}
+
+// lift returns the condition on roles under which x, made of privileges, asks nothing of the row; nil for always, and false for never.
+func lift(x cqn.Expr) (cqn.Expr, bool) {
+	switch x := x.(type) {
+	case nil:
+		return nil, true
+	case *cqn.Unary:
+		if test, ok := testIn(x.X); ok && x.Op == cqn.Not { // of what denies, to others
+			return &cqn.Unary{Op: cqn.Not, X: test}, true
+		}
+	case *cqn.Binary:
+		if isTest(x) {
+			return x, true
+		}
+		l, okL := lift(x.L)
+		r, okR := lift(x.R)
+		switch {
+		case x.Op == cqn.And:
+			return and(l, r), okL && okR
+		case x.Op != cqn.Or:
+		case okL && okR:
+			if l == nil || r == nil {
+				return nil, true
+			}
+			return or(l, r), true
+		case okL:
+			return l, true
+		case okR:
+			return r, true
+		}
+	}
+	return nil, false
+}
+
+// isTest reports whether an expression asks for nothing but roles.
+func isTest(x cqn.Expr) bool {
+	b, ok := x.(*cqn.Binary)
+	if !ok {
+		return false
+	}
+	if b.Op == cqn.Or {
+		return isTest(b.L) && isTest(b.R)
+	}
+	p, ok := b.R.(*cqn.Param)
+	return ok && b.Op == cqn.Eq && p.From == cqn.FromUserAttr && p.Name == RoleAttribute
+}
+
+// testIn returns the test of roles that a conjunction begins with.
+func testIn(x cqn.Expr) (cqn.Expr, bool) {
+	if isTest(x) {
+		return x, true
+	}
+	b, ok := x.(*cqn.Binary)
+	if !ok || b.Op != cqn.And {
+		return nil, false
+	}
+	return testIn(b.L)
 }

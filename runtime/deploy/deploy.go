@@ -17,6 +17,7 @@ import (
 	"cds/parser/csn"
 	"cds/runtime/crypt"
 	"cds/runtime/db"
+	"cds/runtime/rls"
 	"cds/runtime/sqlgen"
 	"cds/runtime/sqlgen/ddl"
 )
@@ -33,11 +34,19 @@ type Options struct {
 	AllowDrop bool // drop tables and columns that the model does not have any more
 	// Fresh drops what the database has of the last deployment, with all data, and begins anew.
 	Fresh bool
+	// Rows is the row-level security of the tables; nil takes away what is there. PostgreSQL only.
+	Rows *RowSecurity
 	// Show is called with the plan before anything is done. An error ends the deployment without a change.
 	Show func(*Plan) error
 	Now  func() time.Time // nil: time.Now
 	// Keys encrypt what data files have for elements with @encrypted.
 	Keys *crypt.Ring
+}
+
+// RowSecurity is the second lock that a deployment puts on the tables, and for whom.
+type RowSecurity struct {
+	Schema *rls.Schema
+	App    rls.Application
 }
 
 // A Plan is what a deployment is about to do.
@@ -46,6 +55,7 @@ type Plan struct {
 	Schema *ddl.Schema // afterwards
 	First  bool        // nothing was deployed before
 	Same   bool        // the database has everything already
+	Rows   []string    // statements for row-level security, without the key, which is nobody's to read
 	state  []string    // statements that remember the deployment
 }
 

@@ -10,6 +10,7 @@ import (
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/db"
+	"cds/runtime/rls"
 	"cds/runtime/sqlgen"
 	"cds/runtime/sqlgen/ddl"
 )
@@ -39,6 +40,9 @@ func Evolve(ctx context.Context, pool db.Pool, m *csn.Model, opt Options) error 
 	if len(p.Refused) > 0 {
 		return refusals(p.Refused)
 	}
+	if err := unlockRows(ctx, tx, pool.Dialect(), opt); err != nil {
+		return err
+	}
 	if err := run(ctx, tx, p.Script()); err != nil {
 		return err
 	}
@@ -48,6 +52,9 @@ func Evolve(ctx context.Context, pool db.Pool, m *csn.Model, opt Options) error 
 	}
 	empty := func(table string) bool { return created[table] }
 	if err := load(ctx, tx, m, pool, opt, empty); err != nil {
+		return err
+	}
+	if err := lockRows(ctx, tx, opt); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
@@ -101,6 +108,9 @@ func plan(ctx context.Context, tx db.Tx, d sqlgen.Dialect, m *csn.Model, opt Opt
 func newPlan(m *csn.Model, d sqlgen.Dialect, old, schema *ddl.Schema, opt Options) (*Plan, error) {
 	p := &Plan{Plan: ddl.Delta(old, schema, d, ddl.DeltaOptions{AllowDrop: opt.AllowDrop}), Schema: schema, First: len(old.Tables)+len(old.Views) == 0}
 	p.Same = len(p.Changes) == 0 && len(p.Refused) == 0
+	if opt.Rows != nil {
+		p.Rows = opt.Rows.Schema.Script(rls.Application{Role: opt.Rows.App.Role})
+	}
 	var err error
 	p.state, err = remember(m, schema, opt)
 	return p, err

@@ -207,12 +207,12 @@ func (c *checker) key(*Schema) error {
 	if len(c.found) > 0 {
 		return nil // the functions may be missing
 	}
-	err := c.each("SELECT cds_rls_open('cds.system')::text, has_table_privilege('"+keyTable+"', 'SELECT')::text", func(r []string) {
+	err := c.each("SELECT cds_rls_open('cds.system')::text, has_table_privilege('"+KeyTable+"', 'SELECT')::text", func(r []string) {
 		if r[0] != "true" {
 			c.add("the key", "is not the one that the database was given (requires.db.rls.key)")
 		}
 		if r[1] == "true" {
-			c.add("table "+keyTable, "can be read by the server: take the right away")
+			c.add("table "+KeyTable, "can be read by the server: take the right away")
 		}
 	})
 	if err != nil && !errors.Is(err, db.ErrBusy) && !errors.Is(err, db.ErrCanceled) {

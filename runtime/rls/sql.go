@@ -11,8 +11,8 @@ import (
 // maxAge is how long, in seconds, what the server has signed may be used to begin a transaction. Both clocks may differ by this much.
 const maxAge = 600
 
-// keyTable has the key by which signatures are checked. Only its owner reads it.
-const keyTable = prefix + "key"
+// KeyTable has the key by which signatures are checked. Only its owner reads it.
+const KeyTable = prefix + "key"
 
 // An Application is who the second lock is for.
 type Application struct {
@@ -61,7 +61,7 @@ BEGIN
   END LOOP;
 END $cds$`}
 	if open {
-		out = append(out, "DROP TABLE IF EXISTS "+keyTable)
+		out = append(out, "DROP TABLE IF EXISTS "+KeyTable)
 	}
 	return out
 }
@@ -72,13 +72,13 @@ func base(app Application) []string {
 	out := []string{
 		// Functions must not be led to other tables and functions of the same names.
 		searchPath,
-		"CREATE TABLE IF NOT EXISTS " + keyTable + " (one boolean PRIMARY KEY CHECK (one), inner_pad bytea NOT NULL, outer_pad bytea NOT NULL)",
-		"REVOKE ALL ON " + keyTable + " FROM PUBLIC, " + role,
+		"CREATE TABLE IF NOT EXISTS " + KeyTable + " (one boolean PRIMARY KEY CHECK (one), inner_pad bytea NOT NULL, outer_pad bytea NOT NULL)",
+		"REVOKE ALL ON " + KeyTable + " FROM PUBLIC, " + role,
 	}
 	if app.Key != nil {
 		inner, outer := app.Key.Pads()
-		out = append(out, "DELETE FROM "+keyTable,
-			fmt.Sprintf(`INSERT INTO %s VALUES (true, '\x%s', '\x%s')`, keyTable, hex.EncodeToString(inner), hex.EncodeToString(outer)))
+		out = append(out, "DELETE FROM "+KeyTable,
+			fmt.Sprintf(`INSERT INTO %s VALUES (true, '\x%s', '\x%s')`, KeyTable, hex.EncodeToString(inner), hex.EncodeToString(outer)))
 	}
 	for _, f := range helpers() {
 		out = append(out, f.create(), comment("FUNCTION "+f.name, f.print()))
@@ -102,11 +102,11 @@ func (h helper) print() string { return hash(h.create()) }
 func helpers() []helper {
 	return []helper{
 		{name: "cds_rls_context", result: "jsonb", more: " SECURITY DEFINER",
-			declare: "DECLARE\n  told text := current_setting('cds.rls', true);\n  body text := substr(told, 65);\n  k " + keyTable + "%ROWTYPE;\n  c jsonb;\n",
+			declare: "DECLARE\n  told text := current_setting('cds.rls', true);\n  body text := substr(told, 65);\n  k " + KeyTable + "%ROWTYPE;\n  c jsonb;\n",
 			body: `  IF told IS NULL OR told = '' THEN
     RETURN NULL;
   END IF;
-  SELECT * INTO k FROM ` + keyTable + `;
+  SELECT * INTO k FROM ` + KeyTable + `;
   IF NOT FOUND OR left(told, 64) !~ '^[0-9a-f]{64}$' OR
     sha256(k.outer_pad || decode(left(told, 64), 'hex')) <> sha256(k.outer_pad || sha256(k.outer_pad || sha256(k.inner_pad || convert_to(body, 'UTF8')))) THEN
     RAISE EXCEPTION 'cds: what the session says of its user is not signed by the server' USING ERRCODE = 'insufficient_privilege';
@@ -171,7 +171,7 @@ func (s *Schema) others(role string) string {
 	for _, t := range s.Tables {
 		known = append(known, quote(t.Name)+"::regclass")
 	}
-	known = append(known, "'"+keyTable+"'::regclass")
+	known = append(known, "'"+KeyTable+"'::regclass")
 	return `DO $cds$
 DECLARE r record;
 BEGIN
@@ -209,4 +209,32 @@ END $cds$`
 
 func quoteName(s string) string {
 	return `"` + strings.ReplaceAll(strings.ReplaceAll(s, "\x00", ""), `"`, `""`) + `"`
+}
+
+// Text is the second lock for people to read: the policies and functions of the model, without what every schema has.
+func (s *Schema) Text() []byte {
+	var b []byte
+	add := func(sql string) { b = append(append(b, sql...), ";\n"...) }
+	for _, f := range s.Functions {
+		add(f.create())
+	}
+	for _, t := range s.Tables {
+		if len(b) > 0 {
+			b = append(b, '\n')
+		}
+		add("ALTER TABLE " + t.Name + " ENABLE ROW LEVEL SECURITY")
+		for _, p := range t.Policies {
+			add(p.create(t.Name))
+		}
+	}
+	if len(s.Views) > 0 {
+		b = append(b, '\n')
+	}
+	for _, v := range s.Views {
+		add("ALTER VIEW " + v + " SET (security_invoker = true)")
+	}
+	for _, n := range s.Notes {
+		b = append(append(b, "-- "+n.Entity+" "+n.Text...), '\n')
+	}
+	return b
 }

@@ -9,16 +9,17 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"cds/parser/csn"
-	"cds/runtime/audit"
 	"cds/runtime/authstore"
 	"cds/runtime/config"
 	"cds/runtime/db"
 	"cds/runtime/db/postgres"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/deploy"
+	"cds/runtime/rls"
 	"cds/runtime/serve"
 
 	"github.com/spf13/cobra"
@@ -30,6 +31,7 @@ type deployFlags struct {
 	dry, script       bool
 	allowDrop, fresh  bool
 	noIndexes, noData bool
+	rows              bool
 }
 
 func (e *env) deploy() *cobra.Command {
@@ -56,6 +58,7 @@ columns are dropped with --allow-drop only, and nothing ever becomes narrower.`,
 	fl.BoolVar(&f.allowDrop, "allow-drop", false, "drop tables and columns that the model does not have any more, with their data")
 	fl.BoolVar(&f.fresh, "fresh", false, "drop all that the model has in the database, with all data, and begin anew")
 	fl.BoolVar(&f.noIndexes, "no-indexes", false, "make no indexes for associations and restrictions (requires.db.indexes: false)")
+	fl.BoolVar(&f.rows, "rls", false, "row-level security (PostgreSQL): an error if requires.db.rls does not say for whom; it is deployed wherever that is configured")
 	fl.BoolVar(&f.noData, "model-only", false, "load no data")
 	return cmd
 }
@@ -102,6 +105,9 @@ func (e *env) runDeploy(ctx context.Context, args []string, f *deployFlags) erro
 	if !f.noData {
 		dep.Files = os.DirFS(p.dir)
 	}
+	if dep.Rows, err = rowsOf(cfg, &target, res.Model, f); err != nil {
+		return err
+	}
 	if f.dry || f.script {
 		return e.dryDeploy(ctx, target, res.Model, dep, f)
 	}
@@ -112,28 +118,18 @@ func (e *env) runDeploy(ctx context.Context, args []string, f *deployFlags) erro
 	defer func() { _ = pool.Close() }()
 	dep.Show = func(pl *deploy.Plan) error {
 		showPlan(e.err, pl)
+		showRows(e.err, dep.Rows)
 		return nil
+	}
+	if err := e.ownTables(ctx, cfg, pool, res.Model); err != nil {
+		return err
 	}
 	if err := deploy.Evolve(ctx, pool, res.Model, dep); err != nil {
 		return err
 	}
-	if needsAuthTables(cfg) {
-		if err := makeAuthTables(ctx, pool); err != nil {
-			return err
-		}
-	}
-	if needsAuditTables(cfg, res.Model) {
-		if e := audit.Taken(res.Model); e != nil {
-			return &serve.StartError{Code: "audit-tables", Message: "entity " + e.Name + " has a table of the audit log", Hint: "rename it"}
-		}
-		if err := audit.Prepare(ctx, pool); err != nil {
-			return &serve.StartError{Code: "audit-tables", Message: err.Error(), Hint: "the user of requires.db.credentials needs the right to create tables"}
-		}
-	}
 	fmt.Fprintf(e.err, "/> successfully deployed to %s\n", strings.TrimPrefix(target.Shown, "sqlite "))
 	return nil
 }
-
 func noTime(groups []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.TimeKey && len(groups) == 0 {
 		return slog.Attr{}
@@ -250,9 +246,9 @@ func (e *env) dryDeploy(ctx context.Context, target serve.Database, m *csn.Model
 
 // printSQL writes statements. A script has the plan in comments and remembers the deployment.
 func printSQL(w io.Writer, p *deploy.Plan, script bool) {
-	stmts := p.SQL
+	stmts := slices.Concat(p.SQL, p.Rows)
 	if script {
-		stmts = p.Script()
+		stmts = slices.Concat(p.Script(), p.Rows)
 		for _, c := range p.Changes {
 			fmt.Fprintln(w, "--", strings.ReplaceAll(c.String(), "\n", " "))
 		}
@@ -263,6 +259,9 @@ func printSQL(w io.Writer, p *deploy.Plan, script bool) {
 	}
 	for _, s := range stmts {
 		fmt.Fprint(w, s, ";\n\n")
+	}
+	if len(p.Rows) > 0 {
+		fmt.Fprintf(w, "-- The key in %s is secret: cds deploy writes it.\n\n", rls.KeyTable)
 	}
 	if script {
 		fmt.Fprint(w, "COMMIT;\n")

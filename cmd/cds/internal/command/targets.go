@@ -48,6 +48,7 @@ func targets() []*target {
 		}},
 		{names: []string{"cdl", "cds"}, ext: ".cds", help: "the sources as one text of CDL", text: renderCDL},
 		{names: []string{"sql"}, ext: ".sql", help: "tables and views; see --dialect", render: renderSQL},
+		{names: []string{"rls"}, ext: ".rls.sql", help: "row-level security for PostgreSQL", render: renderRLS},
 		{names: []string{"edmx", "edmx-v4"}, ext: ".xml", service: true, help: "OData metadata as XML; see --odata-version", render: func(m *csn.Model, s *csn.Service, f *compileFlags) ([]byte, error) {
 			return edmx.Marshal(m, s, metadataOptions(f)), nil
 		}},
