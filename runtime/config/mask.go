@@ -92,7 +92,7 @@ func userPassword(path []string) bool {
 	switch parent := path[len(path)-2]; parent {
 	case "users":
 		return true
-	case "apikey":
+	case "apikey", "encryption":
 		return path[len(path)-1] == "keys"
 	case "keys":
 		return len(path) > 2 && path[len(path)-3] == "apikey"
