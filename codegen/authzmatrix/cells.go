@@ -46,7 +46,11 @@ func (b *builder) service(s *csn.Service) {
 		b.access(Row{Kind: KindOperation, Target: op.Name, Operation: op.LocalName(), span: op.Span}, authz.Access{Service: s, Event: authz.Event(op.LocalName()), Op: op})
 	}
 	for _, ev := range s.Events {
-		b.cell(cell{row: Row{Service: s.Name, Kind: KindEvent, Target: ev.Name, Operation: "SUBSCRIBE", Answer: Nobody, Reason: "events go to messaging, not to users", span: ev.Span}})
+		b.cell(cell{
+			row:   Row{Service: s.Name, Kind: KindEvent, Target: ev.Name, Operation: "SUBSCRIBE", span: ev.Span},
+			roles: b.policy.EventRoles(ev),
+			ask:   func(roles []string) authz.Outcome { return b.policy.InspectEvent(roles, ev) },
+		})
 	}
 }
 
