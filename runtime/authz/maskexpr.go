@@ -179,6 +179,9 @@ func (c *maskTyper) ref(x *cqn.Ref) maskKind {
 		}
 		b = a.FK[0].Scalar()
 	}
+	if el.Seal() != nil {
+		return c.fail(x, "%s is encrypted or hashed", cqn.Format(x))
+	}
 	k := kindOfType(b)
 	if k == kindOther {
 		return c.fail(x, "%s is binary data, a list or a structure", cqn.Format(x))

@@ -50,6 +50,9 @@ func (n *normalizer) masked(res resource, e *csn.Entity, el *csn.Element, r *rul
 	if el.Key || !maskable(el) || el.Annotations.Get("odata.etag") != nil {
 		n.fault(k.r, res, k.m.span, codeMask, "%s cannot be masked: it is a key, an association, a structure, an array, binary data, virtual or an entity tag", res.on).Hint = "restrict it: @requires or @restrict"
 	}
+	if el.Seal() != nil && (k.m.show.Computed || k.m.about(e) != nil) {
+		n.fault(k.r, res, k.m.span, codeMask, "%s is encrypted or hashed, so that the database can make nothing of its value", res.on).Hint = "show a constant, and exempt roles"
+	}
 	k.m.to, k.m.write = n.roles.set(k.m.unless), n.roles.set(k.m.writers)
 	k.r.mask = k.m
 	return k.r

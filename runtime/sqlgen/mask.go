@@ -36,6 +36,9 @@ func (s *selection) masked(src *source, el *csn.Element, name string, m *Mask, r
 	if (m.Computed || m.Unless != nil) && !s.plain {
 		return Column{}, refused // of which row of the group?
 	}
+	if (m.Computed || m.Unless != nil) && el.Seal() != nil {
+		return Column{}, refused // what is kept is not the value
+	}
 	f, err := s.within(src).maskedValue(src, el, m)
 	if err != nil {
 		return Column{}, err
