@@ -38,7 +38,7 @@ func TestTenant(t *testing.T) {
 			fmt.Fprintf(&b, "  %v\n", err)
 			return
 		}
-		fmt.Fprintf(&b, "  tenant %v, %d binds: %s\n", p.Tenant, len(p.Binds), p.SQL)
+		fmt.Fprintf(&b, "  tenant %v, session %v, %d binds: %s\n", p.Tenant, !p.Anonymous, len(p.Binds), p.SQL)
 		for _, c := range p.Children {
 			fmt.Fprintf(&b, "    %s\n", c.Plan.SQL)
 		}
@@ -67,6 +67,12 @@ func TestTenant(t *testing.T) {
 	}
 	show("read S.A under x > 1", read("S.A", ""), &guard{where: map[string]cqn.Expr{"S.A": expr(t, "x > 1")}})
 	show("read S.A under 100 / x > 1", read("S.A", ""), &guard{where: map[string]cqn.Expr{"S.A": expr(t, "100 / x > 1")}})
+	for _, where := range []string{"x > 1", "100 / x > 1"} {
+		g := &guard{where: map[string]cqn.Expr{"S.A": expr(t, where)}}
+		change := &cqn.Update{Entity: ref("S.A"), Data: row("x", 1), Where: expr(t, "100 / x > 2")}
+		show("update S.A under "+where, change, g)
+		show("delete S.A under "+where, &cqn.Delete{From: ref("S.A"), Where: expr(t, "100 / x > 2")}, g)
+	}
 	for _, e := range []string{"S.A", "S.K", "S.B"} {
 		el := map[string]string{"S.A": "x", "S.K": "z", "S.B": "y"}[e]
 		show("update "+e, &cqn.Update{Entity: ref(e), Data: row(el, 1)}, &guard{})
@@ -76,11 +82,16 @@ func TestTenant(t *testing.T) {
 	show("update the tenant", &cqn.Update{Entity: ref("S.A"), Data: row("mandant", "t2")}, &guard{})
 	show("insert with a tenant", &cqn.Insert{Into: "S.A", Rows: []*cqn.Row{row("ID", 1, "mandant", "t2")}}, &guard{})
 	fmt.Fprintf(&b, "all tenants\n  %s\n", sqlgen.TenantsSQL(m, d))
+	localized, err := sqlgen.CompileLocalized(m.Entity("d.A"), m, d)
+	fmt.Fprintf(&b, "localized view of d.A\n  %s %v\n", localized, err)
 	for _, e := range []string{"S.A", "S.A.parts", "S.V", "S.Z", "S.U", "S.BV"} {
 		sql, err := sqlgen.CompileView(m.Entity(e).Source, m.Entity(e), m, d, sqlgen.ViewOptions{})
 		fmt.Fprintf(&b, "view %s\n  %s %v\n", e, sql, err)
 	}
 	same(t, "testdata/tenant.txt", b.String())
+	if p, err := sqlgen.Compile(read("S.B", ""), m, nil, d); err == nil {
+		t.Errorf("without a guard: %s", p.SQL)
+	}
 }
 
 // same compares with a file, or writes it with CDS_UPDATE=1.
