@@ -7,6 +7,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"cds/parser/csn"
 )
 
 const (
@@ -40,9 +42,9 @@ type keptAnswer struct {
 }
 
 // get returns the answer to a question. Whoever waits for it may give up; the call goes on for the others until its own deadline.
-func (c *calls) get(ctx context.Context, key hash, h *Webhook, body []byte) (answer, error) {
+func (c *calls) get(ctx context.Context, key hash, h *Webhook, body []byte, e *csn.Entity) (answer, error) {
 	c.mu.Lock()
-	if a, ok := c.cached(key, h); ok {
+	if a, ok := c.cached(key, h.Now()); ok {
 		c.mu.Unlock()
 		return a, nil
 	}
@@ -53,7 +55,7 @@ func (c *calls) get(ctx context.Context, key hash, h *Webhook, body []byte) (ans
 			c.running, c.kept, c.slots = map[hash]*call{}, map[hash]*list.Element{}, make(chan struct{}, maxCalls)
 		}
 		c.running[key] = x
-		go c.run(key, x, h, body)
+		go c.run(key, x, h, body, e)
 	}
 	c.mu.Unlock()
 	select {
@@ -65,13 +67,13 @@ func (c *calls) get(ctx context.Context, key hash, h *Webhook, body []byte) (ans
 }
 
 // cached is called with c.mu held.
-func (c *calls) cached(key hash, h *Webhook) (answer, bool) {
+func (c *calls) cached(key hash, now time.Time) (answer, bool) {
 	e := c.kept[key]
 	if e == nil {
 		return answer{}, false
 	}
 	k := e.Value.(*keptAnswer)
-	if !h.Now().Before(k.until) {
+	if !now.Before(k.until) {
 		c.order.Remove(e)
 		delete(c.kept, key)
 		return answer{}, false
@@ -81,7 +83,7 @@ func (c *calls) cached(key hash, h *Webhook) (answer, bool) {
 }
 
 // run makes a call, and keeps its answer. Failures are not kept, and logged once for all who wait.
-func (c *calls) run(key hash, x *call, h *Webhook, body []byte) {
+func (c *calls) run(key hash, x *call, h *Webhook, body []byte, e *csn.Entity) {
 	ctx, cancel := context.WithTimeout(context.Background(), h.Timeout) // nothing of the request that asks first
 	defer cancel()
 	x.err = errors.New("the call has not ended") // should it panic
@@ -105,7 +107,7 @@ func (c *calls) run(key hash, x *call, h *Webhook, body []byte) {
 		x.err = errors.New("too many calls are waiting for an answer")
 		return
 	}
-	x.answer, x.err = h.ask(ctx, body)
+	x.answer, x.err = h.judge(ctx, body, e)
 }
 
 // keep is called with c.mu held.

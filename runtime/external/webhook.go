@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode"
 
+	"cds/parser/cqn"
 	"cds/parser/csn"
 	cds "cds/runtime"
 )
@@ -78,6 +79,7 @@ type keyed struct {
 type answer struct {
 	allow         bool
 	where, reason string
+	condition     cqn.Expr // where, read; nil for none
 }
 
 // Decide implements cds.Authorizer.
@@ -86,32 +88,32 @@ func (h *Webhook) Decide(ctx context.Context, a cds.Access) (cds.Narrowing, erro
 	if err != nil {
 		return h.failed(ctx, err)
 	}
-	ans, err := h.calls.get(ctx, sha256.Sum256(body), h, body)
+	ans, err := h.calls.get(ctx, sha256.Sum256(body), h, body, a.Target)
 	if err != nil {
 		return cds.Narrowing{}, h.unavailable(err)
 	}
 	if !ans.allow {
 		return cds.Narrowing{Deny: true, Reason: ans.reason}, nil
 	}
-	if ans.where == "" {
-		return cds.Narrowing{}, nil
-	}
-	return h.narrowing(ctx, ans.where, a.Target)
+	return cds.Narrowing{Where: ans.condition}, nil
 }
 
-// narrowing reads the condition of an answer.
-func (h *Webhook) narrowing(ctx context.Context, where string, e *csn.Entity) (cds.Narrowing, error) {
-	x, err := cds.ParseCondition(h.Parse, where)
-	if err == nil && e == nil {
-		err = errors.New("a condition on rows for an operation that has none")
+// judge sends a question about e, and reads the answer with its condition.
+func (h *Webhook) judge(ctx context.Context, body []byte, e *csn.Entity) (answer, error) {
+	a, err := h.ask(ctx, body)
+	if err != nil || !a.allow || a.where == "" {
+		return a, err
 	}
-	if err == nil {
-		err = h.App().CheckCondition(x, e)
+	if e == nil {
+		return answer{}, errors.New("a condition on rows for an operation that has none")
+	}
+	if a.condition, err = cds.ParseCondition(h.Parse, a.where); err == nil {
+		err = h.App().CheckCondition(a.condition, e)
 	}
 	if err != nil {
-		return h.failed(ctx, err)
+		return answer{}, err
 	}
-	return cds.Narrowing{Where: x}, nil
+	return a, nil
 }
 
 // failed logs why there is no permission.
