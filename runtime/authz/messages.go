@@ -19,6 +19,7 @@ const (
 	codeRoles         diag.Code = "authz-roles"
 	codeMask          diag.Code = "authz-mask"
 	codeTenant        diag.Code = "authz-tenant"
+	codeAuditLog      diag.Code = "authz-audit-log"
 )
 
 // Messages documents the codes of this package.
@@ -62,6 +63,9 @@ func Messages() diag.Catalogue {
 		codeRoles: {Severity: diag.Error, Title: "A hierarchy of roles is not understood",
 			Explain: "@roles on a service says which roles a role includes. Roles that are included must be known, no role may include itself, and pseudo-roles such as any take no part.",
 			Wrong:   "@roles: { admin: ['edtior'] } service S { @requires: 'editor' entity Books { key ID : Integer; } }", Right: "@roles: { admin: ['editor'] } service S { @requires: 'editor' entity Books { key ID : Integer; } }"},
+		codeAuditLog: {Severity: diag.Error, Title: "An entity cannot show the audit log",
+			Explain: "@audit.log makes an entity of a service show the records of the audit log. It needs @cds.persistence.exists and @readonly, a restriction to a role, the key ID and the element tenant; its elements are some of those that records have. Nothing else of the model may lead to it.",
+			Wrong:   "service Audit { @audit.log @readonly @cds.persistence.exists entity Records { key ID : String; tenant : String; event : String; } }", Right: "@requires: 'audit-reader' service Audit { @audit.log @readonly @cds.persistence.exists entity Records { key ID : String; tenant : String; event : String; } }"},
 		codeTenant: {Severity: diag.Error, Title: "Rows are not bound to a tenant",
 			Explain: "Where some tables have a column with @tenant, all that services read are either bound to the tenant or marked as everybody's by @tenant: false.",
 			Wrong:   "context db { entity Orders { key ID : UUID; @tenant tenant : String; } entity Notes { key ID : UUID; } } service S { entity Orders as projection on db.Orders; entity Notes as projection on db.Notes; }", Right: "context db { entity Orders { key ID : UUID; @tenant tenant : String; } @tenant: false entity Notes { key ID : UUID; } } service S { entity Orders as projection on db.Orders; entity Notes as projection on db.Notes; }"},
