@@ -69,6 +69,7 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 			p.entity(n, e)
 		}
 	}
+	p.auditLogs(n, m)
 	for i := range p.entities {
 		if p.entities[i].entity != nil {
 			p.entities[i].roots = p.findRoots(p.entities[i].entity)
