@@ -219,7 +219,8 @@ func (c *encrypter) renew(ctx context.Context, v keptValue) (cqn.Value, error) {
 			if errors.Is(err, crypt.ErrKey) {
 				hint = "put the old key behind the new one into encryption.keys until all values are encrypted anew"
 			}
-			return cqn.Null, c.fault("encrypt-failed", err.Error()+" (row "+keyText(v.key)+")", hint)
+			why := strings.TrimLeft(strings.TrimPrefix(err.Error(), s.Column), ",: ")
+			return cqn.Null, c.fault("encrypt-failed", why+" (row "+keyText(v.key)+")", hint)
 		}
 	}
 	return cqn.String(string(col.Seal(nil, plain))), nil

@@ -72,7 +72,9 @@ func (e *env) runEncrypt(ctx context.Context, args []string, f *deployFlags, pla
 	}
 	defer func() { _ = pool.Close() }()
 	found, err := deploy.Encrypt(ctx, pool, res.Model, deploy.EncryptOptions{Keys: keys, Plain: plain, Dry: f.dry})
-	e.showEncrypted(found, keys)
+	if err == nil || len(found) > 0 {
+		e.showEncrypted(found, keys)
+	}
 	return err
 }
 
