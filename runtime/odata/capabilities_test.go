@@ -223,11 +223,98 @@ func TestRowRights_forms(t *testing.T) {
 			t.Errorf("%s, GET %s: Preference-Applied %q", tc.prefer, tc.url, r.Header("Preference-Applied"))
 		}
 	}
+	batch := app.HTTP().As("bob").POST("/shop/$batch", `{"requests":[{"id":"1","method":"GET","url":"Orders(1)","headers":{"prefer":"include-annotations=cds.may"}},{"id":"2","method":"GET","url":"Orders(1)"}]}`).Status(200)
+	if n := strings.Count(batch.Body(), "@cds.may"); n != 1 {
+		t.Errorf("%d of two parts have rights: %s", n, batch.Body())
+	}
+	app.HTTP().As("bob").GET("/rest/-/capabilities").Status(200)
 	// What is asked of rows cannot be asked by name, nor be used to look behind what is hidden.
 	for _, url := range []string{"/shop/Orders?$orderby=cds.rights()", "/shop/Orders?$filter=cds.rights()", "/shop/Orders?$compute=cds.rights()%20as%20x", "/shop/Orders?$select=cds.rights()"} {
 		if r := app.HTTP().As("bob").With("Prefer", wantsRights).GET(url); r.Code() < 400 {
 			t.Errorf("GET %s: %d %s", url, r.Code(), r.Body())
 		}
+	}
+}
+
+// TestRowRights_handlers asks for rights where handlers see the rows, or make them.
+func TestRowRights_handlers(t *testing.T) {
+	cfg := ordersConfig()
+	cfg.Model = compiled(orders)
+	own := false
+	cfg.Register = func(app *cds.App) error {
+		s := app.Service("Shop")
+		read := cds.Match{Events: []cds.Event{"READ"}, Entities: []string{"Orders"}}
+		s.After(read, func(_ context.Context, _ *cds.RawRequest, res *cds.Result) error {
+			for _, row := range res.Rows {
+				row.Set("country", cqn.String("XX"))
+			}
+			return nil
+		})
+		s.On(read, func(ctx context.Context, r *cds.RawRequest, next cds.Next) (*cds.Result, error) {
+			if own {
+				return &cds.Result{Rows: []*cds.Row{cqn.NewRow(cqn.Field{Name: "ID", Value: cqn.Int(9)})}}, nil
+			}
+			return next(ctx, r)
+		})
+		return nil
+	}
+	app := cdstest.New(t, cfg)
+	r := app.HTTP().As("bob").With("Prefer", wantsRights).GET("/shop/Orders?$expand=items").Status(200)
+	for _, want := range []string{`"country":"XX"`, `"@cds.may":{"update":true,"delete":true,"actions":{"approve":true,"archive":false}}`, `"product":"Pen","@cds.may":{"update":true,"delete":true}`} {
+		if !strings.Contains(r.Body(), want) {
+			t.Errorf("%s\nlacks %s", r.Body(), want)
+		}
+	}
+	own = true
+	if r := app.HTTP().As("bob").With("Prefer", wantsRights).GET("/shop/Orders").Status(200); strings.Contains(r.Body(), "cds.may") || !strings.Contains(r.Body(), `"ID":9`) {
+		t.Errorf("rows of a handler: %s", r.Body())
+	}
+}
+
+// TestRights_inGo asks from code: as a user, as nobody, and with all rights.
+func TestRights_inGo(t *testing.T) {
+	cfg := ordersConfig()
+	cfg.Model = compiled(orders)
+	app := cdstest.New(t, cfg)
+	s := app.CDS.Service("Shop")
+	orders := s.Model.Entity("Orders")
+	key := cqn.NewRow(cqn.Field{Name: "ID", Value: cqn.Int(2)})
+	if r := s.Rights(app.As("bob")).Entity(orders); r.Delete != cds.MaySome || r.Create != cds.MayNone {
+		t.Errorf("bob: %+v", r)
+	}
+	if r := s.Rights(app.As("bob")); r != s.Rights(app.As("bob")) {
+		t.Error("the same rights are made twice")
+	}
+	if r := s.Rights(app.As("")).Entity(orders); r.Any() {
+		t.Errorf("anonymous: %+v", r)
+	}
+	for user, status := range map[string]int{"": 401, "bob": 404} {
+		_, err := s.May(app.As(user), "Orders", cqn.NewRow(cqn.Field{Name: "ID", Value: cqn.Int(99)}))
+		if err == nil || cds.AsError(err).Status != status {
+			t.Errorf("%q, a missing row: %v", user, err)
+		}
+	}
+	if _, err := s.May(app.As("bob"), "Orders", cqn.NewRow()); err == nil || cds.AsError(err).Status != 400 {
+		t.Errorf("no key: %v", err)
+	}
+	if _, err := s.May(app.As("bob"), "Nothing", key); err == nil || cds.AsError(err).Status != 404 {
+		t.Errorf("no entity: %v", err)
+	}
+	if _, err := s.May(app.As("bob"), "Secrets", key); err == nil || cds.AsError(err).Status != 403 {
+		t.Errorf("forbidden entity: %v", err)
+	}
+	err := cds.Privileged(app.As("bob"), "test", func(ctx context.Context) error {
+		may, err := s.May(ctx, "Orders", key)
+		if err == nil && (!may.Update || !may.Delete || !may.Actions["approve"]) {
+			t.Errorf("privileged: %+v", may)
+		}
+		if r := s.Rights(ctx).Entity(orders); r.Delete != cds.MayAll || r.Create != cds.MayAll {
+			t.Errorf("privileged: %+v", r)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -48,6 +48,13 @@ func viewOf(s *cds.Service, r *cds.Rights) *edmx.View {
 			v.NoSet[e] = true
 		}
 	}
+	for _, e := range s.Model.Entities { // no way leads to a type without a set
+		for _, el := range e.Flat {
+			if a := el.Assoc(); a != nil && v.NoSet[a.Target] {
+				v.HiddenElement[el] = true
+			}
+		}
+	}
 	return v
 }
 
