@@ -2,9 +2,11 @@ package cds
 
 import (
 	"context"
+	"errors"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
+	"cds/runtime/db"
 )
 
 // Database gives code access to the database of the request, in its transaction. It is not authorized: no guard, no handlers.
@@ -29,6 +31,9 @@ func (d *Database) Run(ctx context.Context, q cqn.Query) (*Result, error) {
 		u = d.scope.app.newUnit(ctx, user, d.scope.locale, !isSelect)
 	}
 	res, err := u.run(ctx, q, user)
+	if errors.Is(err, db.ErrRowsTenant) {
+		err = errElsewhere
+	}
 	if own {
 		err = u.end(ctx, err)
 	}

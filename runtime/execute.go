@@ -255,6 +255,9 @@ func (r *RawRequest) unwritten(ctx context.Context, e *csn.Entity, err error) er
 		return conflict(e, err)
 	}
 	r.logDenied(ctx, 403, "row-level security on new values of "+e.Name)
+	if errors.Is(err, db.ErrRowsTenant) && partOfTenant(e) {
+		return r.noParent()
+	}
 	if r.Upsert {
 		return r.refused("403") // as for a row that is there and hidden
 	}

@@ -192,8 +192,10 @@ var (
 	ErrConflict = fmt.Errorf("%w: rows were changed at the same time", ErrBusy)
 	ErrFull     = errors.New("disk is full")
 	// ErrRows is the error of a write that row-level security forbids: the values of the new row.
-	ErrRows     = errors.New("row-level security forbids the new row")
-	ErrReadOnly = errors.New("database is read-only")
-	ErrCanceled = errors.New("statement was canceled")
-	ErrClosed   = errors.New("database is closed")
+	ErrRows = errors.New("row-level security forbids the new row")
+	// ErrRowsTenant is an ErrRows because the row would not be one of the tenant.
+	ErrRowsTenant = fmt.Errorf("%w: it is not of the tenant", ErrRows)
+	ErrReadOnly   = errors.New("database is read-only")
+	ErrCanceled   = errors.New("statement was canceled")
+	ErrClosed     = errors.New("database is closed")
 )

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -194,6 +195,9 @@ func wrap(err error) error {
 		}
 		if pe.Code == "42501" && pe.Routine == "ExecWithCheckOptions" { // not a right that is lacking on the table
 			kind = db.ErrRows
+			if strings.Contains(pe.Message, `"cds_rls_tenant"`) {
+				kind = db.ErrRowsTenant
+			}
 		}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		kind = db.ErrCanceled

@@ -104,6 +104,10 @@ func both(t *testing.T, change func(*cdstest.Config), test func(w *world)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(start(t, nil, change)) })
 	t.Run("postgres", func(t *testing.T) { test(start(t, cdstest.Postgres, change)) })
+	t.Run("postgres-rls", func(t *testing.T) {
+		t.Setenv("CDS_TEST_DB", "postgres-rls")
+		test(start(t, nil, change))
+	})
 }
 
 // as sends requests below /s. A path may have a query that is not escaped yet.

@@ -157,9 +157,9 @@ func register(app *cds.App) error {
 }
 
 func on(t *testing.T, test func(t *testing.T)) {
-	for _, name := range []string{"sqlite", "postgres"} {
+	for _, name := range []string{"sqlite", "postgres", "postgres-rls"} {
 		t.Run(name, func(t *testing.T) {
-			if name == "postgres" && testing.Short() {
+			if name != "sqlite" && testing.Short() {
 				t.Skip("SQLite only in short mode")
 			}
 			t.Setenv("CDS_TEST_DB", name)
