@@ -3,6 +3,7 @@ package cds
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cds/parser/cqn"
@@ -174,7 +175,7 @@ func appendRightsKey(b *keyBuilder, rights []sqlgen.RowRight) {
 			b.WriteString(" " + o.Entity.Name + ":")
 			if where, _ := o.When.Expr(); where != nil {
 				key, values := cqn.Shape(&cqn.Delete{Where: where})
-				b.WriteString(key)
+				b.WriteString(strconv.Itoa(len(key)) + ":" + key)
 				for _, v := range values {
 					b.value(v)
 				}
