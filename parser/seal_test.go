@@ -65,6 +65,8 @@ func TestSealFaults(t *testing.T) {
 		"@restrict over a path":    {staff + "@requires: 'any' service S {\n @restrict: [{ grant: 'READ', where: 'boss.ssn = $user' }] entity V as projection on Staff; }", "csn-seal-use", "3:", "Staff.ssn"},
 		"@restrict with an exists": {staff + "@requires: 'any' service S {\n @restrict: [{ grant: 'READ', where: 'exists boss[ssn = $user]' }] entity V as projection on Staff; }", "csn-seal-use", "3:", "Staff.ssn"},
 		"a named condition":        {"@authz.condition.own: (ssn = $user)\nentity E { key ID : Integer; @encrypted: 'deterministic' ssn : String; }", "csn-seal-use", "1:", "Staff"},
+		"a mask that is computed":  {"entity E { key ID : Integer;\n @mask: { fn: 'last(4)' } @encrypted a : String; }", "csn-seal-use", "2:", "show a constant"},
+		"a mask of some rows":      {"entity E { key ID : Integer; own : String;\n @mask: { value: '*', unless: [{ to: 'x', where: (own = $user) }] } @encrypted a : String; }", "csn-seal-use", "2:", "show a constant"},
 		"@assert":                  {"entity E { key ID : Integer;\n @assert: (case when a = 'x' then 'wrong' end) @encrypted a : String; }", "csn-seal-use", "2:", "@assert"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {

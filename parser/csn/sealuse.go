@@ -37,6 +37,7 @@ func (u *sealUse) element(el *Element) {
 	}
 	for i := range el.Annotations {
 		u.annotation(&el.Annotations[i], el)
+		u.mask(&el.Annotations[i], el)
 	}
 	a := el.Assoc()
 	if a == nil {
@@ -84,6 +85,37 @@ func (u *sealUse) annotation(a *cqn.AnnoField, el *Element) {
 			u.report(el, span, s, "@%s uses %s", a.Name, s.Column)
 		}
 	}, 0)
+}
+
+// mask reports masks of a sealed element that the database would have to compute: what it has is not the value. A constant, and roles that see the value, need none.
+func (u *sealUse) mask(a *cqn.AnnoField, el *Element) {
+	s := el.Seal()
+	if s == nil || a.Value == nil || a.Value.Kind == cqn.AnnoNull || el.Assoc() != nil {
+		return
+	}
+	computed := a.Name == "mask.fn" || a.Name == "mask.expr" || a.Name == "mask" && a.Value.Kind == cqn.AnnoExpr
+	if a.Name == "mask.unless" {
+		u.exemptions(a.Value, &computed, 0)
+	}
+	if !computed {
+		return
+	}
+	d := u.errorf(codeSealUse, u.e, el, "@%s of %s is computed in the database, which has %s only", a.Name, el.Name, s.form())
+	if a.Span.Valid() {
+		d.Span = a.Span
+	}
+	d.Hint = "show a constant: @mask: { value: '***', unless: 'a role' }"
+}
+
+// exemptions looks for those that hold for some rows only.
+func (u *sealUse) exemptions(v *cqn.AnnoValue, found *bool, depth int) {
+	if v == nil || depth > maxDepth {
+		return
+	}
+	*found = *found || v.Field("where") != nil || v.Field("if") != nil
+	for _, it := range v.Items {
+		u.exemptions(it, found, depth+1)
+	}
 }
 
 func (u *sealUse) value(v *cqn.AnnoValue, expr func(cqn.Expr, token.Span), depth int) {

@@ -268,7 +268,11 @@ func (sc *scope) setOp(q *cqn.SetOp) (string, []outColumn, error) {
 		}
 		for j := range cols { // several columns become one, in which it could not be told how a value was encrypted
 			if cols[j].seal != nil {
-				return "", nil, sc.sealedUse(cols[j].name, cols[j].seal)
+				name := cols[j].name
+				if cols[j].el != nil {
+					name = cols[j].el.Name
+				}
+				return "", nil, sc.sealedUse(name, cols[j].seal)
 			}
 		}
 		if i == 0 {
