@@ -106,7 +106,7 @@ func there(ctx context.Context, pool db.Pool) (bool, error) {
 
 // stmt numbers the parameters of a statement, each written as a question mark.
 func stmt(d sqlgen.Dialect, sql string, binds ...cqn.Value) db.Stmt {
-	return db.Stmt{SQL: db.Numbered(d, sql), Binds: binds, Anonymous: true}
+	return db.Stmt{SQL: db.Numbered(d, sql), Binds: binds, Anonymous: true, Opens: db.SystemTables}
 }
 
 // insert adds records, with an entry in the outbox for each sink.

@@ -73,7 +73,7 @@ func (s *Store) exec(ctx context.Context, sql string, binds ...cqn.Value) (n int
 	if err := s.Prepare(ctx); err != nil {
 		return 0, err
 	}
-	st := db.Stmt{SQL: db.Numbered(s.pool.Dialect(), sql), Binds: binds, Anonymous: true}
+	st := db.Stmt{SQL: db.Numbered(s.pool.Dialect(), sql), Binds: binds, Anonymous: true, Opens: db.SystemTables}
 	err = db.InTx(ctx, s.pool, func(tx db.Tx) error {
 		n, err = tx.Exec(ctx, st)
 		return err
@@ -82,7 +82,7 @@ func (s *Store) exec(ctx context.Context, sql string, binds ...cqn.Value) (n int
 }
 
 func (s *Store) stmt(sql string, binds ...cqn.Value) db.Stmt {
-	return db.Stmt{SQL: db.Numbered(s.pool.Dialect(), sql), Binds: binds}
+	return db.Stmt{SQL: db.Numbered(s.pool.Dialect(), sql), Binds: binds, Opens: db.SystemTables}
 }
 
 func millis(t time.Time) cqn.Value {

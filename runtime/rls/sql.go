@@ -112,7 +112,7 @@ func helpers() []helper {
     RAISE EXCEPTION 'cds: what the session says of its user is not signed by the server' USING ERRCODE = 'insufficient_privilege';
   END IF;
   c := body::jsonb;
-  IF (c->>'i')::float8 < extract(epoch FROM now()) - ` + fmt.Sprint(maxAge) + ` THEN
+  IF coalesce((c->>'i')::float8, 0) < extract(epoch FROM now()) - ` + fmt.Sprint(maxAge) + ` THEN
     RAISE EXCEPTION 'cds: what the session says of its user is too old, or the clocks differ' USING ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN c;

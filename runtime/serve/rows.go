@@ -11,6 +11,7 @@ import (
 	"cds/runtime/authz"
 	"cds/runtime/config"
 	"cds/runtime/db"
+	"cds/runtime/policies"
 	"cds/runtime/rls"
 	"cds/runtime/sqlgen"
 )
@@ -95,6 +96,10 @@ func (s *Server) lockRows(ctx context.Context) error {
 	d := s.pool.Dialect()
 	if !d.Tables().RowSecurity {
 		return nil
+	}
+	if own, err := policies.FromConfig(s.Config.Sub("authz")); err == nil && own.Extend {
+		return &StartError{"rls-policies", "authz.policies lets policies in the database grant more than the model does, which row-level security (requires.db.rls) would hide",
+			"let them narrow only, or leave out row-level security"}
 	}
 	schema, err := rowPolicies(s.CDS.Model, s.CDS.Policy, d, s.Model.Files)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"cds/runtime/db"
 	"cds/runtime/db/postgres"
 	"cds/runtime/deploy"
+	"cds/runtime/policies"
 	"cds/runtime/rls"
 	"cds/runtime/serve"
 	"cds/runtime/sqlgen/ddl"
@@ -51,6 +52,13 @@ func (e *env) ownTables(ctx context.Context, cfg *config.Config, pool db.Pool, m
 			return err
 		}
 	}
+	if own, err := policies.FromConfig(cfg.Sub("authz")); err != nil {
+		return err
+	} else if own.On && policies.Taken(m) == nil {
+		if err := policies.Prepare(ctx, pool); err != nil {
+			return &serve.StartError{Code: "policies-table", Message: err.Error(), Hint: "the user of requires.db.credentials needs the right to create tables"}
+		}
+	}
 	if needsAuditTables(cfg, m) {
 		if e := audit.Taken(m); e != nil {
 			return &serve.StartError{Code: "audit-tables", Message: "entity " + e.Name + " has a table of the audit log", Hint: "rename it"}
@@ -58,8 +66,11 @@ func (e *env) ownTables(ctx context.Context, cfg *config.Config, pool db.Pool, m
 		if err := audit.Prepare(ctx, pool); err != nil {
 			return &serve.StartError{Code: "audit-tables", Message: err.Error(), Hint: "the user of requires.db.credentials needs the right to create tables"}
 		}
+		if err := audit.PrepareShown(ctx, pool, m); err != nil {
+			return &serve.StartError{Code: "audit-tables", Message: err.Error(), Hint: "the user of requires.db.credentials needs the right to create views"}
+		}
 	}
-	return nil
+	return makePolicyTable(ctx, cfg, pool, m)
 }
 
 // showRows tells people about the second lock, and what it leaves to the first.

@@ -13,6 +13,7 @@ import (
 	"cds/parser/lint"
 	"cds/runtime/authz"
 	"cds/runtime/external"
+	"cds/runtime/rls"
 	"cds/runtime/sqlgen/ddl"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ import (
 
 // catalogues are the messages of packages other than the compiler's.
 func catalogues() []diag.Catalogue {
-	return []diag.Catalogue{authz.Messages(), external.Messages(), golang.Catalogue, lint.Messages(), authzmatrix.Messages(), format.Messages(), ddl.Messages()}
+	return []diag.Catalogue{authz.Messages(), external.Messages(), golang.Catalogue, lint.Messages(), authzmatrix.Messages(), format.Messages(), ddl.Messages(), rls.Messages()}
 }
 
 func (e *env) explain() *cobra.Command {
