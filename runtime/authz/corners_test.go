@@ -397,3 +397,37 @@ func TestKeys_apart(t *testing.T) {
 		see(name+" of another", d.Guard.Narrow(m.Service("S").Entities[0], idAbove(1)))
 	}
 }
+
+// TestNormal_foreign: annotations of a model that is made elsewhere may lack what ours always have. What is not there is not understood, and closes.
+func TestNormal_foreign(t *testing.T) {
+	text := func(s string) *cqn.AnnoValue { return &cqn.AnnoValue{Kind: cqn.AnnoString, Text: s} }
+	list := func(vs ...*cqn.AnnoValue) *cqn.AnnoValue { return &cqn.AnnoValue{Kind: cqn.AnnoArray, Items: vs} }
+	privilege := func(name string, v *cqn.AnnoValue) *cqn.AnnoValue {
+		return &cqn.AnnoValue{Kind: cqn.AnnoStruct, Fields: []cqn.AnnoField{{Name: "grant", Value: text("READ")}, {Name: name, Value: v}}}
+	}
+	for i, c := range []struct {
+		name   string
+		v      *cqn.AnnoValue
+		closed bool
+	}{
+		{"requires", nil, true}, {"requires", list(nil), true}, {"requires", list(text("a"), nil), true}, {"requires", &cqn.AnnoValue{Kind: cqn.AnnoBool}, true}, {"requires", list(text("a")), false}, {"requires", &cqn.AnnoValue{Kind: cqn.AnnoNull}, false},
+		{"restrict", nil, true}, {"restrict", list(nil), true}, {"restrict", list(text("READ")), true}, {"restrict", text("READ"), true}, {"restrict", &cqn.AnnoValue{Kind: cqn.AnnoNull}, false}, {"restrict", list(&cqn.AnnoValue{Kind: cqn.AnnoStruct}), true},
+		{"restrict", list(privilege("to", nil)), true}, {"restrict", list(privilege("to", list(nil))), true}, {"restrict", list(privilege("where", nil)), true}, {"restrict", list(privilege("if", nil)), true}, {"restrict", list(privilege("message", nil)), true},
+		{"restrict", list(privilege("grant", text("READ"))), true}, {"restrict", list(privilege("to", text("a"))), false}, {"restrict", list(privilege("deny", text("READ"))), true},
+	} {
+		m := compiled(t, "service S { entity E { key ID : Integer; } }")
+		e := m.Entity("S.E")
+		e.Annotations = append(e.Annotations, cqn.AnnoField{Name: c.name, Value: c.v})
+		for _, strict := range []bool{true, false} {
+			p, diags := Compile(m, Options{Strict: strict})
+			d := p.Decide(named("u", "a"), access(t, m, "READ S.E"))
+			if d.Allowed() == c.closed || diags.HasErrors() != (c.closed && strict) {
+				t.Errorf("%d: %s, strict %v: %s %v", i, c.name, strict, verdicts[d.Verdict], diags)
+			}
+		}
+	}
+	_, diags := Compile(compiled(t, "service S { @restrict: [{ deny: 'READ' }] entity E { key ID : Integer; } }"), Options{})
+	if codesOf(diags) == "" {
+		t.Error("nobody is told that a @restrict grants nothing")
+	}
+}
