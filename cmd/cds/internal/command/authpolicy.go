@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	cdl "cds/parser"
+	"cds/parser/csn"
 	cds "cds/runtime"
 	"cds/runtime/audit"
 	"cds/runtime/auth"
@@ -158,6 +159,28 @@ func operator() *auth.User {
 		name = u.Username
 	}
 	return auth.New(auth.User{ID: "cli:" + name})
+}
+
+// makePolicyTable makes the table of policies, where the configuration asks for them.
+func makePolicyTable(ctx context.Context, cfg *config.Config, pool db.Pool, m *csn.Model) error {
+	section, err := policies.FromConfig(cfg.Sub("authz"))
+	if err != nil || !section.On {
+		return err
+	}
+	if e := policies.Taken(m); e != nil {
+		return &serve.StartError{Code: "policies-table", Message: "entity " + e.Name + " has the table of policies", Hint: "rename it"}
+	}
+	return policyError(policies.Prepare(ctx, pool))
+}
+
+// explainPolicies lets the policies of a database count for an explanation, where the configuration asks for them.
+func explainPolicies(ctx context.Context, cfg *config.Config, app *cds.App, pool db.Pool) error {
+	section, err := policies.FromConfig(cfg.Sub("authz"))
+	if err != nil || !section.On {
+		return err
+	}
+	_, err = policies.Load(ctx, app, pool, policies.Options{Extend: section.Extend, Parse: cdl.ParseExpr})
+	return policyError(err)
 }
 
 // policyError shows errors of policies in the form of the others.

@@ -116,6 +116,9 @@ func (e *env) runAuthzExplain(ctx context.Context, args []string, f *authzExplai
 		if pool != nil {
 			defer pool.Close()
 			app.Connect(pool)
+			if err := explainPolicies(ctx, cfg, app, pool); err != nil {
+				return err
+			}
 		}
 	}
 	r, err := explain.Of(ctx, app, f.ask, sqlite.Dialect())
