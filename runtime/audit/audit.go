@@ -22,6 +22,7 @@ const (
 	SensitiveDataRead    = "SensitiveDataRead"
 	PersonalDataModified = "PersonalDataModified"
 	PolicyChanged        = "PolicyChanged"
+	AuditLogRead         = "AuditLogRead"
 )
 
 // A Record is what is kept of one event. Its ID is unique: a sink may get a record twice, and knows it by that.

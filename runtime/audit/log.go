@@ -342,7 +342,7 @@ func (l *Log) records(ctx context.Context, events []cds.AuditEvent) (out []Recor
 			if l.opt.Enabled {
 				r := l.record(ctx, e)
 				r.Event = map[cds.AuditKind]string{cds.AuditDenied: AccessDenied, cds.AuditPrivileged: PrivilegedCode, cds.AuditLogin: LoginRefused,
-					cds.AuditPolicy: PolicyChanged}[e.Kind]
+					cds.AuditPolicy: PolicyChanged, cds.AuditLogRead: AuditLogRead}[e.Kind]
 				out = append(out, r)
 			}
 		}

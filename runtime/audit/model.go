@@ -18,8 +18,11 @@ const (
 	changelogName   = "changelog"
 )
 
-// HasPersonalData reports whether a model says of any data that they are personal.
+// HasPersonalData reports whether a model says of any data that they are personal, or shows the audit log.
 func HasPersonalData(m *csn.Model) bool {
+	if len(Shown(m)) > 0 {
+		return true
+	}
 	for _, e := range m.Entities {
 		if e.Annotations.Get(entitySemantics) != nil || slices.ContainsFunc(e.Elements, func(el *csn.Element) bool { return on(el, isPersonal) || on(el, isSensitive) }) {
 			return true

@@ -22,6 +22,9 @@ func (s *Server) setupAudit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if shown := audit.Shown(s.CDS.Model); len(shown) > 0 && (s.pool == nil || !opt.Enabled) {
+		return errAuditOff(shown[0].Name)
+	}
 	if s.pool == nil || !opt.Enabled && !history {
 		return nil
 	}
@@ -33,11 +36,17 @@ func (s *Server) setupAudit(ctx context.Context) error {
 		return id
 	}
 	log, err := audit.Open(ctx, s.CDS.Model, s.pool, opt)
+	if err == nil {
+		err = log.ServeRecords(ctx, s.CDS)
+	}
 	if err != nil {
 		var t *audit.TableError
-		if errors.As(err, &t) {
+		switch {
+		case errors.As(err, &t):
 			s.Log.Error("database", "err", t.Cause)
 			return &StartError{"audit-tables", "the tables of the audit log cannot be made", "the user of requires.db.credentials needs the right to create tables, or somebody who has it runs cds deploy"}
+		case errors.Is(err, audit.ErrOff):
+			return errAuditOff(audit.Shown(s.CDS.Model)[0].Name)
 		}
 		return &StartError{"audit-config", "the audit log cannot be kept: " + err.Error(), "see audit in the configuration"}
 	}
@@ -46,6 +55,11 @@ func (s *Server) setupAudit(ctx context.Context) error {
 	s.CDS.Audit(log)
 	log.ServeChanges(s.CDS)
 	return nil
+}
+
+// errAuditOff is the error for a model that shows an audit log which is not there.
+func errAuditOff(entity string) error {
+	return &StartError{"audit-off", entity + " shows the audit log (@audit.log), which is not kept in the database", "configure requires.db, and leave audit.enabled and the sink table on"}
 }
 
 // auditOut is where the sink stdout writes.
