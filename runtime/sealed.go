@@ -3,6 +3,8 @@ package cds
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 
 	"cds/parser/cqn"
@@ -238,12 +240,12 @@ func (r *openRows) Bytes(i int) []byte {
 	return r.Rows.Bytes(i)
 }
 
-// VerifyHash reports whether a text fits the hash that an element with @hash has in the row of an entity that where chooses. It looks with the right of the
-// database's owner, as DB does: who may ask is for the handler to decide. No row, and no hash, is false, and costs the same time. An error is that of the database, or
-// 503 if too many hashes are being made at once.
+// VerifyHash reports whether a text fits the hash that an element with @hash has in the row of an entity whose other elements have the given values. It looks with the
+// right of the database's owner, as DB does: who may ask is for the handler to decide. No row, several rows, and no hash are false, and cost the same time. An error is that of
+// the database, or 503 if too many hashes are being made at once.
 //
-//	ok, err := cds.VerifyHash(ctx, "my.Users", cds.Eq("name", name), "password", sent)
-func VerifyHash(ctx context.Context, entity string, where cqn.Expr, element, text string) (bool, error) {
+//	ok, err := cds.VerifyHash(ctx, "my.Staff", map[string]any{"ID": id}, "pin", sent)
+func VerifyHash(ctx context.Context, entity string, row map[string]any, element, text string) (bool, error) {
 	d := DB(ctx)
 	if d.scope == nil || d.scope.app == nil {
 		return false, AsError(errOutside)
@@ -251,6 +253,14 @@ func VerifyHash(ctx context.Context, entity string, where cqn.Expr, element, tex
 	e := d.scope.app.Model.Entity(entity)
 	if e == nil || e.Element(element) == nil || e.Element(element).Seal() == nil || !e.Element(element).Seal().Hashed() {
 		return false, Reject(500, "500", "%s has no element %s with @hash", entity, element)
+	}
+	var where cqn.Expr
+	for _, name := range slices.Sorted(maps.Keys(row)) {
+		v, err := ValueOf(row[name])
+		if err != nil || v.IsNull() {
+			return false, err
+		}
+		where = and(where, &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef(name), R: &cqn.Lit{Value: v}})
 	}
 	q := &cqn.Select{From: &cqn.From{Path: cqn.NewRef(entity)}, Where: where,
 		Columns: []cqn.Column{{X: &cqn.Call{Name: "cds.hash", Args: []cqn.Expr{cqn.NewRef(element)}}, As: "hash"}}, Limit: &cqn.Lit{Value: cqn.Int(2)}}

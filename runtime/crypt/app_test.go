@@ -379,9 +379,7 @@ func TestVerifyHash(t *testing.T) {
 	on(t, func(t *testing.T) {
 		app := start(t, nil, nil)
 		app.HTTP().PATCH(odata+"Staff(2)", `{"pin":"1234"}`).Status(200)
-		id := func(n int64) cqn.Expr {
-			return &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef("ID"), R: &cqn.Lit{Value: cqn.Int(n)}}
-		}
+		id := func(n int64) map[string]any { return map[string]any{"ID": n} }
 		for _, c := range []struct {
 			entity  string
 			id      int64
@@ -394,6 +392,15 @@ func TestVerifyHash(t *testing.T) {
 			if ok != c.want || err != nil {
 				t.Errorf("%v: %v, %v", c, ok, err)
 			}
+		}
+		if ok, err := cds.VerifyHash(app.As(""), "my.Staff", map[string]any{"ID": 1, "ssn": "PLAIN-ssn-1"}, "pw", "PLAIN-pw-1"); !ok || err != nil {
+			t.Errorf("by an encrypted element: %v, %v", ok, err)
+		}
+		if ok, err := cds.VerifyHash(app.As(""), "my.Staff", nil, "pw", "PLAIN-pw-1"); ok || err != nil {
+			t.Errorf("of any row: %v, %v", ok, err)
+		}
+		if ok, err := cds.VerifyHash(app.As(""), "my.Staff", map[string]any{"ID": 1, "name": nil}, "pw", "PLAIN-pw-1"); ok || err != nil {
+			t.Errorf("null is no value: %v, %v", ok, err)
 		}
 		for _, bad := range [][2]string{{"my.Staff", "name"}, {"my.Staff", "iban"}, {"my.Staff", "nosuch"}, {"my.Nobody", "pw"}} {
 			if _, err := cds.VerifyHash(app.As(""), bad[0], id(1), bad[1], "x"); err == nil {
