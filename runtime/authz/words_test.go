@@ -1,0 +1,94 @@
+package authz
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// TestDistance_naive compares distance with its definition.
+func TestDistance_naive(t *testing.T) {
+	var slow func(a, b string) int
+	slow = func(a, b string) int {
+		if a == "" || b == "" {
+			return len(a) + len(b)
+		}
+		best := min(slow(a[1:], b)+1, slow(a, b[1:])+1)
+		if a[0] == b[0] {
+			best = min(best, slow(a[1:], b[1:]))
+		} else {
+			best = min(best, slow(a[1:], b[1:])+1)
+		}
+		if len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] {
+			best = min(best, slow(a[2:], b[2:])+1)
+		}
+		return best
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	word := func() string {
+		b := make([]byte, r.IntN(7))
+		for i := range b {
+			b[i] = "abc"[r.IntN(3)]
+		}
+		return string(b)
+	}
+	for range 3000 {
+		if a, b := word(), word(); distance(a, b) != slow(a, b) {
+			t.Fatalf("%q, %q: %d, want %d", a, b, distance(a, b), slow(a, b))
+		}
+	}
+	long := strings.Repeat("a", 41)
+	if distance(long, long) < 3 || distance(long, "a") < 3 || distance("a", long) < 3 {
+		t.Error("words that are too long are alike")
+	}
+}
+
+// TestNearest: short words are alike if one letter differs, longer ones with two.
+func TestNearest(t *testing.T) {
+	for word, want := range map[string]string{"READS": "READ", "raed": "READ", "REAA": "READ", "RAAA": "", "upsrt": "UPSERT", "UPDTAES": "UPDATE", "UPDATTES": "UPDATE", "DELETION": "", "CRAETED": "CREATE", "": ""} {
+		if got := nearest(word, "READ", "CREATE", "UPDATE", "DELETE", "UPSERT"); got != want {
+			t.Errorf("%s: %q, want %q", word, got, want)
+		}
+	}
+}
+
+// TestWords: words that nobody knows close what they stand on.
+func TestWords(t *testing.T) {
+	for _, c := range []struct {
+		model string
+		fault bool
+	}{
+		{"@restrict: [{ grant: 'go' }] service S { action go(); entity E { key ID : Integer; } }", false},
+		{"@restrict: [{ grant: 'act' }] service S { entity E { key ID : Integer; } actions { action act(); } }", false},
+		{"@restrict: [{ grant: 'nothing' }] service S { action go(); entity E { key ID : Integer; } actions { action act(); } }", true},
+		{"service S { @restrict: [{ grant: 'act' }] entity E { key ID : Integer; } actions { action act(); } }", false},
+		{"service S { @restrict: [{ grant: 'acts' }] entity E { key ID : Integer; } actions { action act(); } }", true},
+		{"service S { @restrict: [{ grant: 'go' }] action go(); }", false}, {"service S { @restrict: [{ grant: 'READ' }] action go(); }", true}, {"service S { @restrict: [{ grant: 'gone' }] action go(); }", true},
+		{"service S { entity E { key ID : Integer; @restrict: [{ grant: 'go' }] x : String; } actions { action go(); } }", true}, {"service S { entity E { key ID : Integer; @restrict: [{ grant: 'READ' }] x : String; } }", false},
+		{"service S { @restrictions: [{ grant: 'READ' }] entity E { key ID : Integer; } }", true}, {"service S { @requirement: 'a' entity E { key ID : Integer; } }", true}, {"service S { @restict: [] entity E { key ID : Integer; } }", true},
+		{"service S { @reqiures: 'a' entity E { key ID : Integer; } }", true}, {"service S { @Requires: 'a' entity E { key ID : Integer; } }", true}, {"service S { @readonly entity E { key ID : Integer; } }", false},
+	} {
+		_, diags := Compile(compiled(t, c.model), Options{Strict: true})
+		if diags.HasErrors() != c.fault {
+			t.Errorf("%s: %v", c.model, diags)
+		}
+	}
+}
+
+// TestConstants: a condition without rows and users is decided once. What is unknown grants nothing, and denies.
+func TestConstants(t *testing.T) {
+	for where, want := range map[string][2]string{ // as a grant, as a denial beside a grant of all
+		"1 = 1": {"all", "forbidden"}, "1 = 2": {"false", "not false"}, "null = 1": {"false", "not false"}, "weird(1) = 1": {"weird(1) = 1", "forbidden"},
+	} {
+		for i, model := range []string{"{ grant: '*', where: '" + where + "' }", "{ grant: '*' }, { deny: '*', where: '" + where + "' }"} {
+			m, p, diags := policyOf(t, "service S { @restrict: ["+model+"] entity E { key ID : Integer; } }")
+			if diags.HasErrors() {
+				t.Fatal(diags)
+			}
+			d := p.Decide(named("u"), access(t, m, "READ S.E"))
+			if got := condition(d.Guard, m.Entity("S.E"), 0); got != want[i] {
+				t.Errorf("%s: %s, want %s", model, got, want[i])
+			}
+		}
+	}
+}
