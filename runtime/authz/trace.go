@@ -1,6 +1,8 @@
 package authz
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +33,7 @@ type Step struct {
 
 // A GrantTrace is one privilege and how far it fits an access. The one of @requires has no grant words.
 type GrantTrace struct {
-	Rule, At      string
+	Rule, At      string // At is file:line, or the name of a policy that is not in the model
 	Deny          bool
 	Grant, To     []string
 	Where         cqn.Expr // nil for none
@@ -172,10 +174,13 @@ func (t *tracer) grants(r *rules, ev Event) []GrantTrace {
 	for _, list := range [][]privilege{r.privileges, r.denies} {
 		for i := range list {
 			n, _ := strconv.Atoi(list[i].name[strings.LastIndexByte(list[i].name, '#')+1:])
+			if list[i].data { // those that are not the model's come last
+				n = math.MaxInt
+			}
 			all = append(all, numbered{n, t.grant(&list[i], ev)})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b numbered) int { return a.n - b.n })
+	slices.SortStableFunc(all, func(a, b numbered) int { return cmp.Compare(a.n, b.n) })
 	var out []GrantTrace
 	for _, x := range all {
 		out = append(out, x.g)
@@ -187,6 +192,9 @@ func (t *tracer) grant(p *privilege, ev Event) GrantTrace {
 	g := GrantTrace{Rule: p.name, At: t.p.place(p.span), Deny: p.deny, To: p.roles, Where: p.where, Text: p.text, Message: p.message, Covers: p.covers(ev)}
 	if !strings.HasSuffix(p.name, "@requires") && !strings.HasSuffix(p.name, "@mask") && p.name != "restrict_all_services" {
 		g.Grant = p.words
+	}
+	if p.data { // where to look for it
+		g.At = p.names[0]
 	}
 	if p.asked { // its condition was made a role
 		for _, c := range t.p.state.asked {
