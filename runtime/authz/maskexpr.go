@@ -53,10 +53,10 @@ func kindOfType(b *csn.Builtin) maskKind {
 }
 
 // checkMask checks what is shown in the place of an element: all names resolve on the rows of e, and the value is one of the element's type on every
-// database. It returns what is not understood, "" if all is, and where.
-func checkMask(x cqn.Expr, e *csn.Entity, el *csn.Element) (fault string, at token.Span) {
+// database. It returns the expression with integers wide enough to be calculated with; or what is not understood and where.
+func checkMask(x cqn.Expr, e *csn.Entity, el *csn.Element) (out cqn.Expr, fault string, at token.Span) {
 	if fault := checkCondition(x, e); fault != "" {
-		return fault, x.Span()
+		return nil, fault, x.Span()
 	}
 	c := &maskTyper{names: conditionChecker{root: e}, entity: e}
 	got := c.value(x, 0)
@@ -70,7 +70,13 @@ func checkMask(x cqn.Expr, e *csn.Entity, el *csn.Element) (fault string, at tok
 			c.fault += "; use floor, ceiling or round"
 		}
 	}
-	return c.fault, c.at
+	out = cqn.Rewrite(x, func(n cqn.Expr) cqn.Expr {
+		if r, ok := n.(*cqn.Ref); ok && c.widen[r] {
+			return &cqn.Cast{X: r, Type: cqn.TypeName{Name: "cds.Int64"}}
+		}
+		return n
+	})
+	return out, c.fault, c.at
 }
 
 // checkMaskCondition checks the condition of rows that show the value itself.
@@ -93,8 +99,10 @@ func fits(got, want maskKind) bool {
 type maskTyper struct {
 	names     conditionChecker // for paths, which were checked before
 	entity    *csn.Entity
-	vars      []string // of enclosing any and all
-	condition bool     // paths over to-many associations mean that some row fulfils a comparison
+	vars      []string          // of enclosing any and all
+	condition bool              // paths over to-many associations mean that some row fulfils a comparison
+	inside    int               // of arithmetic
+	widen     map[*cqn.Ref]bool // integers in arithmetic: products of small ones may need more room
 	fault     string
 	at        token.Span
 }
@@ -116,7 +124,7 @@ func (c *maskTyper) truth(x cqn.Expr, depth int) {
 }
 
 func (c *maskTyper) need(x cqn.Expr, want maskKind, depth int) {
-	if k := c.value(x, depth); !fits(k, want) {
+	if k := c.value(x, depth); k == kindNone || !fits(k, want) {
 		c.fail(x, "%s is %s, where %s is expected", cqn.Format(x), k, want)
 	}
 }
@@ -186,6 +194,12 @@ func (c *maskTyper) ref(x *cqn.Ref) maskKind {
 	if k == kindOther {
 		return c.fail(x, "%s is binary data, a list or a structure", cqn.Format(x))
 	}
+	if k == kindWhole && c.inside > 0 {
+		if c.widen == nil {
+			c.widen = map[*cqn.Ref]bool{}
+		}
+		c.widen[x] = true
+	}
 	return k
 }
 
@@ -251,7 +265,7 @@ func (c *maskTyper) unary(x *cqn.Unary, depth int) maskKind {
 // number checks an operand that must be a number.
 func (c *maskTyper) number(x cqn.Expr, depth int) maskKind {
 	k := c.value(x, depth)
-	if !fits(k, kindNumber) {
+	if k == kindNone || !fits(k, kindNumber) {
 		return c.fail(x, "%s is %s, where a number is expected", cqn.Format(x), k)
 	}
 	return k
@@ -282,7 +296,9 @@ func (c *maskTyper) binary(x *cqn.Binary, depth int) maskKind {
 
 // arithmetic checks two numbers. What is divided by must be a constant, since a division by zero would make whole answers fail.
 func (c *maskTyper) arithmetic(op cqn.BinaryOp, l, r cqn.Expr, depth int) maskKind {
+	c.inside++
 	a, b := c.number(l, depth), c.number(r, depth)
+	c.inside--
 	if op == cqn.Div || op == cqn.Mod {
 		if n, ok := r.(*cqn.Lit); !ok || zero(n.Value) {
 			return c.fail(r, "%s is no number other than 0, by which alone can be divided", cqn.Format(r))
@@ -317,8 +333,10 @@ func zero(v cqn.Value) bool {
 func (c *maskTyper) compared(l, r cqn.Expr, depth int) {
 	a, b := c.operand(l, depth), c.operand(r, depth)
 	switch {
+	case a == kindNone && !free(l) || b == kindNone && !free(r):
+		c.fail(l, "a comparison with what is never anything but null")
 	case fits(a, b) || fits(b, a):
-	case a >= kindDate && b >= kindDate && a != kindOther && b != kindOther:
+	case a >= kindDate && b >= kindDate && a != kindOther && b != kindOther && (free(l) || free(r)): // $now takes the form of the other one
 	case a == kindText && b >= kindDate && bare(l), b == kindText && a >= kindDate && bare(r): // dates are also written as texts
 	default:
 		c.fail(r, "%s is compared with %s", a, b)
@@ -338,6 +356,12 @@ func (c *maskTyper) operand(x cqn.Expr, depth int) maskKind {
 
 func bare(x cqn.Expr) bool { _, ok := x.(*cqn.Lit); return ok }
 
+// nothing reports whether an expression is null, written as such.
+func nothing(x cqn.Expr) bool { l, ok := x.(*cqn.Lit); return ok && l.Value.IsNull() }
+
+// free reports whether an expression takes its type from what it is compared with.
+func free(x cqn.Expr) bool { _, ok := x.(*cqn.Param); return ok || nothing(x) }
+
 func (c *maskTyper) in(x *cqn.In, depth int) {
 	switch set := x.Set.(type) {
 	case *cqn.Tuple:
@@ -356,6 +380,8 @@ func (c *maskTyper) cases(x *cqn.Case, depth int) maskKind {
 	result := func(v cqn.Expr) {
 		k := c.value(v, depth)
 		switch {
+		case k == kindNone && !nothing(v):
+			c.fail(v, "%s is never anything but null", cqn.Format(v))
 		case fits(k, out) && out != kindNone:
 		case fits(out, k):
 			out = k
@@ -409,7 +435,7 @@ func (c *maskTyper) call(x *cqn.Call, depth int) maskKind {
 			return c.fail(x, "concat takes two to nine arguments")
 		}
 		for _, a := range x.Args {
-			if k := c.value(a, depth); k != kindText && k != kindWhole && k != kindNone {
+			if k := c.value(a, depth); k != kindText && k != kindWhole {
 				c.fail(a, "%s is %s, where a text is expected", cqn.Format(a), k)
 			}
 		}

@@ -140,8 +140,8 @@ func (k *maskReader) expression(a *cqn.AnnoField) {
 		k.fault(a.Span, "@%s is not understood: an expression in parentheses is expected", a.Name)
 		return
 	}
-	x := a.Value.Expr
-	if fault, at := checkMask(x, k.e, k.el); fault != "" {
+	x, fault, at := checkMask(a.Value.Expr, k.e, k.el)
+	if fault != "" {
 		if !at.Valid() {
 			at = a.Span
 		}
@@ -150,7 +150,7 @@ func (k *maskReader) expression(a *cqn.AnnoField) {
 	}
 	text := a.Value.Text
 	if text == "" {
-		text = cqn.Format(x)
+		text = cqn.Format(a.Value.Expr)
 	}
 	k.m.show = &sqlgen.Mask{X: x, Computed: true, Text: text}
 }

@@ -63,7 +63,7 @@ func (sc *scope) maskedValue(src *source, el *csn.Element, m *Mask) (frag, error
 		return frag{}, err
 	}
 	if m.Computed {
-		if t := wide(el.Scalar()); t != nil { // as rounding has it, a number may come in another form than the element's
+		if t := wide(el.Scalar()); t != nil { // a rounded number has another form than the element, and null none
 			typ, err := TypeSQL(t, sc.d)
 			if err != nil {
 				return frag{}, err
@@ -82,11 +82,13 @@ func (sc *scope) maskedValue(src *source, el *csn.Element, m *Mask) (frag, error
 	return frag{sql: x.sql, el: el, typ: el.Scalar()}, nil
 }
 
-// wide is the widest type with the form of a number's, nil for what is no number.
+// wide is the widest type with the form of an element's, nil for texts, which have it anyway.
 func wide(t *csn.Builtin) *csn.Builtin {
 	switch {
-	case t == nil || !numeric(t):
+	case t == nil || t.Kind == csn.String || t.Kind == csn.LargeString || t.Kind == csn.UUID:
 		return nil
+	case !numeric(t):
+		return t
 	case t.Kind == csn.Double:
 		return typeDouble
 	case t.Kind == csn.Decimal:

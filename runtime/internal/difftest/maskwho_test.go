@@ -25,6 +25,10 @@ context d {
     @mask: { expr: (case when $user = owner then 'mine' else concat('of ', owner) end) } whose : String;
     @mask: (floor(price / 10) * 10) price : Decimal(9,2); @mask: { expr: (flag is null) } flag : Boolean;
     bank { @mask: { fn: 'first(1)', unless: 'hr' } name : String; };
+    @mask: { expr: (null), unless: { where: (owner = $user) } } day : Date;
+    @mask: { expr: (case when n > 5 then null end), unless: { where: (owner = $user) } } sure : Boolean;
+    @mask: { expr: (case when day < $now then day else null end), unless: 'hr' } until : Date;
+    @mask: (big * big / 1000000000) big : Integer;
     other : Association to E; }
 }
 @protocol: [{ kind: 'odata', path: '/s' }] @requires: 'authenticated-user' service S { @requires: 'any' entity E as projection on d.E; }`
@@ -33,8 +37,8 @@ context d {
 func TestMaskExempt(t *testing.T) { both(t, maskExempt) }
 
 func maskExempt(t *testing.T, database func(testing.TB) db.Pool) {
-	app := cdstest.New(t, cdstest.Config{Database: database, FS: fstest.MapFS{"db/data/d-E.csv": {Data: []byte("ID,owner,typed,rest,n,far,whose,price,flag,bank_name,other_ID\n" +
-		"1,u1,SECRET11,SECRET12,3,SECRETF,x,19.99,true,BANKSECRET,2\n2,u1,SECRET21,SECRET22,7,SECRETF,x,-1.5,false,B,1\n3,u2,SECRET31,SECRET32,9,SECRETF,,,,,\n")}},
+	app := cdstest.New(t, cdstest.Config{Database: database, FS: fstest.MapFS{"db/data/d-E.csv": {Data: []byte("ID,owner,typed,rest,n,far,whose,price,flag,bank_name,day,sure,until,big,other_ID\n" +
+		"1,u1,SECRET11,SECRET12,3,SECRETF,x,19.99,true,BANKSECRET,2020-01-02,true,2030-01-01,2000000000,2\n2,u1,SECRET21,SECRET22,7,SECRETF,x,-1.5,false,B,2999-01-02,true,2030-01-01,-2,1\n3,u2,SECRET31,SECRET32,9,SECRETF,,,,,2020-01-02,true,2030-01-01,5,\n")}},
 		Users: []cdstest.TestUser{cdstest.User("u1"), cdstest.User("u2", cdstest.Roles("clerk")), cdstest.User("top", cdstest.Attr("level", "high")), cdstest.User("low", cdstest.Attr("level", "low"))},
 		Model: func() (*csn.Model, error) {
 			res := parser.CompileString("masked.cds", exemptModel)
@@ -45,9 +49,9 @@ func maskExempt(t *testing.T, database func(testing.TB) db.Pool) {
 		}})
 	h := app.Server.Handler()
 	for _, c := range []struct{ user, url, want string }{
-		{"u1", "/s/E(1)", `"typed":"***11","rest":"***12","n":0,"far":"SECRETF","whose":"mine","price":"10.00","flag":false,"bank_name":"B***"`},
-		{"u1", "/s/E(2)", `"typed":"***21","rest":"***22","n":7,"far":"-","whose":"mine","price":"-10.00","flag":false,"bank_name":"***"`},
-		{"u1", "/s/E(3)", `"typed":"***31","rest":"***32","n":0,"far":"-","whose":null,"price":null,"flag":null,"bank_name":null`},
+		{"u1", "/s/E(1)", `"typed":"***11","rest":"***12","n":0,"far":"SECRETF","whose":"mine","price":"10.00","flag":false,"bank_name":"B***","day":"2020-01-02","sure":true,"until":"2020-01-02","big":4000000000`},
+		{"u1", "/s/E(2)", `"typed":"***21","rest":"***22","n":7,"far":"-","whose":"mine","price":"-10.00","flag":false,"bank_name":"***","day":"2999-01-02","sure":true,"until":null,"big":0`},
+		{"u1", "/s/E(3)", `"typed":"***31","rest":"***32","n":0,"far":"-","whose":null,"price":null,"flag":null,"bank_name":null,"day":null,"sure":null,"until":"2020-01-02","big":0`},
 		{"u2", "/s/E(3)", `"n":9`},
 		{"u2", "/s/E(1)", `"n":0,"far":"SECRETF","whose":"of u1"`},
 		{"top", "/s/E(1)", `"typed":"SECRET11"`},
