@@ -361,6 +361,40 @@ func TestByRole_resolves(t *testing.T) {
 	}
 }
 
+// TestByRole_annotations looks at what is left of annotations that name what is left out.
+func TestByRole_annotations(t *testing.T) {
+	res := cdl.CompileString("annotated.cds", annotated)
+	if res.Model == nil {
+		t.Fatal(res.Diags)
+	}
+	_, doors := byRole(t, res.Model)
+	doc := func(roles ...string) string {
+		return getAs(doors["S"], auth.New(auth.User{ID: "u"}, roles...), "/$metadata").Body.String()
+	}
+	none, a, all := doc(), doc("A"), doc("A", "B", "C")
+	for _, name := range []string{"margin", `"secret"`, "Secrets", `"S.approve"`, "EntityContainer/pay", "Authors", "author.name", "UI.HeaderInfo", "Common.ValueList\""} {
+		if strings.Contains(none, name) {
+			i := strings.Index(none, name)
+			t.Errorf("%s is told to those who have no role: …%s…", name, none[max(0, i-200):min(len(none), i+100)])
+		}
+	}
+	for _, name := range []string{`Path="title"`, "UI.LineItem", "draftEdit", "DraftAdministrativeData", `Common.FieldControlType/ReadOnly`, `Property="Deletable" Bool="false"`} {
+		if !strings.Contains(none, name) {
+			t.Errorf("%s is not told to those who have no role:\n%s", name, none)
+		}
+	}
+	if !strings.Contains(a, "margin") || !strings.Contains(a, "S.approve") || !strings.Contains(a, "UI.HeaderInfo") || strings.Contains(a, "EntityContainer/pay") {
+		t.Error("A is told too much or too little")
+	}
+	if !strings.Contains(all, "EntityContainer/pay") || !strings.Contains(all, "Common.ValueList") || strings.Contains(all, `Property="Insertable" Bool="false"`) {
+		t.Error("who has all roles is told too little")
+	}
+	// What the model says of a restriction stays beside what the roles say of it.
+	if !strings.Contains(none, `<PropertyValue Property="Description" String="x"/>`) || strings.Contains(none, `Property="Insertable" Bool="true"`) || !strings.Contains(all, `Property="Insertable" Bool="true"`) {
+		t.Errorf("restrictions of the model and of roles are confused:\n%s", none)
+	}
+}
+
 // projectModel compiles the model of a project in the file system.
 func projectModel(dir string) (*csn.Model, error) {
 	abs, err := filepath.Abs(dir)

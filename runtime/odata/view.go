@@ -33,6 +33,9 @@ func viewOf(s *cds.Service, r *cds.Rights) *edmx.View {
 		require(needed, v, s.Model, op)
 	}
 	for _, e := range s.Model.Entities {
+		if e.Active != nil { // its operations are those of the active rows
+			continue
+		}
 		for _, op := range e.Actions {
 			require(needed, v, s.Model, op)
 		}
