@@ -194,12 +194,20 @@ func (m *maker) event(s *csn.Service, e *csn.Entity, op *csn.Operation, ev strin
 		}
 	}
 	list := positions(own, ev)
-	if len(list) == 0 && len(rules) > 0 && len(own) == 0 {
-		list = positions(rules, ev) // a part follows its root
-	}
 	for _, p := range list {
 		q := &quest{maker: m, s: s, e: e, op: op, ev: ev, p: p, rules: rules, best: map[string]*pick{}}
 		q.run()
+	}
+	if m.w.policy.rules[e] == nil && ev == evRead { // a part follows its root
+		for _, p := range positions(rules[len(own):], ev) {
+			if p.deny || len(p.roles) == 0 {
+				continue
+			}
+			c := *p
+			c.where = nil
+			q := &quest{maker: m, s: s, e: e, op: op, ev: ev, p: &c, inherited: true, rules: rules, best: map[string]*pick{}}
+			q.run()
+		}
 	}
 	for _, r := range own {
 		for _, p := range r.grants {

@@ -2,6 +2,8 @@ package authztest
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"cds/parser/cqn"
 	"cds/runtime/auth"
@@ -53,8 +55,7 @@ func (o *oracle) forced(p *privilege, r *row, x cqn.Expr, t truth) truth {
 }
 
 // side describes on which side of an atom a row and a user are: below, at or above a limit, without a value, in no list, with no rows behind it.
-func (o *oracle) side(x cqn.Expr, r *row) string {
-	s := scope{r: r, self: r}
+func (o *oracle) side(x cqn.Expr, s scope) string {
 	switch x := x.(type) {
 	case *cqn.Binary:
 		return o.relation(x.L, x.R, s)
@@ -156,9 +157,11 @@ func (o *oracle) goals(p *privilege, r *row, parts []cqn.Expr) []goal {
 		if (o.forced(p, r, x, yes) == yes) == (o.forced(p, r, x, no) == yes) {
 			continue // it does not hang on this part
 		}
-		side := ""
-		if _, nested := o.nested(p, x); !nested {
-			side = o.side(x, r)
+		var side string
+		if in := enclosing(p, x); in == nil {
+			side = o.side(x, scope{r: r, self: r})
+		} else {
+			side = o.sides(in, x, r)
 		}
 		g := goal{fmt.Sprintf("%d %s %s", i, verdict, side), cqn.Format(x) + " decides: " + verdict}
 		if side != "" {
@@ -169,23 +172,53 @@ func (o *oracle) goals(p *privilege, r *row, parts []cqn.Expr) []goal {
 	return out
 }
 
-// nested reports whether a part stands within an exists.
-func (o *oracle) nested(p *privilege, x cqn.Expr) (cqn.Expr, bool) {
-	var in cqn.Expr
+// enclosing returns the innermost exists that a part of a condition stands in, nil for none.
+func enclosing(p *privilege, x cqn.Expr) *cqn.Exists {
+	var in *cqn.Exists
 	for _, c := range p.where {
 		cqn.Walk(c, func(n any) bool {
-			if e, ok := n.(*cqn.Exists); ok && in == nil {
+			if e, ok := n.(*cqn.Exists); ok && cqn.Expr(e) != x {
 				cqn.Walk(e, func(m any) bool {
-					if y, ok := m.(cqn.Expr); ok && y == x && y != cqn.Expr(e) {
+					if y, ok := m.(cqn.Expr); ok && y == x {
 						in = e
 					}
-					return in == nil
+					return true
 				})
 			}
-			return in == nil
+			return true
 		})
 	}
-	return in, in != nil
+	return in
+}
+
+// maxBeside bounds the rows behind an exists whose sides are told.
+const maxBeside = 3
+
+// sides describes on which sides of a part the rows are that an exists asks for.
+func (o *oracle) sides(in *cqn.Exists, x cqn.Expr, r *row) string {
+	from, steps := o.start(in.Path, scope{r: r, self: r})
+	if from == nil || from.e != r.e || len(steps) != len(in.Path.Path) || in.Var != "" {
+		return ""
+	}
+	if el, _ := resolve(r.e, steps); el == nil { // within another exists
+		return ""
+	}
+	bare := make([]cqn.Step, len(steps))
+	for i, st := range steps {
+		bare[i] = cqn.Step{Name: st.Name}
+	}
+	rows := o.follow(from, bare, scope{r: r, self: r}, 0)
+	if len(rows) > maxBeside {
+		return ""
+	}
+	var out []string
+	for _, t := range rows {
+		if side := o.side(x, scope{r: t, self: r}); side != "" && !slices.Contains(out, side) {
+			out = append(out, side)
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
 }
 
 // wanted are the keys of goals that must be reached for a privilege, with what to say if they are not.

@@ -21,6 +21,8 @@ type quest struct {
 	rules []*rule
 	best  map[string]*pick
 	order []string
+	// inherited says that the position is of a root; its condition is not one on the part's rows.
+	inherited bool
 }
 
 // A pick is the user and the row that were chosen for a goal. Its rank is 0 if nothing but the position decides.
@@ -150,6 +152,8 @@ func (q *quest) try(u *auth.User, rows []*row, parts []cqn.Expr, role string, fi
 		switch {
 		case r != nil && r.foreign(u) && !x.allowed:
 			reached = []goal{{"tenant", "another tenant's row"}}
+		case q.inherited && !x.allowed:
+			reached = []goal{{"root", "its root refuses"}}
 		default:
 			if holds {
 				reached = append(reached, goal{"role " + role, "with " + roleText(role)})
@@ -174,7 +178,7 @@ func (q *quest) try(u *auth.User, rows []*row, parts []cqn.Expr, role string, fi
 // rank is 0 if the answer hangs on the position: it would be another one if its condition came out otherwise. It is 1 if others decide the same, 2 if they
 // decide otherwise.
 func (q *quest) rank(u *auth.User, r, from *row, allowed, holds bool) int {
-	if allowed != (holds != q.p.deny) {
+	if allowed != (holds != q.p.deny) && !q.inherited {
 		return 2
 	}
 	if len(q.p.where) == 0 && !q.p.deny {
@@ -326,6 +330,9 @@ func (q *quest) conclude(parts []cqn.Expr) {
 		q.lacking = append(q.lacking, Uncovered{At: q.w.place(q.p), Rule: q.p.name, Event: q.ev, Why: "nobody was found whom it lets through: other rules refuse everybody",
 			unlessElsewhere: slices.Contains(q.p.events, "*")})
 	}
+	if holding {
+		q.limits(parts)
+	}
 	if len(parts) < 2 && holding {
 		if _, fails := q.found("0 does not hold"); !fails && len(parts) == 1 && !q.always(parts[0]) {
 			q.uncovered(q.p, "", q.ev, "no user and row were found that do not fulfil "+q.p.text)
@@ -345,6 +352,24 @@ func (q *quest) conclude(parts []cqn.Expr) {
 	for _, k := range sortedKeys(want) {
 		if _, ok := q.found(k); !ok {
 			q.uncovered(q.p, "", q.ev, want[k])
+			q.wanting++
+		}
+	}
+}
+
+// limits tells of comparisons with a limit that no row was found at.
+func (q *quest) limits(parts []cqn.Expr) {
+	for i, x := range parts {
+		b, ok := x.(*cqn.Binary)
+		if !ok || b.Op < cqn.Lt || b.Op > cqn.Ge || attribute(b.L) != nil || attribute(b.R) != nil || q.always(x) {
+			continue
+		}
+		if in := enclosing(q.p, x); in != nil && (q.e == nil || enclosing(q.p, in) != nil) {
+			continue // sides of rows behind rows are not told apart
+		}
+		prefix := fmt.Sprint(i, " ")
+		if !slices.ContainsFunc(q.order, func(k string) bool { return strings.HasPrefix(k, prefix) && strings.HasSuffix(k, " equal") }) {
+			q.uncovered(q.p, "", q.ev, "no row was found at the limit of "+cqn.Format(x)+" that hangs on it")
 			q.wanting++
 		}
 	}

@@ -43,6 +43,9 @@ func (s *Score) Percent() float64 {
 	return 100 * float64(s.Noticed) / float64(s.Noticed+s.Survived)
 }
 
+// ErrUnchanged says that tests fail before anything is changed.
+var ErrUnchanged = errors.New("something fails without any change")
+
 // Measure changes the restrictions of a model one by one and tells which changes are noticed. The cases, if they are what should notice, must all be as
 // expected for the model itself; otherwise the error says so.
 func Measure(ctx context.Context, m *csn.Model, files *token.FileSet, opt Options, lab Laboratory) (*Score, diag.List, error) {
@@ -51,7 +54,7 @@ func Measure(ctx context.Context, m *csn.Model, files *token.FileSet, opt Option
 	if lab.Exec != nil {
 		s.Tests = "the project's tests"
 		if failed, err := lab.Exec(ctx, m); err != nil || failed {
-			return nil, nil, errors.Join(err, errors.New("the project's tests fail without any change"))
+			return nil, nil, errors.Join(err, fmt.Errorf("%w: the project's tests fail", ErrUnchanged))
 		}
 	} else {
 		var diags diag.List
@@ -65,7 +68,7 @@ func Measure(ctx context.Context, m *csn.Model, files *token.FileSet, opt Option
 			return nil, diags, err
 		}
 		if rep.Differences > 0 {
-			return nil, diags, errors.New("cases differ without any change: " + rep.Summary())
+			return nil, diags, fmt.Errorf("%w: %s", ErrUnchanged, rep.Summary())
 		}
 	}
 	for i, mu := range s.Mutants {

@@ -100,6 +100,9 @@ func columns(e *csn.Entity) []cqn.Column {
 		if b := el.Scalar(); b != nil && (b.Kind == csn.LargeBinary || b.Kind == csn.Vector) {
 			continue
 		}
+		if s := el.Seal(); s != nil && s.Hashed() { // nobody reads hashes
+			continue
+		}
 		out = append(out, cqn.Column{X: cqn.NewRef(el.Name)})
 	}
 	return out

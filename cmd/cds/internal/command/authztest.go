@@ -163,6 +163,8 @@ func (e *env) runAuthzMutate(ctx context.Context, args []string, f *authzTestFla
 	}
 	s, diags, err := authztest.Measure(ctx, p.model, p.matrix.Files, p.opt, lab)
 	switch {
+	case errors.Is(err, authztest.ErrUnchanged):
+		return &serve.StartError{Code: "authz-unchanged", Message: err.Error(), Hint: "cds authz test, or the command itself, shows what; mend that first"}
 	case err != nil:
 		return err
 	case s == nil:
