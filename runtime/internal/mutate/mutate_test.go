@@ -50,6 +50,7 @@ var suites = []struct{ pkg, run string }{
 	{"runtime/internal/drafttest", "."},
 	{"runtime/odata", "TestNothingShows|Access|Leak|Forbidden|Restrict|Hidden|Guard"},
 	{"runtime/generic", "."},
+	{"runtime", "."},
 	{"runtime/internal/difftest", "."},
 }
 

@@ -38,7 +38,7 @@ type unit struct {
 }
 
 // heavy is how long a test may take to be run together with others of its suite.
-const heavy = 1500 * time.Millisecond
+const heavy = 4 * time.Second
 
 // build compiles the tests with all mutants in them.
 func (r *run) build() []mutant {
