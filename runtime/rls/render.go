@@ -49,11 +49,16 @@ func (d *markingDialect) ListRows(b []byte, n int, t *csn.Builtin, alias string)
 
 // place returns the SQL of a condition for a policy: as it is, or as the call of a function if it looks at other rows.
 func (c *compiler) place(row *sqlgen.RowRule, t Table) (string, error) {
-	sql, err := c.fill(row.SQL, row.Binds)
-	if err != nil || row.Alone {
-		return sql, err
+	if row.Alone {
+		return c.fill(row.SQL, row.Binds, policyValue)
 	}
-	f := Function{Name: prefix + "x" + hash(t.Plain, sql), Table: t.Name, Body: sql}
+	// A function asks for what the session says once, since each time it is checked whether it is signed.
+	vars := &variables{}
+	sql, err := c.fill(row.SQL, row.Binds, vars.value)
+	if err != nil {
+		return "", err
+	}
+	f := Function{Name: prefix + "x" + hash(t.Plain, vars.declare, sql), Table: t.Name, Declare: vars.declare, Body: sql}
 	if !c.functions[f.Name] {
 		c.functions[f.Name] = true
 		c.out.Functions = append(c.out.Functions, f)
@@ -61,8 +66,40 @@ func (c *compiler) place(row *sqlgen.RowRule, t Table) (string, error) {
 	return f.Name + "(" + t.Name + ".*)", nil
 }
 
+// policyValue is how a policy asks for a claim: once for a statement.
+func policyValue(key string, list bool) string {
+	if list {
+		return once("cds_rls_list(" + quote(key) + ")")
+	}
+	return once("cds_rls_value(" + quote(key) + ")")
+}
+
+// variables are those of a function, one for each claim.
+type variables struct {
+	names   map[string]string
+	declare string
+}
+
+func (v *variables) value(key string, list bool) string {
+	if name := v.names[key]; name != "" {
+		return name
+	}
+	if v.names == nil {
+		v.names = map[string]string{}
+		v.declare = "  cds_session jsonb := cds_rls_context()->'v';\n"
+	}
+	name := "cds_value" + strconv.Itoa(len(v.names)+1)
+	v.names[key] = name
+	if list {
+		v.declare += "  " + name + " text[] := array(SELECT jsonb_array_elements_text(cds_session->" + quote(key) + "));\n"
+	} else {
+		v.declare += "  " + name + " text := cds_session->>" + quote(key) + ";\n"
+	}
+	return name
+}
+
 // fill writes the values of parameters into a text: constants of the model, and calls for what the session says.
-func (c *compiler) fill(sql string, binds []sqlgen.Bind) (string, error) {
+func (c *compiler) fill(sql string, binds []sqlgen.Bind, ask func(key string, list bool) string) (string, error) {
 	var out strings.Builder
 	for {
 		before, rest, found := strings.Cut(sql, markBegin)
@@ -75,7 +112,7 @@ func (c *compiler) fill(sql string, binds []sqlgen.Bind) (string, error) {
 		if err != nil || n < 1 || n > len(binds) {
 			return "", fmt.Errorf("parameter %q is not known", number)
 		}
-		value, err := c.value(&binds[n-1])
+		value, err := c.value(&binds[n-1], ask)
 		if err != nil {
 			return "", err
 		}
@@ -84,7 +121,7 @@ func (c *compiler) fill(sql string, binds []sqlgen.Bind) (string, error) {
 	}
 }
 
-func (c *compiler) value(b *sqlgen.Bind) (string, error) {
+func (c *compiler) value(b *sqlgen.Bind, ask func(key string, list bool) string) (string, error) {
 	if b.Param.Index == -1 {
 		text, err := sqlgen.Literal(b.Const, c.d)
 		return "(" + text + ")", err
@@ -97,10 +134,7 @@ func (c *compiler) value(b *sqlgen.Bind) (string, error) {
 		c.claims[key] = true
 		c.out.Claims = append(c.out.Claims, Claim{key, *b})
 	}
-	if b.List {
-		return once("cds_rls_list(" + quote(key) + ")"), nil
-	}
-	return once("cds_rls_value(" + quote(key) + ")"), nil
+	return ask(key, b.List), nil
 }
 
 // claimKey names what a parameter asks for.

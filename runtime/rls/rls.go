@@ -47,7 +47,7 @@ type Policy struct {
 }
 
 // A Function tells of a row whether a condition holds that looks at other rows as well, with the definer's right.
-type Function struct{ Name, Table, Body string }
+type Function struct{ Name, Table, Declare, Body string }
 
 // A Claim is a value that conditions ask of the user or the time, by the key that the database finds it under.
 type Claim struct {

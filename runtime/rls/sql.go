@@ -131,9 +131,15 @@ func (f Function) create() string {
 		dollars(f.text())
 }
 
-func (f Function) text() string { return " BEGIN RETURN " + f.Body + "; END " }
+func (f Function) text() string {
+	out := "\n"
+	if f.Declare != "" {
+		out += "DECLARE\n" + f.Declare
+	}
+	return out + "BEGIN\n  RETURN " + f.Body + ";\nEND "
+}
 
-func (f Function) print() string { return hash(f.Table, f.Body) }
+func (f Function) print() string { return hash(f.Table, f.Declare, f.Body) }
 
 // dollars quotes a text by a word that is not in it.
 func dollars(text string) string {
