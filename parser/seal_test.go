@@ -1,6 +1,7 @@
 package parser_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -103,6 +104,14 @@ service S {
 	if err := res.Diags.Err(); err != nil || res.Model == nil {
 		t.Fatal(err, res.Diags)
 	}
+	var text bytes.Buffer
+	if err := csn.Write(&text, res.Model, csn.MarshalOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	read, diags := csn.Read(text.Bytes())
+	if read == nil || diags.HasErrors() {
+		t.Fatal(diags)
+	}
 	for _, c := range []struct {
 		element string
 		kind    csn.SealKind
@@ -115,15 +124,17 @@ service S {
 		{"S.J.street", csn.SealRandom, "Staff.home_street"}, {"S.J.code", csn.SealDeterministic, "Staff.code"}, {"S.N.whoID", 0, ""}, {"S.Nul.iban", csn.SealRandom, "Staff.iban"},
 	} {
 		i := strings.LastIndexByte(c.element, '.')
-		el := res.Model.Entity(c.element[:i]).Element(c.element[i+1:])
-		if el == nil {
-			t.Errorf("%s is not there", c.element)
-			continue
-		}
-		switch s := el.Seal(); {
-		case s == nil && c.column == "":
-		case s == nil || s.Kind != c.kind || s.Column != c.column:
-			t.Errorf("%s: %+v, want %d %s", c.element, s, c.kind, c.column)
+		for form, m := range map[string]*csn.Model{"compiled": res.Model, "read": read} {
+			el := m.Entity(c.element[:i]).Element(c.element[i+1:])
+			if el == nil {
+				t.Errorf("%s is not there", c.element)
+				continue
+			}
+			switch s := el.Seal(); {
+			case s == nil && c.column == "":
+			case s == nil || s.Kind != c.kind || s.Column != c.column:
+				t.Errorf("%s, %s: %+v, want %d %s", c.element, form, s, c.kind, c.column)
+			}
 		}
 	}
 }
