@@ -95,11 +95,11 @@ func TestConstants(t *testing.T) {
 
 // TestOpenElements: what one entity of a service shows under a restriction, another one must not show without an answer.
 func TestOpenElements(t *testing.T) {
-	const a = "@requires: 'any' @cds.redirection.target entity A as projection on d.X { ID, @requires: 'hr' pay, free, @requires: 'any' told };"
+	const a = "@cds.redirection.target entity A as projection on d.X { ID, @requires: 'hr' pay, free, @requires: 'any' told };"
 	for b, fault := range map[string]bool{
 		"entity B as projection on d.X { ID, pay };": true, "entity B as projection on d.X { ID, pay as money };": true, "entity B as projection on d.X { ID, pay * 2 as twice : Integer };": true, "entity B as select from d.X { key ID, pay };": true,
 		"entity B as projection on d.X { ID, free };": false, "entity B as projection on d.X { ID, told };": false, "entity B as projection on d.X { ID, @requires: 'any' pay };": false, "entity B as projection on d.X { ID, @requires: 'hr' pay };": false,
-		"@requires: 'boss' entity B as projection on d.X { ID, pay };": false, "entity B as projection on A;": false, "": false,
+		"entity B as projection on A;": false, "": false,
 	} {
 		m := compiled(t, "entity d.X { key ID : Integer; pay : Integer; free : Integer; told : Integer; } service S { "+a+b+" } service T { entity C as projection on d.X; }")
 		_, diags := Compile(m, Options{Strict: true})
