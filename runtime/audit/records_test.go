@@ -101,7 +101,7 @@ func TestRecordsFaults(t *testing.T) {
 		strings.Replace(good, "tenant", "tennant", 1):                                     "tenant",
 		strings.Replace(good, "tenant :", "extra : String; tenant :", 1):                  "no element extra",
 		strings.Replace(good, "String(255)", "Integer", 1):                                "no element tenant",
-		strings.Replace(good, "key ID", "key status : Integer; key ID", 1):                 "key ID",
+		strings.Replace(good, "key ID", "key status : Integer; key ID", 1):                "key ID",
 		strings.Replace(good, "@audit.log", "@audit.logs", 1):                             "@audit.logs",
 		strings.Replace(good, "@audit.log", "@audit.log: 'x'", 1):                         "@audit.log",
 		strings.Replace(good, "tenant :", "@audit.log tenant :", 1):                       "@audit.log",
