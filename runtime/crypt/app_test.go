@@ -174,8 +174,12 @@ func TestValues(t *testing.T) {
 		app.HTTP().PATCH(odata+"Staff(9)", `{"dec":"7","iban":"PLAIN-changed","pw":"PLAIN-other"}`).Status(200).Contains(`"dec":"7.00"`, `"iban":"PLAIN-changed"`)
 		app.HTTP().PUT(odata+"Staff(8)", `{"name":"New","iban":"PLAIN-put"}`).Status(201).Contains(`"iban":"PLAIN-put"`)
 		app.HTTP().PATCH(odata+"Staff(8)", `{"iban":null}`).Status(200).Contains(`"iban":null`)
-		app.HTTP().PATCH(odata+"Staff(8)", `{"i":"no number"}`).Status(400)
-		app.HTTP().PATCH(odata+"Staff(8)", `{"iban":"`+strings.Repeat("x", 101)+`"}`).Status(400)
+		app.HTTP().PATCH(odata+"Staff(8)", `{"i":"PLAIN-no number"}`).Status(400)
+		app.HTTP().PATCH(odata+"Staff(8)", `{"iban":"PLAIN`+strings.Repeat("x", 101)+`"}`).Status(400)
+		direct := &cqn.Update{Entity: cqn.NewRef("my.Staff"), Where: &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef("ID"), R: &cqn.Lit{Value: cqn.Int(8)}}, Data: cqn.NewRow(cqn.Field{Name: "i", Value: cqn.String("PLAIN-no number")})}
+		if _, err := cds.DB(app.As("")).Run(app.As(""), direct); err == nil || strings.Contains(err.Error(), "PLAIN") {
+			t.Errorf("the database's own door: %v", err)
+		}
 		upd := &cqn.Update{Entity: cqn.NewRef("my.S.Staff"), Where: &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef("ID"), R: &cqn.Lit{Value: cqn.Int(8)}},
 			With: []cqn.Assignment{{Name: "iban", X: &cqn.Lit{Value: cqn.String("PLAIN-with")}}}}
 		if _, err := app.CDS.Service("my.S").Run(app.As(""), upd); err != nil {

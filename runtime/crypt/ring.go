@@ -40,6 +40,12 @@ type Key struct {
 	Secret []byte // KeyLength bytes
 }
 
+// String and GoString keep the key out of logs.
+func (k Key) String() string { return "key " + k.ID }
+
+// GoString is String.
+func (k Key) GoString() string { return k.String() }
+
 // A Ring has the keys of an application. The first one encrypts; all of them decrypt. It is safe for concurrent use.
 type Ring struct {
 	keys  []Key

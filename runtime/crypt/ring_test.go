@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -146,6 +147,11 @@ func TestPlain(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
+	for _, form := range []string{"%v", "%+v", "%#v", "%s"} {
+		if s := fmt.Sprintf(form, []crypt.Key{key("k", 'S')}); strings.Contains(s, "SSS") || strings.Contains(s, "83, 83") || strings.Contains(s, "83 83") {
+			t.Errorf("%s shows the key: %s", form, s)
+		}
+	}
 	short := crypt.Key{ID: "k", Secret: make([]byte, 31)}
 	for name, keys := range map[string][]crypt.Key{"none": nil, "short": {short}, "twice": {key("k", 1), key("k", 2)}, "no id": {key("", 1)},
 		"dot": {key("a.b", 1)}, "long": {key(strings.Repeat("k", 33), 1)}, "umlaut": {key("ä", 1)}} {
