@@ -280,7 +280,10 @@ func TestElements_inputs(t *testing.T) {
 	m, diags := csn.WithDrafts(compiled(t, `
 entity d.A { key ID : Integer; @requires: 'hr' pay : Integer; free : Integer; b : Association to d.B; net : Integer = pay * 2; }
 entity d.B { key ID : Integer; @requires: 'hr' secret : Integer; n : Integer; st { @requires: 'hr' deep : Integer; flat : Integer; } }
+entity d.H { key ID : Integer; @requires: 'hr' hx : Integer; @requires: 'hr' hy : Integer; open : Integer; }
 service S {
+  entity Uh as select from d.B { key ID, n as hx, n as hall : Integer, n as open } union all select from d.H { ID, hx, hy, open };
+  entity Us as select from d.H { * } union all select from d.H { * };
   entity Fi as projection on d.A { ID, b[secret = 1].n as hfil, b[n = 1].n as fil, b.st.deep as hdeep, b.st.flat as flat, b.st.deep + 1 as hdeep1 : Integer };
   entity Al as select from d.A as q { key ID, q.pay * 2 as hq : Integer, q.free * 2 as fr : Integer, pay + free as hsum : Integer, q.b.secret * 2 as hs : Integer, q.net as hnet };
   entity Jo as select from d.A as a join d.B as z on a.ID = z.ID { key a.ID, z.secret * 2 as hz : Integer, a.pay as hp, z.n * 2 as n : Integer };
@@ -294,7 +297,7 @@ service S {
 	}
 	p, _ := Compile(m, Options{})
 	n := 0
-	for _, name := range []string{"S.Fi", "S.Al", "S.Jo", "S.Un", "S.St", "S.Ca", "S.Dr", "S.Dr.drafts", "S.Dr.activeOrDraft"} {
+	for _, name := range []string{"S.Fi", "S.Uh", "S.Us", "S.Al", "S.Jo", "S.Un", "S.St", "S.Ca", "S.Dr", "S.Dr.drafts", "S.Dr.activeOrDraft"} {
 		e := m.Entity(name)
 		for _, el := range e.Flat {
 			if el.Internal {
@@ -369,7 +372,9 @@ func TestKeys_apart(t *testing.T) {
 	for range 30 {
 		text += "entity E" + string(rune('A'+len(text)%26)) + strconv.Itoa(len(text)) + " { key ID : Integer; } actions { action go(); action go1(); action go2(); }; "
 	}
-	m, p, _ := policyOf(t, text+"} service T { entity X { key ID : Integer; } }")
+	m, p, _ := policyOf(t, text+"} service T { entity X { key ID : Integer; } "+
+		"@restrict: [{ grant: '*', where: 'ID > 1' }] entity P { key ID : Integer; one : Composition of many K on one.p = $self; two : Composition of many K on two.p2 = $self; } "+
+		"entity Q { key ID : Integer; one : Composition of many K on one.q = $self; } entity K { key ID : Integer; p : Association to P; p2 : Association to P; q : Association to Q; } }")
 	seen := map[string]string{}
 	see := func(what string, g *Guard) {
 		k := g.Key()
@@ -386,6 +391,11 @@ func TestKeys_apart(t *testing.T) {
 		}
 	}
 	x := m.Entity("T.X")
+	k := m.Entity("T.K") // by which composition a part was come to
+	for _, path := range []string{"READ T.P/one", "READ T.P/two", "READ T.Q/one"} {
+		d := p.Decide(named("u"), access(t, m, path))
+		see(path+" where "+condition(d.Guard, k, sqlgen.Root), d.Guard)
+	}
 	read := Access{Service: x.Service, Event: Read, Path: []*csn.Entity{x}}
 	for name, u := range map[string]*auth.User{"anonymous": auth.Anonymous, "somebody": named("u"), "dummy": auth.NewDummy("d")} {
 		d := p.Decide(u, read)

@@ -213,7 +213,10 @@ func (in inputs) of(e *csn.Entity, el *csn.Element, depth int) {
 	case e.Source != nil:
 		named := false
 		cqn.Walk(e.Source, func(n any) bool { // of unions, the column of each part
-			if s, ok := n.(*cqn.Select); ok {
+			switch s := n.(type) {
+			case *cqn.SetOp:
+				in.positions(s, e, el, depth)
+			case *cqn.Select:
 				for i := range s.Columns {
 					if c := &s.Columns[i]; c.X != nil && columnName(c) == el.Name {
 						in.names(c.X, e.Reads, depth)
@@ -228,6 +231,24 @@ func (in inputs) of(e *csn.Entity, el *csn.Element, depth int) {
 				in[o] = false
 				in.of(from, o, depth+1)
 			}
+		}
+	}
+}
+
+// positions adds what stands in the place of an element in each part of a union: there places count, not names.
+func (in inputs) positions(u *cqn.SetOp, e *csn.Entity, el *csn.Element, depth int) {
+	name := el.Name
+	if p := el.Path(); len(p) > 0 {
+		name = p[0]
+	}
+	at := slices.IndexFunc(e.Elements, func(o *csn.Element) bool { return o.Name == name })
+	for _, q := range u.Args {
+		s, ok := q.(*cqn.Select)
+		if !ok || at < 0 || at >= len(s.Columns) || slices.ContainsFunc(s.Columns[:at], func(c cqn.Column) bool { return c.Star }) {
+			continue
+		}
+		if x := s.Columns[at].X; x != nil {
+			in.names(x, e.Reads, depth)
 		}
 	}
 }
