@@ -213,10 +213,70 @@ func (n *narrower) whereOf(e *csn.Entity, use sqlgen.Use) (cqn.Expr, error) {
 		return m.where, m.err
 	}
 	where, err := n.ask(Access{User: n.r.User, Event: ev, Service: n.r.Service.Model, Target: e})
+	if err == nil {
+		var whole cqn.Expr
+		whole, err = n.follow(e, ev, 0)
+		where = and(where, whole)
+	}
 	n.mu.Lock()
 	n.memo = append(n.memo, narrowed{e, ev, where, err})
 	n.mu.Unlock()
 	return where, err
+}
+
+// maxWholes bounds how far up parts follow what they are parts of, and so hierarchies.
+const maxWholes = 3
+
+// follow returns what Authorizers ask of the rows that those of e are parts of: some of them must be left, as with the rules of the model. What writes a part
+// changes the whole.
+func (n *narrower) follow(e *csn.Entity, ev Event, depth int) (cqn.Expr, error) {
+	var any cqn.Expr
+	var refused error
+	open := true
+	for _, w := range n.r.Service.App.Policy.WholesOf(e) {
+		if depth >= maxWholes || w.Entity == e {
+			continue // a deeper level of a hierarchy, whose rules are the same
+		}
+		open = false
+		x, err := n.whole(w.Entity, ev, depth+1)
+		switch {
+		case err != nil:
+			refused = err
+			continue
+		case x == nil:
+			return nil, nil
+		}
+		part, ok := w.Part(x)
+		if !ok {
+			refused = forbidden(&sqlgen.Forbidden{Entity: entityName(e), Reason: "what is asked of " + entityName(w.Entity) + " cannot be asked of its parts"})
+			continue
+		}
+		if any == nil {
+			any = part
+		} else {
+			any = &cqn.Binary{Op: cqn.Or, L: any, R: part}
+		}
+	}
+	if open || any != nil {
+		return any, nil
+	}
+	return nil, refused
+}
+
+// whole returns what Authorizers ask of the rows of an entity for an event on its parts.
+func (n *narrower) whole(e *csn.Entity, ev Event, depth int) (cqn.Expr, error) {
+	if ev != authz.Read {
+		ev = authz.Update
+		if a := &n.r.state.access; e == n.r.Target && a.Op == nil && a.Event != authz.Read { // the request's own event covers the parts
+			ev = a.Event
+		}
+	}
+	where, err := n.ask(Access{User: n.r.User, Event: ev, Service: n.r.Service.Model, Target: e})
+	if err != nil {
+		return nil, err
+	}
+	up, err := n.follow(e, ev, depth)
+	return and(where, up), err
 }
 
 func (n *narrower) known(e *csn.Entity, ev Event) (narrowed, bool) {

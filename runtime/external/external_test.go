@@ -217,7 +217,11 @@ func TestWebhookNarrows(t *testing.T) {
 			w.want(200, "ann", "GET", orders+"/$count", "", "4")
 			d.says(`{"allow":true,"where":"country = $user.country","reason":"office"}`)
 			w.want(200, "ann", "GET", orders+"?$select=ID", "", `"ID":1`, `!"ID":2`, `"ID":3`)
-			w.want(200, "ann", "GET", "/odata/v4/shop/Items?$select=ID&$expand=order", "", `!"total":200`)
+			w.want(200, "ann", "GET", "/odata/v4/shop/Items?$select=ID&$expand=order", "", `"total":10`, `"ID":1`, `!"ID":2`)
+			w.want(200, "ann", "GET", "/odata/v4/shop/Items/$count", "", "1")
+			w.want(404, "ann", "GET", "/odata/v4/shop/Items(2)", "")
+			w.want(404, "ann", "PATCH", "/odata/v4/shop/Items(2)", `{"qty":1}`)
+			w.want(200, "ann", "PATCH", "/odata/v4/shop/Items(1)", `{"qty":1}`)
 			w.want(200, "ann", "GET", "/odata/v4/shop/Items?$select=ID&$filter=order/total gt 0", "", `"ID":1`, `!"ID":2`)
 			w.want(404, "ann", "GET", "/rest/shop/Orders/2", "")
 			w.want(404, "ann", "PATCH", orders+"(2)", `{"total":7}`)
@@ -229,7 +233,7 @@ func TestWebhookNarrows(t *testing.T) {
 			d.says(`{"allow":false,"reason":"closed on sundays\u0007"}`)
 			w.want(403, "ann", "GET", orders, "", "Forbidden", "!sundays")
 			w.want(403, "ann", "GET", "/odata/v4/shop/Items?$expand=order", "", "!sundays")
-			w.want(200, "ann", "GET", "/odata/v4/shop/Items", "")
+			w.want(403, "ann", "GET", "/odata/v4/shop/Items", "") // parts follow
 			if !strings.Contains(w.log.String(), "check:legal (closed on sundays ") {
 				t.Errorf("the log does not say why: %s", w.log)
 			}
@@ -443,7 +447,8 @@ func TestAbout(t *testing.T) {
 	}{
 		{model, no("approve"), []string{"POST Orders(1)/my.Shop.approve"}, []string{"GET Orders", "POST close"}},
 		{model, no("WRITE"), []string{"PATCH Orders(1)", "DELETE Orders(1)", "PUT Orders(99)"}, []string{"GET Orders", "GET Items?$expand=order"}},
-		{model, no("READ"), []string{"GET Orders", "GET Items?$expand=order", "GET Items?$filter=order/total gt 1"}, []string{"GET Items", "POST close"}},
+		{model, no("UPDATE"), []string{"PATCH Orders(1)", "PATCH Items(1)", "POST Items", "DELETE Items(2)"}, []string{"POST Orders", "DELETE Orders(1)", "GET Items"}},
+		{model, no("READ"), []string{"GET Orders", "GET Items", "GET Items?$expand=order", "GET Items?$filter=order/total gt 1"}, []string{"POST close"}},
 		{service, no(), []string{"GET Orders", "GET Items", "POST close", "POST Orders(1)/my.Shop.approve"}, nil},
 		{strings.Replace(service, "@authz.check: ['legal'] ", "", 1), map[string]any{"on": []any{"my.Shop.close", "my.Shop.Items"}}, []string{"POST close", "GET Items", "GET Orders?$expand=items"}, []string{"GET Orders"}},
 	} {
@@ -455,6 +460,12 @@ func TestAbout(t *testing.T) {
 				body := ""
 				if method != "GET" && method != "DELETE" {
 					body = `{}`
+				}
+				switch {
+				case method == "POST" && path == "Orders":
+					body = `{"ID":50,"items":[{"ID":50,"qty":1}]}`
+				case method == "POST" && path == "Items":
+					body = `{"ID":51,"order_ID":2}`
 				}
 				if status, text := w.ask("ann", method, "/odata/v4/shop/"+path, body); (status == 403) != (i == 0) {
 					t.Errorf("%v %s: %d %s", c.hook, r, status, text)
