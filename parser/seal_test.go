@@ -68,6 +68,7 @@ func TestSealFaults(t *testing.T) {
 		"a named condition":        {"@authz.condition.own: (ssn = $user)\nentity E { key ID : Integer; @encrypted: 'deterministic' ssn : String; }", "csn-seal-use", "1:", "Staff"},
 		"a mask that is computed":  {"entity E { key ID : Integer;\n @mask: { fn: 'last(4)' } @encrypted a : String; }", "csn-seal-use", "2:", "show a constant"},
 		"a mask of some rows":      {"entity E { key ID : Integer; own : String;\n @mask: { value: '*', unless: [{ to: 'x', where: (own = $user) }] } @encrypted a : String; }", "csn-seal-use", "2:", "show a constant"},
+		"@cds.search":              {"@cds.search: { name,\n a } entity E { key ID : Integer; name : String; @encrypted a : String; }", "csn-seal-use", "2:", "@cds.search names a"},
 		"@assert":                  {"entity E { key ID : Integer;\n @assert: (case when a = 'x' then 'wrong' end) @encrypted a : String; }", "csn-seal-use", "2:", "@assert"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {

@@ -229,6 +229,9 @@ func (f *freezer) sealPlaces() {
 			for _, o := range d.Actions {
 				f.sealOperation(o)
 			}
+			for _, p := range d.Params {
+				f.sealOn(&p.Def, "what a view is asked with is not stored")
+			}
 		case *Operation:
 			f.sealOperation(d)
 		}

@@ -1,6 +1,8 @@
 package csn
 
 import (
+	"strings"
+
 	"cds/parser/cqn"
 	"cds/parser/token"
 )
@@ -15,6 +17,7 @@ func (f *freezer) sealUses() {
 		}
 		for i := range e.Annotations {
 			u.annotation(&e.Annotations[i], nil)
+			u.search(&e.Annotations[i])
 		}
 		for _, o := range e.Actions {
 			for i := range o.Annotations {
@@ -85,6 +88,26 @@ func (u *sealUse) annotation(a *cqn.AnnoField, el *Element) {
 			u.report(el, span, s, "@%s uses %s", a.Name, s.Column)
 		}
 	}, 0)
+}
+
+// search reports sealed elements among those that @cds.search names: nothing would be found in them.
+func (u *sealUse) search(a *cqn.AnnoField) {
+	const base = "cds.search"
+	report := func(name string, on bool, span token.Span) {
+		el := u.e.Flat.Lookup(strings.ReplaceAll(name, ".", "_"))
+		if el == nil || !on || el.Seal() == nil {
+			return
+		}
+		u.report(nil, span, el.Seal(), "@cds.search names %s", name)
+	}
+	if name, ok := strings.CutPrefix(a.Name, base+"."); ok {
+		report(name, a.Value.True(), a.Span)
+	}
+	if a.Name == base && a.Value != nil {
+		for _, f := range a.Value.Fields {
+			report(f.Name, f.Value.True(), f.Span)
+		}
+	}
 }
 
 // mask reports masks of a sealed element that the database would have to compute: what it has is not the value. A constant, and roles that see the value, need none.
