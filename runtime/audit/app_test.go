@@ -64,7 +64,7 @@ service S {
 }
 annotate S.Books with @restrict: [{ grant: '*', to: 'admin' }, { grant: ['READ', 'UPDATE', 'changes'], where: 'stock > 0' }];
 annotate S.Books:cost with @requires: 'admin';
-annotate S.Books:secret with @mask: 'x';
+annotate S.Books:secret with @mask: { value: 'x', write: 'admin' };
 annotate S.Names with @requires: 'admin';
 `
 
