@@ -57,13 +57,20 @@ func DatabaseOf(cfg *config.Config, opt Options) (Database, error) {
 		d.Config.Synchronous = "full"
 	}
 	d.Config.ForeignKeys = cfg.Str("features.assert_integrity") == "db"
-	if d.Kind == "sqlite" {
+	if d.Kind == "sqlite" && !cfg.Is(config.Production) {
 		d.sqlite(opt)
 		return d, nil
 	}
 	rows, err := RowSecurityOf(cfg)
 	if err != nil {
 		return d, err
+	}
+	if d.Kind == "sqlite" {
+		if rows.On {
+			return d, &StartError{"rls-database", "requires.db.rls asks for row-level security, which SQLite does not have", "use PostgreSQL, or take the setting away"}
+		}
+		d.sqlite(opt)
+		return d, nil
 	}
 	d.Config.RowKey = rows.Key
 	return d, d.server(opt)

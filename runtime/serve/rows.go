@@ -28,8 +28,8 @@ func RowSecurityOf(cfg *config.Config) (RowSecurity, error) {
 	r := RowSecurity{}
 	sec := cfg.Sub("requires.db.rls")
 	if sec == nil {
-		if cfg.Bool("requires.db.rls", false) {
-			return r, &StartError{"rls-config", "requires.db.rls says only that there is row-level security", "write requires.db.rls: { role: … }, and the key in the variable cds_requires_db_rls_key"}
+		if v, there := cfg.Get("requires.db.rls"); there && v != nil && v != false && v != "false" {
+			return r, &StartError{"rls-config", "requires.db.rls does not say for whom row-level security is", "write requires.db.rls: { role: … }, and the key in the variable cds_requires_db_rls_key"}
 		}
 		return r, nil
 	}
