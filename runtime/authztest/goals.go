@@ -58,7 +58,11 @@ func (o *oracle) forced(p *privilege, r *row, x cqn.Expr, t truth) truth {
 func (o *oracle) side(x cqn.Expr, s scope) string {
 	switch x := x.(type) {
 	case *cqn.Binary:
-		return o.relation(x.L, x.R, s)
+		side := o.relation(x.L, x.R, s)
+		if x.Op < cqn.Lt && (side == "below" || side == "above") {
+			return "another value"
+		}
+		return side
 	case *cqn.Between:
 		if o.value(x.X, s, 0).IsNull() {
 			return "null"

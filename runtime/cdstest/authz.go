@@ -4,15 +4,30 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"cds/parser/csn"
+	cds "cds/runtime"
 	"cds/runtime/authztest"
+	"cds/runtime/config"
 )
 
 // ModelVariable names a file with a model as CSN that tests run with instead of their own: cds authz test --mutate --exec sets it to find out whether they
-// notice a changed restriction.
+// notice a changed restriction. That generated code is of another model is no fault then. In production it is one, so tests with that profile are skipped.
 const ModelVariable = "CDS_TEST_MODEL"
+
+// environ is the environment of an application in a test: empty, but for a model that takes the place of the test's own.
+func environ(t testing.TB, profiles []string) []string {
+	file := os.Getenv(ModelVariable)
+	if file == "" {
+		return []string{}
+	}
+	if slices.Contains(profiles, config.Production) {
+		t.Skip("cdstest: generated code runs with another model, which it does not in production")
+	}
+	return []string{"CDS_MODEL=" + file}
+}
 
 // model returns the model of a test.
 func (c Config) model() (*csn.Model, error) {
@@ -40,7 +55,7 @@ func Authz(t *testing.T, cfg Config, options ...func(*authztest.Options)) *authz
 	if err != nil {
 		t.Fatalf("cdstest: model: %s", explain(err))
 	}
-	opt := authztest.Options{Register: cfg.Register, Seed: 1}
+	opt := authztest.Options{Register: cfg.Register, Seed: 1, App: func(o *cds.AppOptions) { o.ModelAhead = os.Getenv(ModelVariable) != "" }}
 	opt.Authz.Strict = true
 	for _, o := range options {
 		o(&opt)

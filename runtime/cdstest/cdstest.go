@@ -158,7 +158,7 @@ func New(t testing.TB, cfg Config) *App {
 	if profiles == nil {
 		profiles = []string{"test"}
 	}
-	a.Server, err = srv.Build(context.Background(), serve.Options{Dir: cfg.Dir, FS: cfg.FS, Env: []string{}, Profiles: profiles,
+	a.Server, err = srv.Build(context.Background(), serve.Options{Dir: cfg.Dir, FS: cfg.FS, Env: environ(t, profiles), Profiles: profiles,
 		Overrides: cfg.overrides(), Pool: pool, RowSecurity: a.lockRows, Now: cfg.Now, Log: slog.New(a.logHandler())})
 	if err != nil {
 		t.Fatalf("cdstest: %s", explain(err))
