@@ -148,7 +148,9 @@ func (r *run) reach(suite int, name string) *unit {
 	out, err := r.command(r.t.Context(), suite, []string{"CDS_MUTANTS_SEEN=" + seen}, "-test.run", "^"+name+"$").CombinedOutput()
 	u.took = time.Since(start)
 	if err != nil {
-		r.t.Fatalf("%s fails without any change: %v\n%s", name, err, out)
+		r.t.Errorf("%s fails without any change, and is left out: %v\n%s", name, err, out)
+		_ = os.Remove(seen)
+		return u
 	}
 	text, err := os.ReadFile(seen)
 	if err != nil {
