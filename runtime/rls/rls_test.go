@@ -197,6 +197,8 @@ func TestRawSQL(t *testing.T) {
 		{name: "another one opened", claims: alice, stmts: []db.Stmt{{SQL: all.SQL, Opens: `"my_Other"`}}, want: "1"},
 		{name: "opened before", claims: alice, stmts: []db.Stmt{{SQL: all.SQL, Opens: `"my_Orders"`}, all}, want: "1"},
 		{name: "update", claims: alice, stmts: []db.Stmt{sql("UPDATE my_Orders SET note = 'x' RETURNING ID")}, want: "1"},
+		{name: "update by a view", claims: alice, stmts: []db.Stmt{sql("UPDATE Shop_Orders SET note = 'x' RETURNING ID")}, want: "1"},
+		{name: "locked", claims: alice, stmts: []db.Stmt{sql("SELECT ID FROM Shop_Orders FOR UPDATE")}, want: "1"},
 		{name: "update away", claims: alice, stmts: []db.Stmt{sql("UPDATE my_Orders SET owner = 'bob'")}, err: db.ErrRows},
 		{name: "delete", claims: alice, stmts: []db.Stmt{sql("DELETE FROM my_Orders RETURNING ID")}},
 		{name: "insert", claims: alice, stmts: []db.Stmt{sql("INSERT INTO my_Orders VALUES (4, 'alice')")}, err: db.ErrRows},

@@ -36,7 +36,7 @@ func (s *Schema) Script(app Application) []string {
 		}
 	}
 	for _, v := range s.Views {
-		out = append(out, "ALTER VIEW "+v+" SET (security_invoker = true)", "GRANT SELECT ON "+v+" TO "+role)
+		out = append(out, "ALTER VIEW "+v+" SET (security_invoker = true)", "GRANT SELECT, UPDATE ON "+v+" TO "+role) // rows are locked by views, too
 	}
 	return append(out, s.others(role), seal)
 }

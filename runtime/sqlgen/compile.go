@@ -23,6 +23,7 @@ func Compile(q cqn.Query, m *csn.Model, g Guarder, d Dialect) (*Plan, error) {
 func (c *compiler) plan(q cqn.Query) (*Plan, error) {
 	switch q := q.(type) {
 	case *cqn.Select:
+		c.locking = q.Lock != cqn.NoLock
 		if ref := placeOf(q); ref != nil {
 			return c.placePlan(q, ref)
 		}

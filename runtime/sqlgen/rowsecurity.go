@@ -62,7 +62,10 @@ func (sc *scope) open(src *source, use Use, localized bool, r right) {
 	}
 	e := src.entity
 	own := e.Table()
-	if use == Update || use == Delete || e.Service == nil || sc.definer {
+	switch {
+	case c.locking: // databases ask for the right to change what is locked; the statement changes nothing
+		r = owners
+	case use == Update || use == Delete || e.Service == nil || sc.definer:
 		r = max(r, unread)
 	}
 	if src.mapped {

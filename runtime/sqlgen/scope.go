@@ -36,6 +36,7 @@ type compiler struct {
 	tenanted  bool        // rows that belong to tenants are touched, see tenant.go
 	unsealing *cqn.Ref    // the path that may end in a sealed element, see sealed.go
 	opened    []string    // see rowsecurity.go
+	locking   bool        // the query locks the rows that it reads
 	reads     *[]tableUse // where the sources of a view are noted; nil for nowhere
 }
 
