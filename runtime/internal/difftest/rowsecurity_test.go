@@ -27,7 +27,7 @@ func withRows(t *testing.T) {
 func TestRowSecurity(t *testing.T) {
 	withRows(t)
 	seen, hidden, faults := 0, 0, 0
-	inWorlds(t, number("CDS_DIFF", 12), &faults, func(t *testing.T, seed uint64) {
+	inWorlds(t, number("CDS_DIFF_ROWS", 12), &faults, func(t *testing.T, seed uint64) {
 		w := newWorld(seed)
 		a := w.app(t)
 		for _, who := range w.people {
@@ -82,25 +82,25 @@ func selected(a *cdstest.App, who *person, table, opens string) ([]string, error
 // With row-level security requests are answered as without.
 func TestReads_rows(t *testing.T) {
 	withRows(t)
-	reads(t, number("CDS_DIFF", 8), nil)
+	reads(t, number("CDS_DIFF_ROWS", 8), nil)
 }
 
 func TestWrites_rows(t *testing.T) {
 	withRows(t)
-	writes(t, number("CDS_DIFF", 8), nil)
+	writes(t, number("CDS_DIFF_ROWS", 8), nil)
 }
 
 func TestMay_rows(t *testing.T) {
 	withRows(t)
-	mays(t, number("CDS_DIFF", 3), nil)
+	mays(t, number("CDS_DIFF_ROWS", 3), nil)
 }
 
 func TestTenants_rows(t *testing.T) {
 	withRows(t)
-	tenantTwins(t, number("CDS_DIFF", 4), nil)
+	tenantTwins(t, number("CDS_DIFF_ROWS", 4), nil)
 }
 
 func TestTwins_rows(t *testing.T) {
 	withRows(t)
-	twins(t, number("CDS_DIFF", 4), nil)
+	twins(t, number("CDS_DIFF_ROWS", 4), nil)
 }
