@@ -390,6 +390,20 @@ func (r *RawRequest) Locate(ctx context.Context, q *cqn.Select) ([]*Row, error) 
 	return rows, nil
 }
 
+// Removable counts the rows of an entity that the request may delete, and locks them until the transaction ends. A row that is to go after its parts must be
+// asked for before: what allows it may be about the parts.
+func (r *RawRequest) Removable(ctx context.Context, e *csn.Entity, where cqn.Expr) (int, error) {
+	q := &cqn.Select{From: &cqn.From{Path: cqn.NewRef(e.Name)}, Where: where, Lock: cqn.LockUpdate}
+	for _, k := range e.Keys {
+		q.Columns = append(q.Columns, cqn.Column{X: cqn.NewRef(k.Name)})
+	}
+	rows, _, err := r.state.unit.read(ctx, q, asUse{r.state.guard, sqlgen.Delete}, r.User, 0)
+	if err != nil {
+		return 0, clientError(err)
+	}
+	return len(rows), nil
+}
+
 // Page runs the final query of a READ: at most limit rows are answered (0: all), More tells that there would be further ones. It answers
 // with JSON if the request asks for a Format and no handler needs to see the rows.
 func (r *RawRequest) Page(ctx context.Context, q cqn.Query, limit int64) (*Result, error) {

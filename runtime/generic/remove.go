@@ -33,8 +33,8 @@ func (d *deep) remove(ctx context.Context, e *csn.Entity, row *cds.Row, depth in
 	return d.removeAll(ctx, e, []*cds.Row{row}, depth)
 }
 
-// removeAll deletes located rows, and before them their children: one statement for each level and some hundred rows. Children that the service shows are
-// deleted under the guard: one that the user may not delete refuses the whole. Then the tables below follow, so that nothing is orphaned
+// removeAll deletes located rows, and before them their children: one statement for each level and some hundred rows. Children that the service shows go
+// under the guard: one that the user may not delete refuses the whole. Rows with children are asked for, and locked, while these are there. Then the tables below follow, so that nothing is orphaned
 // that the service does not show.
 func (d *deep) removeAll(ctx context.Context, e *csn.Entity, rows []*cds.Row, depth int) error {
 	if depth > maxDepth {
@@ -52,6 +52,15 @@ func (d *deep) removeSome(ctx context.Context, e *csn.Entity, rows []*cds.Row, d
 	where := keysAmong(e, rows)
 	if where == nil {
 		return cds.Reject(405, "405", "Rows of %q have no key and cannot be deleted.", e.Name)
+	}
+	whole := len(compositions(e)) > 0 || e.Table() != nil && len(compositions(e.Table())) > 0
+	if whole {
+		switch n, err := d.r.Removable(ctx, e, where); {
+		case err != nil:
+			return err
+		case n < len(rows):
+			return cds.Reject(403, "403", "Forbidden")
+		}
 	}
 	for _, el := range compositions(e) {
 		a := el.Assoc()
@@ -76,7 +85,11 @@ func (d *deep) removeSome(ctx context.Context, e *csn.Entity, rows []*cds.Row, d
 	if err := d.cascade(ctx, e.Table(), keys, depth); err != nil {
 		return err
 	}
-	res, err := d.r.Execute(ctx, &cqn.Delete{From: cqn.NewRef(e.Name), Where: where})
+	run := d.r.Execute
+	if whole { // the question whether they may go has been answered while their parts were there
+		run = cds.DB(ctx).Run
+	}
+	res, err := run(ctx, &cqn.Delete{From: cqn.NewRef(e.Name), Where: where})
 	if err != nil {
 		return err
 	}

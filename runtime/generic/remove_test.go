@@ -64,3 +64,29 @@ func TestRemoveMany(t *testing.T) {
 	count("d_Leaves", "1")
 	count("d_Roots_notes", "1")
 }
+
+// TestRemoveAsksTheWhole: a right to delete that is about the parts of a row is looked at while these are there, at each level.
+func TestRemoveAsksTheWhole(t *testing.T) {
+	a := newApp(t, `
+entity d.Roots { key ID : Integer; kids : Composition of many d.Kids on kids.root = $self; }
+entity d.Kids { key ID : Integer; open : Boolean; root : Association to d.Roots; leaves : Composition of many d.Leaves on leaves.kid = $self; }
+entity d.Leaves { key ID : Integer; kid : Association to d.Kids; }
+@requires: 'any' service S {
+  @restrict: [{ grant: ['READ', 'UPDATE'] }, { grant: 'DELETE', where: 'exists kids[open = true]' }]
+  entity Roots as projection on d.Roots;
+  @restrict: [{ grant: ['READ', 'UPDATE'] }, { grant: 'DELETE', where: 'exists leaves and root.ID > 0' }]
+  entity Kids as projection on d.Kids;
+  entity Leaves as projection on d.Leaves;
+}`, `INSERT INTO d_Roots (ID) VALUES (1), (2), (3), (4);
+INSERT INTO d_Kids (ID, open, root_ID) VALUES (1, TRUE, 1), (2, FALSE, 2), (3, TRUE, 3);
+INSERT INTO d_Leaves (ID, kid_ID) VALUES (1, 1), (2, 2);`, cds.AppOptions{}, nil)
+	u := user("u")
+	a.want(req{event: authz.Delete, path: "S.Roots(2)", user: u}, 403) // no kid is open
+	a.want(req{event: authz.Delete, path: "S.Roots(3)", user: u}, 403) // its kid has no leaf
+	a.want(req{event: authz.Delete, path: "S.Roots(4)", user: u}, 403) // no kid at all
+	a.want(req{event: authz.Delete, path: "S.Kids(3)", user: u}, 403)
+	a.want(req{event: authz.Delete, path: "S.Roots(1)", user: u}, 200)
+	a.want(req{event: authz.Delete, path: "S.Roots(1)", user: u}, 404)
+	a.want(req{event: authz.Delete, path: "S.Kids(1)", user: u}, 404)
+	a.want(req{event: authz.Delete, path: "S.Kids(3)", user: u}, 403) // what was refused has left all as it was
+}
