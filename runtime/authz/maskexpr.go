@@ -99,7 +99,6 @@ func fits(got, want maskKind) bool {
 type maskTyper struct {
 	names     conditionChecker // for paths, which were checked before
 	entity    *csn.Entity
-	vars      []string          // of enclosing any and all
 	condition bool              // paths over to-many associations mean that some row fulfils a comparison
 	inside    int               // of arithmetic
 	widen     map[*cqn.Ref]bool // integers in arithmetic: products of small ones may need more room

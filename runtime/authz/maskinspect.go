@@ -43,9 +43,7 @@ func (m *mask) grants(ev Event) []privilege {
 	switch ev {
 	case Read:
 		out = append(out, privilege{name: m.name, all: true, roles: m.unless, span: m.span})
-		for i := range m.exempt {
-			out = append(out, m.exempt[i])
-		}
+		out = append(out, m.exempt...)
 	case Update, Upsert:
 		out = append(out, privilege{name: m.name, all: true, roles: slices.Concat(m.unless, m.writers), span: m.span})
 	}

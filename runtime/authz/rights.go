@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"errors"
 	"slices"
 
 	"cds/parser/cqn"
@@ -85,8 +86,14 @@ func (p *Policy) Rights(u *auth.User, s *csn.Service, now string) *Rights {
 		if err == nil {
 			return All, false
 		}
-		f, ok := err.(*sqlgen.Forbidden)
-		return None, ok && f.Mask != nil
+		var f *sqlgen.Forbidden
+		switch {
+		case !errors.As(err, &f) || f.Mask == nil:
+			return None, false
+		case f.Mask.Unless != nil && use == sqlgen.Root: // its own value on some rows
+			return Some, true
+		}
+		return None, true
 	}
 	return m.make()
 }

@@ -47,7 +47,6 @@ type Options struct {
 // An app is an application in memory with made-up rows.
 type app struct {
 	*cds.App
-	w     *world
 	saved db.Pool
 	pool  db.Pool
 	ctx   context.Context

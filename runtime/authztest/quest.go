@@ -33,8 +33,6 @@ type pick struct {
 	rank int
 }
 
-func (q *quest) reads() bool { return q.op != nil && q.op.Function }
-
 // offer keeps a user and a row for a goal unless there are better ones.
 func (q *quest) offer(key, text string, u *auth.User, r *row, rank int) {
 	have := q.best[key]

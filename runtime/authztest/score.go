@@ -62,7 +62,7 @@ func Measure(ctx context.Context, m *csn.Model, files *token.FileSet, opt Option
 		if t, diags, err = newTrial(ctx, m, opt); t == nil || err != nil {
 			return nil, diags, err
 		}
-		defer t.close()
+		defer func() { _ = t.close() }() // in memory
 		rep, err := t.run()
 		if err != nil {
 			return nil, diags, err

@@ -287,9 +287,11 @@ func TestWebhookFails(t *testing.T) {
 	}
 	const js = "application/json"
 	for name, fn := range map[string]func(http.ResponseWriter, *http.Request, map[string]any){
-		"500":         answer(500, js, `{"allow":true}`),
-		"404":         answer(404, js, `{"allow":true}`),
-		"redirect":    func(w http.ResponseWriter, r *http.Request, _ map[string]any) { http.Redirect(w, r, other.URL, 307) },
+		"500": answer(500, js, `{"allow":true}`),
+		"404": answer(404, js, `{"allow":true}`),
+		"redirect": func(w http.ResponseWriter, r *http.Request, _ map[string]any) {
+			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+		},
 		"no json":     answer(200, js, `yes`),
 		"html":        answer(200, "text/html", `{"allow":true}`),
 		"no kind":     answer(200, "", `{"allow":true}`),

@@ -51,7 +51,7 @@ func (w *world) rows(user, set, filter string, said map[bool]int) {
 		if row["IsActiveEntity"] == false {
 			e += ".drafts"
 		}
-		key := cqn.String("")
+		var key cqn.Value
 		if id, ok := row["ID"].(string); ok {
 			key = cqn.String(id)
 		} else {

@@ -205,7 +205,7 @@ func ownTests(ctx context.Context, dir string, command []string, m *csn.Model, f
 	if err := os.WriteFile(file, csn.Marshal(m, csn.MarshalOptions{}), 0o600); err != nil {
 		return false, err
 	}
-	defer os.Remove(file)
+	defer func() { _ = os.Remove(file) }()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), cdstest.ModelVariable+"="+file)
