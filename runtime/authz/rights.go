@@ -329,7 +329,9 @@ func (m *rightsMaker) elements(r *EntityRights) {
 		if el.Internal {
 			continue
 		}
-		x.Read, x.Masked = m.element(el, sqlgen.Root)
+		if s := el.Seal(); s == nil || !s.Hashed() { // of what is hashed nothing can be shown
+			x.Read, x.Masked = m.element(el, sqlgen.Root)
+		}
 		x.Create, _ = m.element(el, sqlgen.Insert)
 		x.Update, _ = m.element(el, sqlgen.Update)
 	}

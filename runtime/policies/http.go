@@ -1,11 +1,14 @@
 package policies
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	cds "cds/runtime"
@@ -159,13 +162,12 @@ func decode(w http.ResponseWriter, r *http.Request, to any) bool {
 		fail(w, http.StatusUnsupportedMediaType, "415", "application/json is expected", "")
 		return false
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	d.DisallowUnknownFields()
-	err := d.Decode(to)
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err == nil {
-		if _, terr := d.Token(); !errors.Is(terr, io.EOF) {
-			err = errors.New("more than one value")
-		}
+		err = members(b)
+	}
+	if err == nil {
+		err = json.Unmarshal(b, to)
 	}
 	var large *http.MaxBytesError
 	switch {
@@ -174,14 +176,58 @@ func decode(w http.ResponseWriter, r *http.Request, to any) bool {
 		return false
 	case err != nil:
 		message := "The body is no policy"
-		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-			message = "A policy has no property " + name
+		var m *memberError
+		if errors.As(err, &m) {
+			message = m.Error()
 		}
-		fail(w, http.StatusBadRequest, "POLICY_INVALID", message, "properties: id, name, entity, events, roles, users, tenant, effect, where, active")
+		fail(w, http.StatusBadRequest, "POLICY_INVALID", message, "properties: "+strings.Join(properties, ", "))
 		return false
 	}
 	return true
 }
+
+// A memberError is about a property that is sent.
+type memberError struct{ name, fault string }
+
+func (e *memberError) Error() string { return "A policy " + e.fault + " " + strconv.Quote(e.name) }
+
+// members checks that a text is one JSON object with properties of policies, each once and in exactly this spelling: what could be read in two
+// ways is refused.
+func members(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errors.New("no object")
+	}
+	var seen []string
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := t.(string)
+		if !slices.Contains(properties, name) {
+			return &memberError{name, "has no property"}
+		}
+		if slices.Contains(seen, name) {
+			return &memberError{name, "has only one"}
+		}
+		seen = append(seen, name)
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one value")
+	}
+	return nil
+}
+
+// properties are those of a policy that can be sent.
+var properties = []string{"id", "name", "entity", "events", "roles", "users", "tenant", "effect", "where", "active"}
 
 // answer answers with an error, or with 204.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, err error) {
