@@ -17,7 +17,7 @@ import (
 func withRows(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("a database for each world")
+		t.Skip("short mode: it makes a PostgreSQL database for each world")
 	}
 	t.Setenv("CDS_TEST_DB", "postgres-rls")
 }
