@@ -482,13 +482,13 @@ func (r *RawRequest) addressed() *cqn.Select {
 }
 
 // checkInstance checks the row part of a bound operation before any handler of the application runs: the addressed row must satisfy
-// the conditions of the operation and of the path. Without conditions the row need not exist, as in CAP.
+// the conditions of the operation and of the path, and belong to the user's tenant where rows belong to tenants. Without any of these it need not exist, as in CAP.
 func (r *RawRequest) checkInstance(ctx context.Context) error {
 	if r.Op == nil || r.Op.Entity == nil || r.Op.Collection || r.Target == nil {
 		return nil
 	}
 	st := r.state
-	if st.decision.Verdict != authz.AllowIf && len(r.Path) < 2 && st.where == nil {
+	if st.decision.Verdict != authz.AllowIf && len(r.Path) < 2 && st.where == nil && !r.App().Policy.OfTenants(r.Target) {
 		return nil
 	}
 	sub := r.Subject()

@@ -63,6 +63,9 @@ func (g *guard) stranger() *csn.Entity {
 // Tenants reports whether rows of some entity belong to tenants.
 func (p *Policy) Tenants() bool { return p.state.tenants != nil }
 
+// OfTenants reports whether rows of an entity belong to tenants.
+func (p *Policy) OfTenants(e *csn.Entity) bool { return p.state.ofTenants(e) }
+
 // TenantTables tells how the entities of a model are bound to tenants: by entity, in order of the model.
 func (p *Policy) TenantTables() []TenantTable {
 	var out []TenantTable

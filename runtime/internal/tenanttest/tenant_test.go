@@ -48,7 +48,7 @@ entity Pairs as select from Products as p left join Items as i on i.product.ID =
   entity Products as projection on d.Products;
   entity Prices as projection on d.Prices;
   entity Codes as projection on d.Codes;
-  entity Papers as projection on d.Papers;
+  entity Papers as projection on d.Papers actions { function pages() returns Integer; };
   entity Names as projection on d.Names;
   entity Both as projection on d.Both;
   entity Flat as projection on d.Flat;
