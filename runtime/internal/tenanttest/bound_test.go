@@ -47,7 +47,9 @@ func TestBoundOperation(t *testing.T) {
 				t.Errorf("%s %s %s: handlers %q", user, method, path, reached)
 			}
 		}
-		paper := func(id, active string) string { return "Papers(ID=" + id + ",IsActiveEntity=" + active + ")/d.S.pages()" }
+		paper := func(id, active string) string {
+			return "Papers(ID=" + id + ",IsActiveEntity=" + active + ")/d.S.pages()"
+		}
 		ask("alice", "POST", "Orders("+id(1, 1)+")/d.S.touch", 200, "before touch", "on touch")
 		ask("bob", "POST", "Orders("+id(2, 1)+")/d.S.touch", 200, "before touch", "on touch")
 		ask("alice", "GET", paper(id(1, 1), "true"), 200, "before pages", "on pages")
