@@ -166,9 +166,10 @@ type narrower struct {
 	ctx  context.Context
 	r    *RawRequest
 	base sqlgen.Guarder
-	own  narrowed   // what they said about the request itself, where it is no operation
-	mu   sync.Mutex // for memo: handlers may query in parallel
-	memo []narrowed
+	own  narrowed // what they said about the request itself, where it is no operation
+	// What they said about the rows of entities: for one alone, and with what its rows are parts of.
+	answers, memo []narrowed
+	mu            sync.Mutex // for both: handlers may query in parallel
 }
 
 type narrowed struct {
@@ -212,10 +213,11 @@ func (n *narrower) whereOf(e *csn.Entity, use sqlgen.Use) (cqn.Expr, error) {
 	if m, ok := n.known(e, ev); ok {
 		return m.where, m.err
 	}
-	where, err := n.ask(Access{User: n.r.User, Event: ev, Service: n.r.Service.Model, Target: e})
+	where, err := n.asked(e, ev)
 	if err == nil {
 		var whole cqn.Expr
-		whole, err = n.follow(e, ev, 0)
+		c := climber{n: n}
+		whole, err = c.follow(e, ev)
 		where = and(where, whole)
 	}
 	n.mu.Lock()
@@ -224,59 +226,125 @@ func (n *narrower) whereOf(e *csn.Entity, use sqlgen.Use) (cqn.Expr, error) {
 	return where, err
 }
 
-// maxWholes bounds how far up parts follow what they are parts of, and so hierarchies.
-const maxWholes = 3
+// Bounds of what Authorizers are asked about above one part, as for the rules of the model: how often an entity may stand in a chain of wholes (levels of
+// a hierarchy), and how many wholes there may be in all. What lies beyond is hidden if anything is asked of it.
+const (
+	maxLevels = 3
+	maxWholes = 200
+)
 
-// follow returns what Authorizers ask of the rows that those of e are parts of: some of them must be left, as with the rules of the model. What writes a part
-// changes the whole.
-func (n *narrower) follow(e *csn.Entity, ev Event, depth int) (cqn.Expr, error) {
+// A climber finds what Authorizers ask of the rows that those of one entity are parts of.
+type climber struct {
+	n      *narrower
+	stack  []*csn.Entity
+	wholes int
+}
+
+// follow returns the condition that some row of which a row of e is a part is left, as with the rules of the model; nil if nothing is asked. What writes a
+// part changes the whole.
+func (c *climber) follow(e *csn.Entity, ev Event) (cqn.Expr, error) {
+	wholes := c.n.r.Service.App.Policy.WholesOf(e)
+	if len(wholes) == 0 {
+		return nil, nil
+	}
+	c.stack = append(c.stack, e)
+	defer func() { c.stack = c.stack[:len(c.stack)-1] }()
 	var any cqn.Expr
 	var refused error
 	open := true
-	for _, w := range n.r.Service.App.Policy.WholesOf(e) {
-		if depth >= maxWholes || w.Entity == e {
-			continue // a deeper level of a hierarchy, whose rules are the same
-		}
-		open = false
-		x, err := n.whole(w.Entity, ev, depth+1)
-		switch {
-		case err != nil:
-			refused = err
+	for _, w := range wholes {
+		x, err := c.whole(w.Entity, ev)
+		if err != nil {
+			open, refused = false, err
 			continue
-		case x == nil:
-			return nil, nil
 		}
+		open = open && x == nil
 		part, ok := w.Part(x)
-		if !ok {
+		switch {
+		case !ok:
 			refused = forbidden(&sqlgen.Forbidden{Entity: entityName(e), Reason: "what is asked of " + entityName(w.Entity) + " cannot be asked of its parts"})
-			continue
-		}
-		if any == nil {
+		case any == nil:
 			any = part
-		} else {
+		default:
 			any = &cqn.Binary{Op: cqn.Or, L: any, R: part}
 		}
 	}
-	if open || any != nil {
-		return any, nil
+	switch {
+	case open:
+		return nil, nil
+	case any == nil:
+		return nil, refused
 	}
-	return nil, refused
+	return any, nil
 }
 
-// whole returns what Authorizers ask of the rows of an entity for an event on its parts.
-func (n *narrower) whole(e *csn.Entity, ev Event, depth int) (cqn.Expr, error) {
-	if ev != authz.Read {
-		ev = authz.Update
-		if a := &n.r.state.access; e == n.r.Target && a.Op == nil && a.Event != authz.Read { // the request's own event covers the parts
-			ev = a.Event
+// whole returns what Authorizers ask of the rows of an entity for an event on its parts, and of what these are parts of in their turn.
+func (c *climber) whole(e *csn.Entity, ev Event) (cqn.Expr, error) {
+	ev = c.n.wholeEvent(e, ev)
+	level := 0
+	for _, s := range c.stack {
+		if s == e {
+			level++
 		}
 	}
-	where, err := n.ask(Access{User: n.r.User, Event: ev, Service: n.r.Service.Model, Target: e})
+	if level >= maxLevels || c.wholes >= maxWholes {
+		if c.free(e, ev, map[*csn.Entity]bool{}) {
+			return nil, nil
+		}
+		return nil, forbidden(&sqlgen.Forbidden{Entity: entityName(e), Reason: "too many levels of parts"})
+	}
+	c.wholes++
+	where, err := c.n.asked(e, ev)
 	if err != nil {
 		return nil, err
 	}
-	up, err := n.follow(e, ev, depth)
+	up, err := c.follow(e, ev)
 	return and(where, up), err
+}
+
+// free reports whether nothing is asked of the rows of e, nor of anything above.
+func (c *climber) free(e *csn.Entity, ev Event, seen map[*csn.Entity]bool) bool {
+	if seen[e] {
+		return true
+	}
+	seen[e] = true
+	if where, err := c.n.asked(e, ev); where != nil || err != nil {
+		return false
+	}
+	for _, w := range c.n.r.Service.App.Policy.WholesOf(e) {
+		if !c.free(w.Entity, c.n.wholeEvent(w.Entity, ev), seen) {
+			return false
+		}
+	}
+	return true
+}
+
+// wholeEvent is what an event on a part is to the whole.
+func (n *narrower) wholeEvent(e *csn.Entity, ev Event) Event {
+	if ev == authz.Read {
+		return ev
+	}
+	if a := &n.r.state.access; e == n.r.Target && a.Op == nil && a.Event != authz.Read { // the request's own event covers the parts
+		return a.Event
+	}
+	return authz.Update
+}
+
+// asked is what Authorizers ask of the rows of one entity alone. They are asked once.
+func (n *narrower) asked(e *csn.Entity, ev Event) (cqn.Expr, error) {
+	n.mu.Lock()
+	for i := range n.answers {
+		if m := &n.answers[i]; m.entity == e && m.event == ev {
+			n.mu.Unlock()
+			return m.where, m.err
+		}
+	}
+	n.mu.Unlock()
+	where, err := n.ask(Access{User: n.r.User, Event: ev, Service: n.r.Service.Model, Target: e})
+	n.mu.Lock()
+	n.answers = append(n.answers, narrowed{e, ev, where, err})
+	n.mu.Unlock()
+	return where, err
 }
 
 func (n *narrower) known(e *csn.Entity, ev Event) (narrowed, bool) {
