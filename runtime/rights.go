@@ -60,7 +60,7 @@ func (s *Service) RoleRightsOf(u *User) *Rights {
 		if p.Unrestricted(u) {
 			return p.Rights(u, s.Model, s.App.Options.Now().UTC().Format(nowForm))
 		}
-		return p.RoleRights(u.Roles(), s.Model)
+		return p.RoleRights(u, s.Model)
 	})
 }
 

@@ -44,10 +44,14 @@ func withRoles(roles []string) *auth.User {
 // Inspect answers an access for everybody with the roles. It takes the same way as Decide, but keeps the conditions that look at the user alone
 // in the answer instead of asking them.
 func (p *Policy) Inspect(roles []string, a Access) Outcome {
-	p = p.current()
+	return p.current().inspect(nil, roles, a)
+}
+
+// inspect is Inspect with the policies that are for one user, nil for nobody in particular.
+func (p *Policy) inspect(u *auth.User, roles []string, a Access) Outcome {
 	var static cqn.Expr
 	if b, ok := a.active(); ok {
-		o := p.Inspect(roles, b)
+		o := p.inspect(u, roles, b)
 		if !o.Allowed() {
 			return o
 		}
@@ -57,6 +61,9 @@ func (p *Policy) Inspect(roles []string, a Access) Outcome {
 	}
 	a = a.Plain()
 	g := &guard{p: p.state, s: p.state.roles.subject(withRoles(roles), false, nil), access: a}
+	if x := p.state.roles.audiences; x != nil && u != nil {
+		g.s.mask = x.add(g.s.mask, u)
+	}
 	if n := len(a.Path); n > 0 {
 		g.target = a.Path[n-1]
 	}

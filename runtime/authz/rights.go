@@ -124,9 +124,11 @@ func settled(d *Decision, a *Access, env *eval.Env) Extent {
 	return All
 }
 
-// RoleRights returns what users with exactly these roles may do with a service: what depends on anything else about them is Some.
-func (p *Policy) RoleRights(roles []string, s *csn.Service) *Rights {
+// RoleRights returns what users with exactly the roles of u may do with a service: what depends on anything else about them is Some. Policies that are not in
+// the model count for u himself.
+func (p *Policy) RoleRights(u *auth.User, s *csn.Service) *Rights {
 	p = p.current()
+	roles := u.Roles()
 	m := rightsMaker{service: s, out: newRights(s)}
 	extent := func(o Outcome) Extent {
 		switch o.Verdict {
@@ -137,7 +139,7 @@ func (p *Policy) RoleRights(roles []string, s *csn.Service) *Rights {
 		}
 		return None
 	}
-	m.access = func(a Access) Extent { return extent(p.Inspect(roles, a)) }
+	m.access = func(a Access) Extent { return extent(p.inspect(u, roles, a)) }
 	m.element = func(el *csn.Element, use sqlgen.Use) (Extent, bool) {
 		if !p.RestrictedElement(el) {
 			return All, false
@@ -158,7 +160,7 @@ func (p *Policy) RightsKey(u *auth.User, now string) string {
 	st := p.state
 	s := st.roles.subject(u, false, nil)
 	if s.all {
-		return allKey(s)
+		return p.allKey(s)
 	}
 	env := &eval.Env{User: s.user, Now: now}
 	st.ask(&s, env)
@@ -181,14 +183,18 @@ func (p *Policy) RoleKey(u *auth.User) string {
 	p = p.current()
 	s := p.state.roles.subject(u, false, nil)
 	if s.all {
-		return allKey(s)
+		return p.allKey(s)
 	}
 	return string(p.identity(s.mask.append(nil), s))
 }
 
-func allKey(s subject) string {
-	if s.free {
+// allKey is the key of those for whom roles and rows don't count. Whose tenant is asked for nevertheless may have none.
+func (p *Policy) allKey(s subject) string {
+	switch {
+	case s.free:
 		return "free"
+	case p.state.tenants != nil && s.user.Tenant == "":
+		return "all~"
 	}
 	return "all"
 }

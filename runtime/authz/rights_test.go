@@ -144,7 +144,7 @@ open all`},
 			}
 		}
 	}
-	roles := rightsText(p.RoleRights([]string{"authenticated-user", "clerk"}, s))
+	roles := rightsText(p.RoleRights(auth.New(auth.User{ID: "x"}, "clerk"), s))
 	for _, line := range []string{"Orders Rcu- approve:some many:none iban=-C-* note=R-- secret=---", "Logs r---", "close none", "open all"} {
 		if !slices.Contains(strings.Split(roles, "\n"), line) {
 			t.Errorf("the roles:\n%slack %s", roles, line)
@@ -239,5 +239,53 @@ func TestRights_data(t *testing.T) {
 	p.Use(nil)
 	if p.Current() != p || read(u) != authz.All || p.RightsKey(u, "") != before {
 		t.Errorf("without it: u reads %v", read(u))
+	}
+}
+
+// TestRights_tenantless compares those for whom roles don't count, with and without a tenant: rows of tenants are not for the latter.
+func TestRights_tenantless(t *testing.T) {
+	res := parser.CompileString("s.cds", `entity Orders { key ID : Integer; @tenant tenant : String; }
+service S { @requires: 'any' entity Mine as projection on Orders; }`)
+	p, diags := authz.Compile(res.Model, authz.Options{Strict: true})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	s := res.Model.Service("S")
+	a, b := auth.NewDummy("d"), auth.NewDummy("d")
+	b.Tenant = "t1"
+	if p.Rights(a, s, "").Entities[0].Read != authz.None || p.Rights(b, s, "").Entities[0].Read != authz.All {
+		t.Error("the tenant does not count")
+	}
+	if p.RightsKey(a, "") == p.RightsKey(b, "") || p.RoleKey(a) == p.RoleKey(b) {
+		t.Error("different rights have the same key")
+	}
+}
+
+// TestRoleRights_data asks for what somebody with certain roles may do where policies that are data name him or his tenant.
+func TestRoleRights_data(t *testing.T) {
+	res := parser.CompileString("s.cds", `@requires: 'authenticated-user' service S {
+  @restrict: [{ grant: 'READ', to: 'boss' }] entity Closed { key ID : Integer; }
+  @requires: 'any' entity Free { key ID : Integer; } }`)
+	p, diags := authz.Compile(res.Model, authz.Options{Strict: true})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	s := res.Model.Service("S")
+	q, faults := p.With([]authz.DataPolicy{
+		{ID: "g", Entity: "S.Closed", Events: []string{"READ"}, Users: []string{"u"}, Effect: authz.Extend},
+		{ID: "d", Entity: "S.Free", Tenant: "t1", Effect: authz.Refuse},
+	}, true)
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	p.Use(q)
+	for _, tc := range []struct {
+		id, tenant   string
+		closed, free authz.Extent
+	}{{"u", "", authz.All, authz.All}, {"v", "", authz.None, authz.All}, {"u", "t1", authz.All, authz.None}, {"v", "t2", authz.None, authz.All}} {
+		r := p.RoleRights(auth.New(auth.User{ID: tc.id, Tenant: tc.tenant}, "clerk"), s)
+		if r.Entities[0].Read != tc.closed || r.Entities[1].Read != tc.free {
+			t.Errorf("%s of %q: %v and %v, want %v and %v", tc.id, tc.tenant, r.Entities[0].Read, r.Entities[1].Read, tc.closed, tc.free)
+		}
 	}
 }
