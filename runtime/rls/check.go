@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"cds/parser/cqn"
 	"cds/runtime/db"
@@ -48,20 +49,23 @@ func (s *Schema) Check(ctx context.Context, pool db.Pool) ([]Problem, error) {
 	if err := c.each(searchPath, func([]string) {}); err != nil {
 		return nil, err
 	}
-	steps := []func(*Schema) error{c.role, c.tables, c.policies, c.functions, c.views, c.key}
+	steps := []func(*Schema) error{c.role, c.tables, c.policies, c.functions, c.views, c.rights, c.elsewhere, c.key}
 	for _, step := range steps {
 		if err := step(s); err != nil {
 			return nil, err
 		}
 	}
+	slices.SortStableFunc(c.found, func(a, b Problem) int { return strings.Compare(a.Object, b.Object) })
 	return c.found, nil
 }
 
 // A checker looks at a database.
 type checker struct {
-	ctx   context.Context
-	tx    db.Tx
-	found []Problem
+	ctx    context.Context
+	tx     db.Tx
+	found  []Problem
+	owner  bool // the server has all rights
+	broken bool // functions are missing or others
 }
 
 func (c *checker) add(object, format string, args ...any) {
@@ -80,36 +84,30 @@ func (c *checker) each(sql string, fn func(cols []string), binds ...cqn.Value) e
 	})
 }
 
-const inSchema = " JOIN pg_catalog.pg_namespace n ON n.oid = %s AND n.nspname = current_schema() "
-
-// role asks whether the policies hold for the role of the server at all.
-func (c *checker) role(*Schema) error {
-	return c.each("SELECT current_user::text, (rolsuper OR rolbypassrls)::text, has_schema_privilege(current_schema(), 'CREATE')::text, "+
-		"(SELECT count(*) FROM pg_catalog.pg_class c"+fmt.Sprintf(inSchema, "c.relnamespace")+"WHERE c.relkind = 'r' AND pg_has_role(current_user, c.relowner, 'MEMBER'))::text "+
-		"FROM pg_catalog.pg_roles WHERE rolname = current_user", func(r []string) {
-		role := "the role " + r[0]
-		if r[1] == "true" {
-			c.add(role, "is not held to policies (SUPERUSER or BYPASSRLS): the server has to connect with another one")
-		}
-		if r[3] != "0" {
-			c.add(role, "owns tables, or is a member of the role that does: the server has to connect with another one")
-		} else if r[2] == "true" {
-			c.add(role, "may create tables and functions in the schema (CREATE): take the right away")
-		}
-	})
-}
+// maxName is the length in bytes of names in PostgreSQL: it cuts off the rest.
+const maxName = 63
 
 // folded is the name that the database has for a name of ours.
 func folded(name string) string {
-	if n, quoted := strings.CutPrefix(name, `"`); quoted {
-		return strings.ReplaceAll(strings.TrimSuffix(n, `"`), `""`, `"`)
+	n, quoted := strings.CutPrefix(name, `"`)
+	if quoted {
+		n = strings.ReplaceAll(strings.TrimSuffix(n, `"`), `""`, `"`)
+	} else {
+		n = strings.ToLower(n)
 	}
-	return strings.ToLower(name)
+	if len(n) <= maxName {
+		return n
+	}
+	for end := maxName; ; end-- {
+		if utf8.RuneStart(n[end]) {
+			return n[:end]
+		}
+	}
 }
 
 func (c *checker) tables(s *Schema) error {
 	locked := map[string]bool{}
-	err := c.each("SELECT c.relname::text FROM pg_catalog.pg_class c"+fmt.Sprintf(inSchema, "c.relnamespace")+"WHERE c.relrowsecurity", func(r []string) { locked[r[0]] = true })
+	err := c.each("SELECT c.relname::text FROM pg_catalog.pg_class c"+inSchema("c.relnamespace")+"WHERE c.relrowsecurity", func(r []string) { locked[r[0]] = true })
 	for _, t := range s.Tables {
 		if !locked[folded(t.Name)] {
 			c.add("table "+t.Plain, "has no row-level security")
@@ -146,7 +144,7 @@ func (c *checker) compare(object, want string, have state, there bool) {
 func (c *checker) policies(s *Schema) error {
 	have := map[[2]string]state{}
 	err := c.each("SELECT c.relname::text, p.polname::text, coalesce(pg_catalog.obj_description(p.oid, 'pg_policy'), ''), "+deparsedPolicy+
-		" FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid"+fmt.Sprintf(inSchema, "c.relnamespace"), func(r []string) {
+		" FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid"+inSchema("c.relnamespace"), func(r []string) {
 		have[[2]string{r[0], r[1]}] = stateOf(r[2], r[3])
 	})
 	if err != nil {
@@ -162,37 +160,63 @@ func (c *checker) policies(s *Schema) error {
 		}
 		for k := range have {
 			if k[0] == table {
-				c.add("policy "+k[1]+" of table "+t.Plain, "is not the model's")
+				c.foreign("policy " + k[1] + " of table " + t.Plain)
+				delete(have, k)
 			}
 		}
 	}
-	slices.SortFunc(c.found, func(a, b Problem) int { return strings.Compare(a.Object, b.Object) })
+	for k, st := range have {
+		object := "policy " + k[1] + " of table " + k[0]
+		switch {
+		case !ours(k[0]): // of somebody who looks after his table himself
+		case k[1] == systemPolicy:
+			c.compare(object, "", st, true)
+		default:
+			c.foreign(object)
+		}
+	}
 	return nil
 }
 
+func (c *checker) foreign(object string) { c.add(object, "is not the model's: drop it") }
+
 func (c *checker) functions(s *Schema) error {
-	have := map[string]state{}
+	have := map[string][]state{}
 	err := c.each("SELECT p.proname::text, coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), ''), "+deparsedFunction+
-		" FROM pg_catalog.pg_proc p"+fmt.Sprintf(inSchema, "p.pronamespace")+"WHERE starts_with(p.proname, '"+prefix+"')", func(r []string) {
-		have[r[0]] = stateOf(r[1], r[2])
+		" FROM pg_catalog.pg_proc p"+inSchema("p.pronamespace")+"WHERE starts_with(p.proname, '"+prefix+"')", func(r []string) {
+		have[r[0]] = append(have[r[0]], stateOf(r[1], r[2]))
 	})
 	if err != nil {
 		return err
 	}
+	before := len(c.found)
+	one := func(name, object, print string) {
+		switch all := have[name]; len(all) {
+		case 0:
+			c.compare(object, print, state{}, false)
+		case 1:
+			c.compare(object, print, all[0], true)
+		default:
+			c.add(object, "is there more than once: drop what is not the model's")
+		}
+		delete(have, name)
+	}
 	for _, h := range helpers() {
-		st, there := have[h.name]
-		c.compare("function "+h.name, h.print(), st, there)
+		one(h.name, "function "+h.name, h.print())
 	}
 	for _, f := range s.Functions {
-		st, there := have[f.Name]
-		c.compare("function "+f.Name+", for table "+f.Table+",", f.print(), st, there)
+		one(f.Name, "function "+f.Name+", for table "+f.Table+",", f.print())
 	}
+	for name := range have {
+		c.foreign("function " + name)
+	}
+	c.broken = len(c.found) > before
 	return nil
 }
 
 func (c *checker) views(s *Schema) error {
 	invoked := map[string]bool{}
-	err := c.each("SELECT c.relname::text FROM pg_catalog.pg_class c"+fmt.Sprintf(inSchema, "c.relnamespace")+
+	err := c.each("SELECT c.relname::text FROM pg_catalog.pg_class c"+inSchema("c.relnamespace")+
 		"WHERE c.relkind = 'v' AND 'security_invoker=true' = ANY(c.reloptions)", func(r []string) { invoked[r[0]] = true })
 	for _, v := range s.Views {
 		if !invoked[folded(v)] {
@@ -202,17 +226,14 @@ func (c *checker) views(s *Schema) error {
 	return err
 }
 
-// key asks whether the database believes what this server signs. The key itself nobody but its owner must read.
+// key asks whether the database believes what this server signs.
 func (c *checker) key(*Schema) error {
-	if len(c.found) > 0 {
+	if c.broken {
 		return nil // the functions may be missing
 	}
-	err := c.each("SELECT cds_rls_open('cds.system')::text, has_table_privilege('"+KeyTable+"', 'SELECT')::text", func(r []string) {
+	err := c.each("SELECT cds_rls_open('cds.system')::text", func(r []string) {
 		if r[0] != "true" {
 			c.add("the key", "is not the one that the database was given (requires.db.rls.key)")
-		}
-		if r[1] == "true" {
-			c.add("table "+KeyTable, "can be read by the server: take the right away")
 		}
 	})
 	if err != nil && !errors.Is(err, db.ErrBusy) && !errors.Is(err, db.ErrCanceled) {

@@ -45,7 +45,7 @@ func TestCheck(t *testing.T) {
 		{"ALTER VIEW Shop_Orders SET (security_invoker = false)", "", "view Shop_Orders is not read with the rights of who asks"},
 		{"CREATE OR REPLACE FUNCTION cds_rls_open(t text) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT true'", "", "function cds_rls_open was changed by hand"},
 		{"ALTER FUNCTION cds_rls_context() SECURITY INVOKER", "", "function cds_rls_context was changed by hand"},
-		{"GRANT SELECT ON cds_rls_key TO " + role, "", "table cds_rls_key can be read by the server"},
+		{"GRANT SELECT ON cds_rls_key TO " + role, "", "table cds_rls_key can be used by the server beyond its policies (SELECT)"},
 		{"GRANT CREATE ON SCHEMA public TO " + role, "REVOKE CREATE ON SCHEMA public FROM " + role, "may create tables and functions"},
 		{"UPDATE cds_rls_key SET inner_pad = outer_pad", "", "the key is not the one"},
 		{"GRANT cds TO " + role, "REVOKE cds FROM " + role, "owns tables, or is a member of the role that does"},
@@ -63,6 +63,80 @@ func TestCheck(t *testing.T) {
 		if got := problems(t, s, d.server); got != "" {
 			t.Errorf("%s: after another deployment: %s", tt.do, got)
 		}
+	}
+}
+
+// Whatever the server may do beyond the policies is told, whoever gave it the right and by which way. What the next deployment does not mend is undone by hand.
+func TestCheck_rights(t *testing.T) {
+	d := open(t)
+	d.script(t, "CREATE TABLE auth_users (id int); CREATE TABLE cds_audit (id int)")
+	s := d.deploy(t, checked)
+	for _, tt := range []struct{ do, undo, want string }{
+		{"GRANT TRUNCATE ON my_Orders TO " + role, "", "table my_orders can be used by the server beyond its policies (TRUNCATE)"},
+		{"GRANT ALL ON my_Orders TO PUBLIC", "", "table my_orders can be used by the server beyond its policies (TRUNCATE, REFERENCES, TRIGGER)"},
+		{"GRANT REFERENCES (owner) ON my_Orders TO " + role, "", "table my_orders can be used by the server beyond its policies (REFERENCES)"},
+		{"GRANT TRIGGER ON Shop_Orders TO " + role, "", "view shop_orders can be used by the server beyond its policies (TRIGGER)"},
+		{"GRANT UPDATE ON cds_rls_key TO " + role, "", "table cds_rls_key can be used by the server beyond its policies (UPDATE)"},
+		{"GRANT SELECT (inner_pad) ON cds_rls_key TO " + role, "", "table cds_rls_key can be used by the server beyond its policies (SELECT)"},
+		{"GRANT DELETE ON cds_rls_key TO PUBLIC", "", "table cds_rls_key can be used by the server beyond its policies (DELETE)"},
+		{"GRANT INSERT ON cds_model TO " + role, "", "table cds_model can be used by the server beyond its policies (INSERT)"},
+		{"CREATE ROLE rls_up BYPASSRLS; GRANT rls_up TO " + role, "DROP ROLE rls_up", "the role of the server is not held to policies (SUPERUSER or BYPASSRLS), as a member of rls_up"},
+		{"CREATE ROLE rls_mid; CREATE ROLE rls_up REPLICATION; GRANT rls_up TO rls_mid; GRANT rls_mid TO " + role, "DROP ROLE rls_up; DROP ROLE rls_mid", "may copy the whole database (REPLICATION), as a member of rls_up"},
+		{"ALTER ROLE " + role + " CREATEROLE", "ALTER ROLE " + role + " NOCREATEROLE", "the role " + role + " may make itself a member of other roles (CREATEROLE)"},
+		{"GRANT pg_write_all_data TO " + role, "REVOKE pg_write_all_data FROM " + role, "as a member of pg_write_all_data"},
+		{"GRANT pg_read_server_files TO " + role, "REVOKE pg_read_server_files FROM " + role, "as a member of pg_read_server_files"},
+		{"ALTER FUNCTION cds_rls_value(text) OWNER TO " + role, "ALTER FUNCTION cds_rls_value(text) OWNER TO cds", "owns tables, or is a member of the role that does"},
+		{"ALTER VIEW Shop_Orders OWNER TO " + role, "ALTER VIEW Shop_Orders OWNER TO cds", "owns tables, or is a member of the role that does"},
+		{"ALTER TABLE cds_model DISABLE ROW LEVEL SECURITY", "", "table cds_model has no row-level security"},
+		{"ALTER TABLE auth_users DISABLE ROW LEVEL SECURITY", "", "table auth_users has no row-level security"},
+		{"CREATE POLICY mine ON auth_users USING (true)", "DROP POLICY mine ON auth_users", "policy mine of table auth_users is not the model's"},
+		{"CREATE POLICY cds_rls_mine ON cds_audit USING (true)", "", "policy cds_rls_mine of table cds_audit is not the model's"},
+		{"ALTER POLICY cds_rls_system ON cds_audit USING (true)", "", "policy cds_rls_system of table cds_audit was changed by hand"},
+		{"CREATE TABLE auth_x (i int); GRANT SELECT ON auth_x TO " + role, "DROP TABLE auth_x", "table auth_x has no row-level security"},
+		{"CREATE TABLE copied AS SELECT * FROM my_Orders; GRANT SELECT (id) ON copied TO " + role, "DROP TABLE copied", "table copied is not the model's"},
+		{"CREATE TABLE child () INHERITS (my_Orders); GRANT UPDATE ON child TO PUBLIC", "DROP TABLE child", "table child is not the model's"},
+		{"CREATE VIEW seen AS SELECT * FROM my_Orders; GRANT SELECT ON seen TO " + role, "DROP VIEW seen", "view seen is not the model's"},
+		{"CREATE MATERIALIZED VIEW kept AS SELECT * FROM my_Orders; GRANT SELECT ON kept TO " + role, "DROP MATERIALIZED VIEW kept", "table kept is not the model's"},
+		{"CREATE SCHEMA aside; GRANT USAGE ON SCHEMA aside TO PUBLIC; CREATE VIEW aside.seen AS SELECT * FROM public.my_Orders; GRANT SELECT ON aside.seen TO " + role, "DROP SCHEMA aside CASCADE", "view aside.seen shows the server tables of the model"},
+		{"CREATE FUNCTION cds_rls_open(t varchar) RETURNS boolean LANGUAGE sql AS 'SELECT true'", "", "function cds_rls_open is there more than once"},
+		{"CREATE FUNCTION cds_rls_mine() RETURNS boolean LANGUAGE sql AS 'SELECT true'", "", "function cds_rls_mine is not the model's"},
+		{"ALTER FUNCTION cds_rls_open(text) STRICT", "", "function cds_rls_open was changed by hand"},
+	} {
+		d.script(t, tt.do)
+		if got := problems(t, s, d.server); !strings.Contains(got, tt.want) {
+			t.Errorf("%s: got %q, want %q", tt.do, got, tt.want)
+		}
+		if tt.undo != "" {
+			d.script(t, tt.undo)
+		}
+		d.deploy(t, checked)
+		if got := problems(t, s, d.server); got != "" {
+			t.Errorf("%s: after another deployment: %s", tt.do, got)
+		}
+	}
+}
+
+// What somebody else looks after is nothing to tell: his own policies, views that are read with the rights of who asks, tables that the server has no right on, and entities that
+// say that they are made by somebody else.
+func TestCheck_others(t *testing.T) {
+	d := open(t)
+	s := d.deploy(t, checked+"\n@cds.persistence.exists entity my.Legacy { key ID : Integer; }")
+	d.script(t, `CREATE TABLE my_Legacy (id int); GRANT SELECT, TRUNCATE ON my_Legacy TO `+role+`;
+CREATE TABLE own (id int); ALTER TABLE own ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON own USING (true); GRANT SELECT ON own TO `+role+`;
+CREATE VIEW seen WITH (security_invoker = true) AS SELECT * FROM my_Orders; GRANT SELECT ON seen TO `+role+`;
+CREATE TABLE cds_other (id int); CREATE TABLE notes (id int); CREATE VIEW closed AS SELECT * FROM my_Orders`)
+	if got := problems(t, s, d.server); got != "" {
+		t.Error(got)
+	}
+}
+
+// Names that are longer than those of the database are compared as it cuts them.
+func TestCheck_long(t *testing.T) {
+	d := open(t)
+	long := strings.Repeat("Lengthy", 10)
+	s := d.deploy(t, strings.ReplaceAll(checked, "my.Orders", "my."+long))
+	if got := problems(t, s, d.server); got != "" {
+		t.Error(got)
 	}
 }
 

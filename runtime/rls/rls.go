@@ -27,6 +27,7 @@ type Schema struct {
 	Functions []Function // for conditions that look at other rows, by name
 	Views     []string   // which are to be read with the rights of who asks, in SQL
 	Claims    []Claim    // what the database has to be told of the user
+	Exists    []string   // tables that somebody else makes, in SQL
 	Notes     []Note
 	dialect   sqlgen.Dialect
 }
@@ -77,6 +78,7 @@ func Compile(m *csn.Model, p *authz.Policy, d sqlgen.Dialect) (*Schema, diag.Lis
 		switch {
 		case e.SkipPersistence || len(e.Union) > 0:
 		case e.Exists:
+			c.out.Exists = append(c.out.Exists, sqlgen.Quote(sqlgen.TableName(e), c.d))
 			c.note(e, "is made by somebody else (@cds.persistence.exists): it has no policies, and the role of the server has no right on it unless somebody gives it one")
 		case e.Source != nil:
 			c.view(e)

@@ -283,3 +283,47 @@ entity my.Plans { key ID : Integer; team : Association to my.Teams; }
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// What opens all tables opens neither the rows of other tenants nor the tables that belong to no model: these are asked for by name.
+func TestEverythingOpen(t *testing.T) {
+	d := open(t)
+	d.script(t, "CREATE TABLE auth_users (id int); INSERT INTO auth_users VALUES (7)")
+	d.deploy(t, `entity my.Orders { key ID : Integer; @tenant tenant : String(36); lines : Composition of many { key nr : Integer; }; }
+@requires: 'admin' service Shop { entity Orders as projection on my.Orders excluding { tenant }; }`)
+	d.script(t, "INSERT INTO my_Orders VALUES (1, 't1'), (2, 't2'); INSERT INTO my_Orders_lines VALUES (1, 1), (2, 2)")
+	user := `{"tenant:String":"t1","roles:String[]":["authenticated-user"]}`
+	for _, tt := range []struct{ name, claims, sql, opens, want string }{
+		{"nothing", user, "SELECT ID FROM my_Orders", "", ""},
+		{"everything", user, "SELECT ID FROM my_Orders ORDER BY ID", sqlgen.EverythingOpen, "1"},
+		{"parts", user, "SELECT nr FROM my_Orders_lines ORDER BY nr", sqlgen.EverythingOpen, "1"},
+		{"all tenants", user, "SELECT ID FROM my_Orders ORDER BY ID", sqlgen.EverythingOpen + "," + sqlgen.AllTenantsOpen, "1 2"},
+		{"no tenant", `{}`, "SELECT ID FROM my_Orders ORDER BY ID", sqlgen.EverythingOpen, ""},
+		{"no user", ``, "SELECT ID FROM my_Orders ORDER BY ID", sqlgen.EverythingOpen, ""},
+		{"another tenant's row", user, "UPDATE my_Orders SET ID = ID WHERE ID = 2 RETURNING ID", sqlgen.EverythingOpen, ""},
+		{"logins", user, "SELECT id FROM auth_users", sqlgen.EverythingOpen, ""},
+		{"logins, by the server", user, "SELECT id FROM auth_users", db.SystemTables, "7"},
+	} {
+		got, err := d.query(t, tt.claims, db.Stmt{SQL: tt.sql, Opens: tt.opens})
+		if got != tt.want || err != nil {
+			t.Errorf("%s: %q, %v; want %q", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+// Without a session that the server has signed there is what everybody may see, and nothing of what a user is asked for.
+func TestNobody(t *testing.T) {
+	d := open(t)
+	d.deploy(t, `entity my.News { key ID : Integer; owner : String(20); }
+entity my.Own { key ID : Integer; owner : String(20); }
+@requires: 'any' service S { @readonly entity News as projection on my.News; @restrict: [{ grant: '*', where: 'owner = $user or $user.a is null or owner != $user.b' }, { deny: 'READ', to: 'x' }] entity Own as projection on my.Own; }`)
+	d.script(t, "INSERT INTO my_News VALUES (1, 'a'); INSERT INTO my_Own VALUES (1, 'a'), (2, NULL)")
+	for q, want := range map[string]string{
+		"SELECT ID FROM my_News": "1", "SELECT ID FROM my_Own": "", "DELETE FROM my_News RETURNING ID": "", "UPDATE my_Own SET owner = 'b' RETURNING ID": "",
+	} {
+		for _, claims := range []string{"", "{}"} {
+			if got, err := d.query(t, claims, sql(q)); got != want || err != nil {
+				t.Errorf("%s as %q: %q, %v; want %q", q, claims, got, err, want)
+			}
+		}
+	}
+}

@@ -29,17 +29,26 @@ func (s *Schema) Script(app Application) []string {
 		out = append(out, f.create(), comment("FUNCTION "+f.Name, f.print()))
 	}
 	for _, t := range s.Tables {
-		out = append(out, "ALTER TABLE "+t.Name+" ENABLE ROW LEVEL SECURITY",
-			"GRANT SELECT, INSERT, UPDATE, DELETE ON "+t.Name+" TO "+role)
+		out = append(out, "ALTER TABLE "+t.Name+" ENABLE ROW LEVEL SECURITY")
+		out = append(out, grant(t.Name, tableRights, role)...)
 		for _, p := range t.Policies {
 			out = append(out, p.create(t.Name), comment("POLICY "+p.Name+" ON "+t.Name, p.print()))
 		}
 	}
 	for _, v := range s.Views {
-		out = append(out, "ALTER VIEW "+v+" SET (security_invoker = true)", "GRANT SELECT, UPDATE ON "+v+" TO "+role) // rows are locked by views, too
+		out = append(out, "ALTER VIEW "+v+" SET (security_invoker = true)")
+		out = append(out, grant(v, viewRights, role)...)
 	}
 	return append(out, s.others(role), seal)
 }
+
+// grant gives the server's role rights on a table or view, and takes away what policies do not hold for, whoever gave that.
+func grant(name, rights, role string) []string {
+	return []string{"REVOKE ALL ON " + name + " FROM " + role, "REVOKE " + unheld + " ON " + name + " FROM PUBLIC", "GRANT " + rights + " ON " + name + " TO " + role}
+}
+
+// unheld are the rights that policies do not hold for.
+const unheld = "TRUNCATE, REFERENCES, TRIGGER"
 
 // Remove returns the statements that take the second lock away. Tables stay locked unless open is set: they are for a moment without policies, which hides all rows
 // from everybody but the owner.
@@ -98,6 +107,10 @@ func (h helper) create() string {
 
 func (h helper) print() string { return hash(h.create()) }
 
+// everything is the condition that all tables are open. What has a dot in its name is no table but a right of its own, which has to be named: other tenants' rows, and
+// the tables that belong to no model.
+const everything = "(o ? '*' AND strpos(t, '.') = 0)"
+
 // helpers are the functions that read what the session says of its user. The first one believes it only if it is signed.
 func helpers() []helper {
 	return []helper{
@@ -118,9 +131,9 @@ func helpers() []helper {
   RETURN c;
 `},
 		{name: "cds_rls_open", args: "t text", result: "boolean", declare: "DECLARE o jsonb := cds_rls_context()->'o';\n",
-			body: "  RETURN coalesce(o ? '*' OR o ? t OR o ? ('+' || t), false);\n"},
+			body: "  RETURN coalesce(" + everything + " OR o ? t OR o ? ('+' || t), false);\n"},
 		{name: "cds_rls_may", args: "t text", result: "boolean", declare: "DECLARE o jsonb := cds_rls_context()->'o';\n",
-			body: "  RETURN coalesce(o ? '*' OR o ? ('+' || t), false);\n"},
+			body: "  RETURN coalesce(" + everything + " OR o ? ('+' || t), false);\n"},
 		{name: "cds_rls_value", args: "k text", result: "text", body: "  RETURN cds_rls_context()->'v'->>k;\n"},
 		{name: "cds_rls_list", args: "k text", result: "text[]", body: "  RETURN array(SELECT jsonb_array_elements_text(cds_rls_context()->'v'->k));\n"},
 	}
@@ -170,6 +183,12 @@ func (p Policy) print() string { return hash(p.Command, fmt.Sprint(p.Restrictive
 // comment remembers what an object was made from.
 func comment(object, print string) string { return "COMMENT ON " + object + " IS 'cds " + print + "'" }
 
+// modelTable remembers what is deployed. The server reads it only.
+const modelTable = "cds_model"
+
+// systemPolicy is the policy of tables of ours that belong to no model.
+const systemPolicy = prefix + "system"
+
 // others locks tables of ours that belong to no model: logins, sessions, the audit log, what is deployed. They are open to statements that say so, which only the
 // server can sign.
 func (s *Schema) others(role string) string {
@@ -181,11 +200,13 @@ func (s *Schema) others(role string) string {
 	return `DO $cds$
 DECLARE r record;
 BEGIN
-  FOR r IN SELECT c.oid::regclass AS t, c.relname = 'cds_model' AS fixed FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  FOR r IN SELECT c.oid::regclass AS t, c.relname = '` + modelTable + `' AS fixed FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = current_schema() AND c.relkind = 'r' AND pg_catalog.pg_get_userbyid(c.relowner) = current_user
     AND (starts_with(c.relname, 'cds_') OR starts_with(c.relname, 'auth_')) AND c.oid NOT IN (` + strings.Join(known, ", ") + `) LOOP
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', r.t);
-    EXECUTE format('CREATE POLICY ` + prefix + `system ON %s USING ((SELECT cds_rls_open(''cds.system''))) WITH CHECK ((SELECT cds_rls_open(''cds.system'')))', r.t);
+    EXECUTE format('CREATE POLICY ` + systemPolicy + ` ON %s USING ((SELECT cds_rls_open(''cds.system''))) WITH CHECK ((SELECT cds_rls_open(''cds.system'')))', r.t);
+    EXECUTE format('REVOKE ALL ON %s FROM %s', r.t, ` + quote(role) + `);
+    EXECUTE format(CASE WHEN r.fixed THEN 'REVOKE INSERT, UPDATE, DELETE, ` + unheld + ` ON %s FROM PUBLIC' ELSE 'REVOKE ` + unheld + ` ON %s FROM PUBLIC' END, r.t);
     EXECUTE format(CASE WHEN r.fixed THEN 'GRANT SELECT ON %s TO %s' ELSE 'GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s' END, r.t, ` + quote(role) + `);
   END LOOP;
 END $cds$`
@@ -195,7 +216,7 @@ END $cds$`
 const (
 	deparsedPolicy = "md5(coalesce(pg_catalog.pg_get_expr(p.polqual, p.polrelid), '') || '|' || coalesce(pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid), '') || '|' || " +
 		"p.polcmd::text || p.polpermissive::text || p.polroles::text)"
-	deparsedFunction = "md5(p.prosrc || '|' || p.prosecdef::text || p.provolatile::text || coalesce(p.proconfig::text, ''))"
+	deparsedFunction = "md5(CASE p.prokind WHEN 'f' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE '' END)"
 )
 
 // seal adds these fingerprints to the comments.
