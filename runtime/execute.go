@@ -393,13 +393,22 @@ func (r *RawRequest) Locate(ctx context.Context, q *cqn.Select) ([]*Row, error) 
 // Removable counts the rows of an entity that the request may delete, and locks them until the transaction ends. A row that is to go after its parts must be
 // asked for before: what allows it may be about the parts.
 func (r *RawRequest) Removable(ctx context.Context, e *csn.Entity, where cqn.Expr) (int, error) {
+	if r.state == nil || r.state.guard == nil {
+		return 0, &Error{Status: 403, Code: "403", Message: "Forbidden", Cause: errOutside}
+	}
 	q := &cqn.Select{From: &cqn.From{Path: cqn.NewRef(e.Name)}, Where: where, Lock: cqn.LockUpdate}
 	for _, k := range e.Keys {
 		q.Columns = append(q.Columns, cqn.Column{X: cqn.NewRef(k.Name)})
 	}
-	rows, _, err := r.state.unit.read(ctx, q, asUse{r.state.guard, sqlgen.Delete}, r.User, 0)
+	r, err := r.forWrite(ctx, &cqn.Delete{From: cqn.NewRef(e.Name)})
 	if err != nil {
 		return 0, clientError(err)
+	}
+	rows, _, err := r.state.unit.read(ctx, q, asUse{r.state.guard, sqlgen.Delete}, r.User, 0)
+	if err != nil {
+		err = clientError(err)
+		r.logForbidden(ctx, err)
+		return 0, err
 	}
 	return len(rows), nil
 }

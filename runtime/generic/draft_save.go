@@ -2,6 +2,7 @@ package generic
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"cds/parser/cqn"
@@ -290,11 +291,11 @@ func (b *saver) parts(ctx context.Context, e *csn.Entity, el *csn.Element, draft
 	return cqn.OfRow(rows[0]), changed, nil
 }
 
-// keyText is a row's key as a text.
+// keyText is a row's key as a text, another one for each key.
 func keyText(e *csn.Entity, row *cds.Row) string {
 	var b []byte
 	for _, k := range e.Keys {
-		b = append(append(b, row.Value(k.Name).Format()...), 0)
+		b = strconv.AppendQuote(b, row.Value(k.Name).Format())
 	}
 	return string(b)
 }

@@ -34,66 +34,143 @@ func (d *deep) remove(ctx context.Context, e *csn.Entity, row *cds.Row, depth in
 }
 
 // removeAll deletes located rows, and before them their children: one statement for each level and some hundred rows. Children that the service shows go
-// under the guard: one that the user may not delete refuses the whole. Rows with children are asked for, and locked, while these are there. Then the tables below follow, so that nothing is orphaned
-// that the service does not show.
+// under the guard: one that the user may not delete refuses the whole. All are asked for, and locked, before the first goes: what allows one may be about
+// another. Then the tables below follow, so that nothing is orphaned that the service does not show.
 func (d *deep) removeAll(ctx context.Context, e *csn.Entity, rows []*cds.Row, depth int) error {
-	if depth > maxDepth {
-		return cds.Reject(400, "400", "The rows to be deleted are nested too deep.")
+	if len(rows) <= atOnce(e) && !hasParts(e) { // one statement asks and deletes
+		return d.removeSome(ctx, &removal{e, rows, depth}, false)
 	}
-	for some := range slices.Chunk(rows, atOnce(e)) {
-		if err := d.removeSome(ctx, e, some, depth); err != nil {
+	p := removals{d: d, planned: map[*csn.Entity]map[string]bool{}}
+	if err := p.plan(ctx, e, rows, depth); err != nil {
+		return err
+	}
+	for i := range p.list {
+		if err := d.removeSome(ctx, &p.list[i], true); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d *deep) removeSome(ctx context.Context, e *csn.Entity, rows []*cds.Row, depth int) error {
-	where := keysAmong(e, rows)
-	if where == nil {
-		return cds.Reject(405, "405", "Rows of %q have no key and cannot be deleted.", e.Name)
+func hasParts(e *csn.Entity) bool {
+	return len(compositions(e)) > 0 || e.Table() != nil && len(compositions(e.Table())) > 0
+}
+
+// identified reports whether the keys of e are those of its table. Those of other views may be those of several rows, of which the user may delete some: the keys
+// alone must not choose.
+func identified(e *csn.Entity) bool {
+	t := e.Table()
+	return t != nil && !slices.ContainsFunc(t.Keys, func(key *csn.Element) bool {
+		return !slices.ContainsFunc(e.Keys, func(k *csn.Element) bool { return origin(k) == key })
+	})
+}
+
+// A removal is some rows of one entity that go with one statement.
+type removal struct {
+	entity *csn.Entity
+	rows   []*cds.Row
+	depth  int
+}
+
+// removals are rows that the user may delete, in the order in which they go: children come before their parents.
+type removals struct {
+	d       *deep
+	list    []removal
+	planned map[*csn.Entity]map[string]bool // keys: a row may be composed of several
+}
+
+// plan adds rows with all that the service shows to be composed of them.
+func (p *removals) plan(ctx context.Context, e *csn.Entity, rows []*cds.Row, depth int) error {
+	if depth > maxDepth {
+		return cds.Reject(400, "400", "The rows to be deleted are nested too deep.")
 	}
-	whole := len(compositions(e)) > 0 || e.Table() != nil && len(compositions(e.Table())) > 0
-	if whole {
-		switch n, err := d.r.Removable(ctx, e, where); {
+	for some := range slices.Chunk(p.unplanned(e, rows), atOnce(e)) {
+		where := keysAmong(e, some)
+		if where == nil {
+			return noKey(e)
+		}
+		switch n, err := p.d.r.Removable(ctx, e, where); {
 		case err != nil:
 			return err
-		case n < len(rows):
+		case n < len(some):
 			return cds.Reject(403, "403", "Forbidden")
 		}
-	}
-	for _, el := range compositions(e) {
-		a := el.Assoc()
-		cond := joinedAny(a, rows)
-		if cond == nil || a.Rest != nil {
-			continue // conditions beyond keys: left to the table's own composition
-		}
-		res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(a.Target.Name)}, Columns: columnsToWrite(a.Target), Where: cond})
-		if err != nil {
-			return err
-		}
-		if len(res.Rows) > 0 {
-			if err := d.removeAll(ctx, a.Target, res.Rows, depth+1); err != nil {
+		for _, el := range compositions(e) {
+			a := el.Assoc()
+			cond := joinedAny(a, some)
+			if cond == nil || a.Rest != nil {
+				continue // conditions beyond keys: left to the table's own composition
+			}
+			res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(a.Target.Name)}, Columns: columnsToWrite(a.Target), Where: cond})
+			if err != nil {
+				return err
+			}
+			if len(res.Rows) == 0 {
+				continue
+			}
+			if err := p.plan(ctx, a.Target, res.Rows, depth+1); err != nil {
 				return err
 			}
 		}
+		p.add(removal{e, some, depth})
 	}
-	keys := make([]*cds.Row, len(rows))
-	for i, row := range rows {
+	return nil
+}
+
+// unplanned returns those of the rows that do not go yet.
+func (p *removals) unplanned(e *csn.Entity, rows []*cds.Row) []*cds.Row {
+	known := p.planned[e]
+	if len(known) == 0 {
+		return rows
+	}
+	var out []*cds.Row
+	for _, row := range rows {
+		if !known[keyText(e, row)] {
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+func (p *removals) add(m removal) {
+	p.list = append(p.list, m)
+	known := p.planned[m.entity]
+	if known == nil {
+		known = make(map[string]bool, len(m.rows))
+		p.planned[m.entity] = known
+	}
+	for _, row := range m.rows {
+		known[keyText(m.entity, row)] = true
+	}
+}
+
+func noKey(e *csn.Entity) error {
+	return cds.Reject(405, "405", "Rows of %q have no key and cannot be deleted.", e.Name)
+}
+
+// removeSome deletes rows of which no children are left that the service shows. Those that were asked for may have gone with others.
+func (d *deep) removeSome(ctx context.Context, m *removal, asked bool) error {
+	e := m.entity
+	where := keysAmong(e, m.rows)
+	if where == nil {
+		return noKey(e)
+	}
+	keys := make([]*cds.Row, len(m.rows))
+	for i, row := range m.rows {
 		keys[i] = tableKeys(e, row)
 	}
-	if err := d.cascade(ctx, e.Table(), keys, depth); err != nil {
+	if err := d.cascade(ctx, e.Table(), keys, m.depth); err != nil {
 		return err
 	}
 	run := d.r.Execute
-	if whole { // the question whether they may go has been answered while their parts were there
+	if asked = asked && identified(e); asked {
 		run = cds.DB(ctx).Run
 	}
 	res, err := run(ctx, &cqn.Delete{From: cqn.NewRef(e.Name), Where: where})
 	if err != nil {
 		return err
 	}
-	if res.Affected < int64(len(rows)) {
+	if !asked && res.Affected < int64(len(m.rows)) {
 		return cds.Reject(403, "403", "Forbidden")
 	}
 	return nil
@@ -160,13 +237,17 @@ func joinedAny(a *csn.Assoc, parents []*cds.Row) cqn.Expr {
 func tableKeys(e *csn.Entity, row *cds.Row) *cds.Row {
 	out := cqn.NewRow()
 	for _, k := range e.Keys {
-		o := k
-		for o.Origin != nil {
-			o = o.Origin
-		}
-		out.Set(o.Name, row.Value(k.Name))
+		out.Set(origin(k).Name, row.Value(k.Name))
 	}
 	return out
+}
+
+// origin returns the element of a table that el shows, or el itself.
+func origin(el *csn.Element) *csn.Element {
+	for el.Origin != nil {
+		el = el.Origin
+	}
+	return el
 }
 
 // cascade deletes what is composed of a table's rows and not shown by the service. It runs as the database's owner: such rows follow their
@@ -201,7 +282,7 @@ func (d *deep) cascade(ctx context.Context, t *csn.Entity, keys []*cds.Row, dept
 			}
 			which := keysAmong(child, below)
 			if which == nil { // a deletion without condition would take all
-				return cds.Reject(405, "405", "Rows of %q have no key and cannot be deleted.", child.Name)
+				return noKey(child)
 			}
 			if _, err := db.Run(ctx, &cqn.Delete{From: cqn.NewRef(child.Name), Where: which}); err != nil {
 				return err

@@ -90,3 +90,60 @@ INSERT INTO d_Leaves (ID, kid_ID) VALUES (1, 1), (2, 2);`, cds.AppOptions{}, nil
 	a.want(req{event: authz.Delete, path: "S.Kids(1)", user: u}, 404)
 	a.want(req{event: authz.Delete, path: "S.Kids(3)", user: u}, 403) // what was refused has left all as it was
 }
+
+// TestRemoveAsksFirst: a right to delete that is about rows that go with it, be they sisters, or more than one statement takes, is looked at before any of them
+// has gone.
+func TestRemoveAsksFirst(t *testing.T) {
+	var sql strings.Builder
+	sql.WriteString("INSERT INTO d_Roots (ID) VALUES (1), (2), (3);\nINSERT INTO d_Notes (ID, root_ID) VALUES (1, 1);\nINSERT INTO d_Kids (ID, open, root_ID) VALUES (1, TRUE, 1), (2, TRUE, 2)")
+	for i := range 1100 {
+		fmt.Fprintf(&sql, ", (%d, TRUE, 3)", i+10)
+	}
+	a := newApp(t, `
+entity d.Roots { key ID : Integer; kids : Composition of many d.Kids on kids.root = $self; notes : Composition of many d.Notes on notes.root = $self; }
+entity d.Kids { key ID : Integer; open : Boolean; root : Association to d.Roots; }
+entity d.Notes { key ID : Integer; root : Association to d.Roots; }
+@requires: 'any' service S {
+  @restrict: [{ grant: ['READ', 'UPDATE'] }, { grant: 'DELETE', where: 'exists kids[open = true]' }]
+  entity Roots as projection on d.Roots;
+  @restrict: [{ grant: ['READ', 'UPDATE'] }, { grant: 'DELETE', where: 'exists root.kids[ID <> 2]' }]
+  entity Kids as projection on d.Kids;
+  @restrict: [{ grant: ['READ', 'UPDATE'] }, { grant: 'DELETE', where: 'exists root.kids' }]
+  entity Notes as projection on d.Notes;
+}`, sql.String()+";", cds.AppOptions{}, nil)
+	u := user("u")
+	a.want(req{event: authz.Delete, path: "S.Roots(1)", user: u}, 200) // the note asks for the kids, which come first
+	a.want(req{event: authz.Delete, path: "S.Roots(2)", user: u}, 403) // no other kid than the second
+	a.want(req{event: authz.Delete, path: "S.Roots(3)", user: u}, 200) // the last kids ask for the first
+	for path, want := range map[string]int{"S.Roots": 1, "S.Kids": 1, "S.Notes": 0} {
+		if res, _ := a.want(req{event: authz.Read, path: path, user: u}, 200); len(res.Rows) != want {
+			t.Errorf("%s has %d rows, want %d", path, len(res.Rows), want)
+		}
+	}
+}
+
+// TestRemoveByOtherKeys: where a view has keys that other rows have too, those that the user may not delete stay.
+func TestRemoveByOtherKeys(t *testing.T) {
+	a := newApp(t, `
+entity d.Roots { key ID : Integer; name : String; owner : String; kids : Composition of many d.Kids on kids.root = $self; }
+entity d.Kids { key ID : Integer; root : Association to d.Roots; }
+@requires: 'any' service S {
+  @restrict: [{ grant: ['READ', 'DELETE'], where: (owner = $user) }]
+  entity Names as select from d.Roots { key name, ID, owner, kids };
+  @cds.redirection.target @requires: 'any' entity Roots as projection on d.Roots;
+  @requires: 'any' entity Kids as projection on d.Kids;
+}`, "INSERT INTO d_Roots (ID, name, owner) VALUES (1, 'a', 'u'), (2, 'a', 'v'), (3, 'b', 'u'); INSERT INTO d_Kids (ID, root_ID) VALUES (1, 1), (2, 2);", cds.AppOptions{}, nil)
+	u := user("u")
+	a.want(req{event: authz.Delete, path: "S.Names(a)", user: u}, 200)
+	for path, want := range map[string]string{"S.Roots": "[2 3]", "S.Kids": "[2]"} {
+		res, _ := a.want(req{event: authz.Read, path: path, user: u}, 200)
+		var ids []string
+		for _, row := range res.Rows {
+			ids = append(ids, row.Value("ID").Format())
+		}
+		if got := fmt.Sprint(ids); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+	a.want(req{event: authz.Delete, path: "S.Names(a)", user: u}, 404)
+}
