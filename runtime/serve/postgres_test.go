@@ -37,33 +37,53 @@ func TestRequestAllocations_postgres(t *testing.T) {
 	}
 }
 
-// What a deep insert allocates is bounded on both databases: an order with three items, checked, written and read back.
-func TestWriteAllocations(t *testing.T) {
+// deepInsert returns a function that sends an order with three items, which is checked, written and read back.
+func deepInsert(tb testing.TB, h http.Handler) func() {
+	tb.Helper()
 	const body = `{"orderNo":7,"status":"open","currency_code":"EUR","total":12.5,"items":[{"pos":1,"quantity":1,"amount":2.5},{"pos":2,"quantity":1,"amount":5},{"pos":3,"quantity":1,"amount":5}]}`
+	w := &sink{header: http.Header{}}
+	return func() {
+		r := httptest.NewRequest("POST", "/odata/v4/bench/Orders", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.SetBasicAuth("u001", "pw")
+		clear(w.header)
+		h.ServeHTTP(w, r)
+		if w.status != http.StatusCreated {
+			tb.Fatal(w.status)
+		}
+	}
+}
+
+// What a deep insert allocates is bounded on both databases.
+func TestWriteAllocations(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		h    http.Handler
 		most float64
 	}{{"sqlite", speedServer(t), 265}, {"postgres", postgresServer(t), 300}} {
-		w := &sink{header: http.Header{}}
-		call := func() {
-			r := httptest.NewRequest("POST", "/odata/v4/bench/Orders", strings.NewReader(body))
-			r.Header.Set("Content-Type", "application/json")
-			r.SetBasicAuth("u001", "pw")
-			clear(w.header)
-			tt.h.ServeHTTP(w, r)
-		}
+		call := deepInsert(t, tt.h)
 		for range 20 {
 			call()
-		}
-		if w.status != http.StatusCreated {
-			t.Fatalf("%s: %d", tt.name, w.status)
 		}
 		n := testing.AllocsPerRun(50, call)
 		t.Logf("%s: %v allocations", tt.name, n)
 		if n > tt.most+5*raceAllocs {
 			t.Errorf("%s: %v allocations, at most %v were expected", tt.name, n, tt.most)
 		}
+	}
+}
+
+// BenchmarkDeepInsert measures them without the HTTP connection.
+func BenchmarkDeepInsert(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) { benchmark(b, deepInsert(b, speedServer(b))) })
+	b.Run("postgres", func(b *testing.B) { benchmark(b, deepInsert(b, postgresServer(b))) })
+}
+
+func benchmark(b *testing.B, call func()) {
+	b.Helper()
+	b.ReportAllocs()
+	for b.Loop() {
+		call()
 	}
 }
 
