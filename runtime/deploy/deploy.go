@@ -55,6 +55,7 @@ type Plan struct {
 	Schema *ddl.Schema // afterwards
 	First  bool        // nothing was deployed before
 	Same   bool        // the database has everything already
+	Unlock []string    // statements that take the policies of row-level security away, before anything is changed
 	Rows   []string    // statements for row-level security, without the key, which is nobody's to read
 	state  []string    // statements that remember the deployment
 }

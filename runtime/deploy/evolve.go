@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"cds/parser/cqn"
@@ -40,10 +41,7 @@ func Evolve(ctx context.Context, pool db.Pool, m *csn.Model, opt Options) error 
 	if len(p.Refused) > 0 {
 		return refusals(p.Refused)
 	}
-	if err := unlockRows(ctx, tx, pool.Dialect(), opt); err != nil {
-		return err
-	}
-	if err := run(ctx, tx, p.Script()); err != nil {
+	if err := run(ctx, tx, slices.Concat(p.Unlock, p.Script())); err != nil {
 		return err
 	}
 	created := map[string]bool{}
@@ -98,11 +96,17 @@ func plan(ctx context.Context, tx db.Tx, d sqlgen.Dialect, m *csn.Model, opt Opt
 		old = &ddl.Schema{Dialect: d.Name()}
 	}
 	p, err := newPlan(m, d, old, schema, opt)
-	if err == nil && len(drops) > 0 {
+	if err != nil {
+		return nil, err
+	}
+	if p.Unlock, err = unlocking(ctx, tx, d, opt); err != nil {
+		return nil, err
+	}
+	if len(drops) > 0 {
 		p.SQL = append(drops, p.SQL...)
 		p.Changes = append([]ddl.Change{{Kind: "drop", Object: "everything that was deployed", Detail: "with all data"}}, p.Changes...)
 	}
-	return p, err
+	return p, nil
 }
 
 func newPlan(m *csn.Model, d sqlgen.Dialect, old, schema *ddl.Schema, opt Options) (*Plan, error) {

@@ -13,14 +13,14 @@ import (
 // minRows is the version of PostgreSQL from which on views are read with the rights of who asks.
 const minRows = 150000
 
-// unlockRows takes the policies away, which hold on to the columns of their tables, so that the tables can be changed. The tables stay locked, for the
-// transaction, unless there is to be no row-level security any more.
-func unlockRows(ctx context.Context, tx db.Tx, d sqlgen.Dialect, opt Options) error {
+// unlocking returns the statements that take the policies away, which hold on to the columns of their tables, so that the tables can be changed. The tables stay locked,
+// for the transaction, unless there is to be no row-level security any more. None are needed where the database has no policies.
+func unlocking(ctx context.Context, tx db.Tx, d sqlgen.Dialect, opt Options) ([]string, error) {
 	if d.Name() != "postgres" {
 		if opt.Rows != nil {
-			return databaseError("row-level security needs PostgreSQL", errors.New("the database is "+d.Name()))
+			return nil, databaseError("row-level security needs PostgreSQL", errors.New("the database is "+d.Name()))
 		}
-		return nil
+		return nil, nil
 	}
 	there := false
 	err := db.Each(ctx, tx, db.Stmt{SQL: "SELECT to_regclass($1) IS NOT NULL", Binds: []cqn.Value{cqn.String(rls.KeyTable)}}, func(r db.Rows) error {
@@ -28,9 +28,9 @@ func unlockRows(ctx context.Context, tx db.Tx, d sqlgen.Dialect, opt Options) er
 		return nil
 	})
 	if err != nil || !there {
-		return wrapRead(err)
+		return nil, wrapRead(err)
 	}
-	return run(ctx, tx, rls.Remove(opt.Rows == nil))
+	return rls.Remove(opt.Rows == nil), nil
 }
 
 // lockRows puts the policies on the tables.

@@ -2,7 +2,9 @@ package rls_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,6 +158,31 @@ func TestEvolve(t *testing.T) {
 		t.Error(got)
 	}
 	if got := problems(t, old, d.server); !strings.Contains(got, "another state") {
+		t.Error(got)
+	}
+}
+
+// The statements of a plan, run by hand, do what the deployment does: also where a policy holds on to a column that is changed, and where there is to be none any more.
+func TestEvolve_byHand(t *testing.T) {
+	d := open(t)
+	d.deploy(t, checked)
+	m, s := compile(t, strings.Replace(checked, "owner : String(40)", "owner : String(80)", 1))
+	stop := errors.New("stop")
+	by := func(rows *deploy.RowSecurity) {
+		t.Helper()
+		var p *deploy.Plan
+		opt := deploy.Options{Rows: rows, Show: func(plan *deploy.Plan) error { p = plan; return stop }}
+		if err := deploy.Evolve(context.Background(), d.owner, m, opt); !errors.Is(err, stop) {
+			t.Fatal(err)
+		}
+		d.script(t, strings.Join(slices.Concat(p.Unlock, p.Script(), p.Rows), ";\n"))
+	}
+	by(&deploy.RowSecurity{Schema: s, App: rls.Application{Role: role, Key: d.key}})
+	if got := problems(t, s, d.server); got != "" {
+		t.Error(got)
+	}
+	by(nil)
+	if got := problems(t, s, d.server); !strings.Contains(got, "table my_Orders has no row-level security") || !strings.Contains(got, "function cds_rls_open is missing") {
 		t.Error(got)
 	}
 }

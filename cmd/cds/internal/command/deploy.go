@@ -246,9 +246,9 @@ func (e *env) dryDeploy(ctx context.Context, target serve.Database, m *csn.Model
 
 // printSQL writes statements. A script has the plan in comments and remembers the deployment.
 func printSQL(w io.Writer, p *deploy.Plan, script bool) {
-	stmts := slices.Concat(p.SQL, p.Rows)
+	stmts := slices.Concat(p.Unlock, p.SQL, p.Rows)
 	if script {
-		stmts = slices.Concat(p.Script(), p.Rows)
+		stmts = slices.Concat(p.Unlock, p.Script(), p.Rows)
 		for _, c := range p.Changes {
 			fmt.Fprintln(w, "--", strings.ReplaceAll(c.String(), "\n", " "))
 		}
