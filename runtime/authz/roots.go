@@ -1,6 +1,8 @@
 package authz
 
 import (
+	"slices"
+
 	"cds/parser/cqn"
 	"cds/parser/csn"
 )
@@ -27,33 +29,48 @@ func (r root) ruler() *csn.Entity {
 // findRoots returns the parents that e follows. An entity on a cycle of compositions that nothing outside leads into (a hierarchy
 // such as Genres.children) is a root itself.
 func (p *policy) findRoots(e *csn.Entity) []root {
-	if !grounded(e, map[*csn.Entity]bool{}, 0) {
-		return nil
-	}
-	if len(e.Parents) > 0 {
+	free := grounded(e, map[*csn.Entity]bool{}, 0)
+	if free && len(e.Parents) > 0 {
 		return rootsOf(e.Parents)
 	}
-	if e.Service == nil {
+	base, out := p.baseRoots(e)
+	if base == nil || !grounded(base, map[*csn.Entity]bool{}, 0) {
 		return nil
 	}
-	return p.baseRoots(e)
+	if free {
+		return out
+	}
+	if out = outside(out); len(out) == 0 {
+		return nil
+	}
+	return append(rootsOf(e.Parents), out...) // a hierarchy whose parent the service does not show
+}
+
+// outside returns those of the roots that their service does not show.
+func outside(roots []root) []root {
+	return slices.DeleteFunc(roots, func(r root) bool { return r.as != nil })
 }
 
 // anchor gives roots to entities on cycles of compositions, such as folders with files with folders: those that have a restriction are roots
 // themselves, the others follow the parents that are roots or follow some.
 func (p *policy) anchor() {
-	loose := map[*csn.Entity]bool{}
+	loose := map[*csn.Entity][]root{} // with the parents that there are
 	for i := range p.entities {
-		if er := &p.entities[i]; er.entity != nil && er.own == nil && len(er.roots) == 0 && !grounded(er.entity, map[*csn.Entity]bool{}, 0) {
-			loose[er.entity] = true
+		if er := &p.entities[i]; er.entity != nil && er.own == nil && len(er.roots) == 0 {
+			base, out := p.baseRoots(er.entity)
+			if !grounded(er.entity, map[*csn.Entity]bool{}, 0) {
+				loose[er.entity] = append(rootsOf(er.entity.Parents), outside(out)...)
+			} else if base != nil && !grounded(base, map[*csn.Entity]bool{}, 0) {
+				loose[er.entity] = out
+			}
 		}
 	}
 	for more := true; more; {
 		more = false
 		found := map[*csn.Entity][]root{}
-		for e := range loose {
-			for _, r := range rootsOf(e.Parents) {
-				if !loose[r.parent] && p.restricts(r.parent, 0) {
+		for e, roots := range loose {
+			for _, r := range roots {
+				if p.restricts(r.ruler(), 0) {
 					found[e] = append(found[e], r)
 				}
 			}
@@ -94,16 +111,15 @@ func grounded(e *csn.Entity, seen map[*csn.Entity]bool, depth int) bool {
 }
 
 // baseRoots finds the parents of an entity whose composition does not exist within its service: those of the entity that it
-// projects. If the service shows the parent in some other form, that form's rules count.
-func (p *policy) baseRoots(e *csn.Entity) []root {
+// projects, nil for none. If the service shows the parent in some other form, that form's rules count.
+func (p *policy) baseRoots(e *csn.Entity) (base *csn.Entity, out []root) {
+	if e.Service == nil {
+		return nil, nil
+	}
 	for b, depth := e.Base, 0; b != nil && depth < maxDepth; b, depth = b.Base, depth+1 {
 		if len(b.Parents) == 0 {
 			continue
 		}
-		if !grounded(b, map[*csn.Entity]bool{}, 0) {
-			return nil
-		}
-		var out []root
 		for _, r := range rootsOf(b.Parents) {
 			if r.parent == b {
 				continue // a deeper level of a hierarchy: its rows hang on the roots too, but only over others
@@ -122,9 +138,9 @@ func (p *policy) baseRoots(e *csn.Entity) []root {
 				out = append(out, r)
 			}
 		}
-		return out
+		return b, out
 	}
-	return nil
+	return nil, nil
 }
 
 // carries reports whether e has, under the same names, all elements of b by which the composition via finds its children.
