@@ -89,6 +89,9 @@ func (c *conn) bind(values []cqn.Value, oids []uint32) error {
 // put notes what was appended to the buffer as the next value. Values before it keep the old memory if the buffer has moved.
 func (c *conn) put(grown []byte, format int16) {
 	n := len(c.buf)
+	if grown == nil { // nothing was appended to no buffer; nil would be null
+		grown = []byte{}
+	}
 	c.values, c.formats = append(c.values, grown[n:len(grown):len(grown)]), append(c.formats, format)
 	c.buf = grown
 }
