@@ -33,6 +33,9 @@ type Encrypted struct {
 	Changed       int
 }
 
+// allRows is what the statements of Encrypt have open in a database with row-level security: values of all tenants have a key.
+const allRows = sqlgen.EverythingOpen + "," + sqlgen.AllTenantsOpen
+
 // encryptPage is how many values are changed in one transaction.
 const encryptPage = 200
 
@@ -117,7 +120,10 @@ func (c *encrypter) count(ctx context.Context, out *Encrypted) error {
 		return databaseError("the database cannot be read", err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	rows, err := tx.Query(ctx, db.Stmt{SQL: "SELECT " + c.quote(c.el.Name) + " FROM " + c.quote(sqlgen.TableName(c.e)) + " WHERE " + c.quote(c.el.Name) + " IS NOT NULL"})
+	if err := c.held(ctx, tx); err != nil {
+		return err
+	}
+	rows, err := tx.Query(ctx, db.Stmt{SQL: "SELECT " + c.quote(c.el.Name) + " FROM " + c.quote(sqlgen.TableName(c.e)) + " WHERE " + c.quote(c.el.Name) + " IS NOT NULL", Opens: allRows})
 	if err != nil {
 		return databaseError("a table cannot be read: "+c.e.Name, err)
 	}
@@ -140,6 +146,25 @@ func (c *encrypter) count(ctx context.Context, out *Encrypted) error {
 			out.Old++
 		}
 	}
+}
+
+// held reports a database that would show some rows only: by row-level security, and nobody here has its key. Values that are not seen would be taken for none.
+func (c *encrypter) held(ctx context.Context, tx db.Tx) error {
+	if c.d.Name() != "postgres" || c.d.Tables().RowSecurity {
+		return nil
+	}
+	held := false
+	err := db.Each(ctx, tx, db.Stmt{SQL: "SELECT row_security_active($1)", Binds: []cqn.Value{cqn.String(c.quote(sqlgen.TableName(c.e)))}}, func(r db.Rows) error {
+		held = r.Int(0) != 0
+		return nil
+	})
+	if err != nil {
+		return databaseError("a table cannot be read: "+c.e.Name, err)
+	}
+	if held {
+		return c.fault("encrypt-rls", "row-level security hides rows from the role of this connection", "configure requires.db.rls with its key, or connect as the owner of the tables (--to)")
+	}
+	return nil
 }
 
 // state tells whether a kept value is not encrypted or hashed, and whether it is as it should be.
@@ -250,7 +275,7 @@ func (c *encrypter) read(ctx context.Context, tx db.Tx, after []cqn.Value) ([]ke
 		sql += " AND (" + list + ") > (" + strings.Join(marks, ", ") + ")"
 	}
 	sql += " ORDER BY " + list + fmt.Sprintf(" LIMIT %d", encryptPage)
-	rows, err := tx.Query(ctx, db.Stmt{SQL: sql, Binds: after})
+	rows, err := tx.Query(ctx, db.Stmt{SQL: sql, Binds: after, Opens: allRows})
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +325,7 @@ func keyOf(rows db.Rows, i int) cqn.Value {
 // update changes a value unless somebody else has changed it since it was read.
 func (c *encrypter) update(v keptValue, now cqn.Value) db.Stmt {
 	text := &csn.Builtin{Name: "cds.LargeString", Kind: csn.LargeString}
-	s := db.Stmt{Binds: []cqn.Value{now, cqn.String(string(v.text))}}
+	s := db.Stmt{Binds: []cqn.Value{now, cqn.String(string(v.text))}, Opens: allRows}
 	sql := "UPDATE " + c.quote(sqlgen.TableName(c.e)) + " SET " + c.quote(c.el.Name) + " = " + string(c.d.Param(nil, 1, text)) +
 		" WHERE " + c.quote(c.el.Name) + " = " + string(c.d.Param(nil, 2, text))
 	for i, k := range c.keys {

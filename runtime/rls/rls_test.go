@@ -99,6 +99,7 @@ func TestCompile_refuses(t *testing.T) {
 type database struct {
 	owner, server db.Pool
 	key           *db.RowKey
+	cfg           db.Config // of the server, without the key
 }
 
 func open(t *testing.T) *database {
@@ -113,6 +114,7 @@ func open(t *testing.T) *database {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.cfg = as
 	as.RowKey = d.key
 	if d.owner, err = postgres.New().Open(context.Background(), cfg); err != nil {
 		t.Fatal(err)
