@@ -1,26 +1,30 @@
 package authz
 
 import (
-	"strings"
-
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/auth"
 	"cds/runtime/eval"
-	"cds/runtime/sqlgen"
 )
 
 // eventRules are what holds for those who subscribe to an event.
 type eventRules struct {
 	own   *rules
-	shape *csn.Entity // the payload, as the entity that conditions are about
-	parts bool        // some element of the payload has a restriction
+	shape *csn.Entity  // the payload, as the entity that conditions are about
+	parts *payloadPart // what of the payload is shown; nil for all of it to everybody
 }
 
 // payload returns an event's payload in the form of an entity: its plain elements, for conditions compare these only.
 func payload(e *csn.Event) *csn.Entity {
-	out := &csn.Entity{Def: csn.Def{Name: e.Name, Span: e.Span}, Service: e.Service, ID: -1}
-	for _, el := range payloadElements(e) {
+	out := plainElements(payloadElements(e))
+	out.Def, out.Service = csn.Def{Name: e.Name, Span: e.Span}, e.Service
+	return out
+}
+
+// plainElements returns an entity of those elements that have a plain value.
+func plainElements(all csn.Elements) *csn.Entity {
+	out := &csn.Entity{ID: -1}
+	for _, el := range all {
 		if el.Scalar() != nil {
 			out.Elements = append(out.Elements, el)
 		}
@@ -49,41 +53,19 @@ func (p *policy) event(n *normalizer, m *csn.Model, s *csn.Service, e *csn.Event
 	if er.own != nil {
 		er.own.shorten(e.Name, local)
 	}
-	for _, el := range payloadElements(e) {
-		res := resource{what: "element", on: e.Name + "." + el.Name, events: true, loose: true, named: named}
-		r := n.masked(res, er.shape, el, n.rules(res, &el.Def))
-		if r != nil {
-			r = p.askFirst(p.keep(r))
-		} else {
-			r = p.elements[typeOf(m, el)]
-		}
-		if r != nil {
-			p.elements[el], er.parts = r, true
+	if e.Type != nil {
+		reader := payloadReader{p: p, n: n, m: m, named: named, known: map[payloadType]*payloadPart{}}
+		if parts := reader.part(e.Name, er.shape, e.Type, origin{}, 0); reader.found {
+			er.parts = parts
 		}
 	}
-	if er.own == nil && !er.parts {
+	if er.own == nil && er.parts == nil {
 		return
 	}
 	if p.events == nil {
 		p.events = map[*csn.Event]*eventRules{}
 	}
 	p.events[e] = &er
-}
-
-// typeOf returns the element that another one is of the type of; nil for none.
-func typeOf(m *csn.Model, el *csn.Element) *csn.Element {
-	t := el.TypeOf()
-	if t == nil || len(t.Path) < 2 {
-		return nil
-	}
-	e := m.Entity(t.Path[0])
-	if e == nil {
-		return nil
-	}
-	if of := e.Flat.Lookup(strings.Join(t.Path[1:], "_")); of != nil {
-		return of
-	}
-	return e.Elements.Lookup(t.Path[1])
 }
 
 func eventName(e *csn.Event) string {
@@ -168,18 +150,14 @@ func (p *Policy) Deliver(u *auth.User, e *csn.Event, data *cqn.Row, now string) 
 			return nil, false
 		}
 	}
-	if !er.parts {
+	if er.parts == nil {
 		return data.Clone(), true
 	}
-	out := cqn.NewRow()
-	for _, f := range data.Fields() {
-		el := payloadElements(e).Lookup(f.Name)
-		if el == nil || d.Guard.Element(el, sqlgen.Root) != nil {
-			continue
-		}
-		out.Set(f.Name, f.Value)
+	shown, ok := er.parts.shown(d.Guard.state, cqn.OfRow(data))
+	if !ok {
+		return cqn.NewRow(), true
 	}
-	return out, true
+	return shown.Row(), true
 }
 
 // InspectEvent answers a subscription for everybody with the roles; see Inspect. Where is a condition on the payload and the user.
