@@ -20,6 +20,7 @@ const (
 	codeMask          diag.Code = "authz-mask"
 	codeTenant        diag.Code = "authz-tenant"
 	codeAuditLog      diag.Code = "authz-audit-log"
+	codeNoEffect      diag.Code = "authz-no-effect"
 )
 
 // Messages documents the codes of this package.
@@ -66,6 +67,9 @@ func Messages() diag.Catalogue {
 		codeAuditLog: {Severity: diag.Error, Title: "An entity cannot show the audit log",
 			Explain: "@audit.log makes an entity of a service show the records of the audit log. It needs @cds.persistence.exists and @readonly, a restriction to a role, the key ID and the element tenant; its elements are some of those that records have. Nothing else of the model may lead to it.",
 			Wrong:   "service Audit { @audit.log @readonly @cds.persistence.exists entity Records { key ID : String; tenant : String; event : String; } }", Right: "@requires: 'audit-reader' service Audit { @audit.log @readonly @cds.persistence.exists entity Records { key ID : String; tenant : String; event : String; } }"},
+		codeNoEffect: {Severity: diag.Error, Title: "A restriction stands where nothing asks it",
+			Explain: "@requires and @restrict count on services, entities, operations, events and elements of entities and events, masks on elements. On types, within arrays, on parameters and on what operations return they would close nothing.",
+			Wrong:   "service S { entity Books { key ID : Integer; lots : many { @requires: 'buyer' cost : Integer; }; } }", Right: "service S { entity Books { key ID : Integer; @requires: 'buyer' lots : many { cost : Integer; }; } }"},
 		codeTenant: {Severity: diag.Error, Title: "Rows are not bound to a tenant",
 			Explain: "Where some tables have a column with @tenant, all that services read are either bound to the tenant or marked as everybody's by @tenant: false.",
 			Wrong:   "context db { entity Orders { key ID : UUID; @tenant tenant : String; } entity Notes { key ID : UUID; } } service S { entity Orders as projection on db.Orders; entity Notes as projection on db.Notes; }", Right: "context db { entity Orders { key ID : UUID; @tenant tenant : String; } @tenant: false entity Notes { key ID : UUID; } } service S { entity Orders as projection on db.Orders; entity Notes as projection on db.Notes; }"},

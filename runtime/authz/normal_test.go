@@ -259,12 +259,12 @@ func TestDistance(t *testing.T) {
 func TestMessages(t *testing.T) {
 	cat := Messages()
 	for _, c := range []diag.Code{codeRestrictForm, codeRequiresForm, codeMisspelt, codeProperty, codeGrant, codeTo, codeWhere, codeGrantsNothing, codeSibling, codeRootHidden,
-		codeCondition, codeMessage, codeRoles, codeTenant, codeMask, codeAuditLog} {
+		codeCondition, codeMessage, codeRoles, codeTenant, codeMask, codeAuditLog, codeNoEffect} {
 		if e := cat[c]; e.Title == "" || e.Explain == "" || e.Wrong == "" || e.Right == "" {
 			t.Errorf("%s is not documented", c)
 		}
 	}
-	if len(cat) != 16 {
+	if len(cat) != 17 {
 		t.Errorf("%d entries", len(cat))
 	}
 }

@@ -86,6 +86,7 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 	p.anchor()
 	p.hierarchy(n, m)
 	n.masks(m)
+	n.noEffect(m)
 	p.siblings(n, m)
 	p.openElements(n, m)
 	p.reach(n)
