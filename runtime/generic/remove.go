@@ -37,6 +37,9 @@ func (d *deep) remove(ctx context.Context, e *csn.Entity, row *cds.Row, depth in
 // under the guard: one that the user may not delete refuses the whole. All are asked for, and locked, before the first goes: what allows one may be about
 // another. Then the tables below follow, so that nothing is orphaned that the service does not show.
 func (d *deep) removeAll(ctx context.Context, e *csn.Entity, rows []*cds.Row, depth int) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	if len(rows) <= atOnce(e) && !hasParts(e) { // one statement asks and deletes
 		return d.removeSome(ctx, &removal{e, rows, depth}, false)
 	}
