@@ -135,7 +135,7 @@ func (s *selection) starDerived(src *source) ([]Column, error) {
 	for i := range src.derived {
 		d := &src.derived[i]
 		c := noColumn()
-		c.Name, c.Element, c.Type, c.Seal = d.name, d.el, d.typ, d.seal
+		c.Name, c.Element, c.Type, c.Seal, c.masked = d.name, d.el, d.typ, d.seal, d.masked
 		c.Index = s.add(src.alias + "." + Quote(d.name, s.d))
 		out = append(out, c)
 	}
@@ -237,7 +237,7 @@ func (s *selection) column(src *source, c *cqn.Column) ([]Column, error) {
 		return nil, err
 	}
 	out := noColumn()
-	out.Name, out.Element = columnName(c), f.el
+	out.Name, out.Element, out.masked = columnName(c), f.el, f.masked
 	if f.typ != nil {
 		out.Type = f.typ
 	}

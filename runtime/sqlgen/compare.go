@@ -141,6 +141,9 @@ func (sc *scope) nullTest(x cqn.Expr, null bool) (frag, error) {
 func (sc *scope) tested(x cqn.Expr) (frag, error) {
 	if ref, ok := x.(*cqn.Ref); ok {
 		f, _, err := sc.unsealed(ref)
+		if err == nil {
+			err = f.masked
+		}
 		return f, err
 	}
 	return sc.expr(x, hint{})

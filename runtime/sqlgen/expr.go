@@ -29,6 +29,8 @@ type frag struct {
 	el   *csn.Element
 	typ  *csn.Builtin
 	seal *csn.Seal // of a path that was unsealed
+	// masked is the refusal of a column of a subquery that shows a mask, see masked.
+	masked error
 }
 
 // at returns the SQL for a place where operators weaker than prec need parentheses.
@@ -518,6 +520,11 @@ func (sc *scope) subquery(x *cqn.Subquery) (frag, error) {
 	}
 	if x.Exists {
 		return frag{sql: "EXISTS (" + sql + ")", typ: typeBool}, nil
+	}
+	for i := range cols {
+		if cols[i].masked != nil {
+			return frag{}, cols[i].masked
+		}
 	}
 	f := frag{sql: "(" + sql + ")"}
 	if len(cols) == 1 {

@@ -45,7 +45,7 @@ func (s *selection) masked(src *source, el *csn.Element, name string, m *Mask, r
 	}
 	s.noteMask(src, m)
 	c := noColumn()
-	c.Name, c.Element, c.Type = name, el, el.Type
+	c.Name, c.Element, c.Type, c.masked = name, el, el.Type, refused
 	c.Index = s.add(f.sql)
 	return c, nil
 }

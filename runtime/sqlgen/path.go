@@ -69,7 +69,10 @@ func (sc *scope) follow(src *source, path []cqn.Step, r *cqn.Ref) (frag, error) 
 		if c == nil || len(path) > 1 {
 			return frag{}, sc.unknown(r)
 		}
-		return sc.sealed(frag{sql: src.alias + "." + Quote(c.name, sc.d), el: c.el, typ: builtin(c.typ)}, c.seal, c.name, r)
+		if c.masked != nil && sc.compiler.unsealing != r {
+			return frag{}, c.masked
+		}
+		return sc.sealed(frag{sql: src.alias + "." + Quote(c.name, sc.d), el: c.el, typ: builtin(c.typ), masked: c.masked}, c.seal, c.name, r)
 	}
 	el, n := flat(src.entity, path)
 	if el == nil {

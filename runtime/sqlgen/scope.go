@@ -96,6 +96,8 @@ type outColumn struct {
 	el   *csn.Element
 	typ  csn.Type
 	seal *csn.Seal
+	// masked, if it shows a mask, is the refusal of all uses but showing it.
+	masked error
 }
 
 func (sc *scope) fail(code, format string, args ...any) error {

@@ -153,6 +153,8 @@ type Column struct {
 	Hidden bool
 	// Seal, unless nil, says how the value was encrypted; Type is that of the plain one.
 	Seal *csn.Seal
+	// masked, if the column shows a mask, is the refusal of a query around that would do more than show it.
+	masked error
 	// MediaType is the position of the column with the media type of this stream, -1 for none.
 	MediaType int
 }

@@ -118,7 +118,7 @@ func (sc *scope) selectQuery(q *cqn.Select) (string, []outColumn, error) {
 	out := make([]outColumn, 0, len(s.plan.Columns))
 	names := make([]string, 0, len(s.plan.Columns))
 	for _, c := range s.plan.Columns {
-		out = append(out, outColumn{name: c.Name, sql: s.columns[c.Index], el: c.Element, typ: c.Type, seal: c.Seal})
+		out = append(out, outColumn{name: c.Name, sql: s.columns[c.Index], el: c.Element, typ: c.Type, seal: c.Seal, masked: c.masked})
 		names = append(names, s.columns[c.Index]+" AS "+Quote(c.Name, sc.d))
 	}
 	s.columns = names
@@ -279,6 +279,11 @@ func (sc *scope) setOp(q *cqn.SetOp) (string, []outColumn, error) {
 			first = cols
 		} else if len(cols) != len(first) {
 			return "", nil, sc.fail("INVALID_QUERY", "the queries of a %s have %d and %d columns", q.Op, len(first), len(cols))
+		}
+		for j := range cols {
+			if first[j].masked == nil {
+				first[j].masked = cols[j].masked
+			}
 		}
 		if s, ok := a.(*cqn.Select); !ok || len(s.OrderBy) > 0 || s.Limit != nil || s.Offset != nil {
 			sql = "SELECT * FROM (" + sql + ") AS u" + strconv.Itoa(i+1)

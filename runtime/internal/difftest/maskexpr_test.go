@@ -106,7 +106,8 @@ func computedMask(t *testing.T, database func(testing.TB) db.Pool) {
 		"/s/Staff?$compute=iban as p&$orderby=p", "/s/Staff?$apply=compute(pay mul 2 as p)", "/s/Staff?$apply=concat(aggregate(pay with max as m),identity)", "/s/Staff?$apply=topcount(1,pay)", "/s/Staff?$apply=orderby(pay)/top(1)",
 		"/s/Members?$filter=chief/team/any(x:x/note eq 'SECRET3')", "/s/Members?$filter=chief/pay gt 1", "/s/Members?$orderby=note", "/s/Renamed?$filter=money gt 1", "/s/Renamed?$apply=groupby((account))",
 		"/s/Staff?$expand=team($filter=note eq 'SECRET3')", "/s/Staff?$expand=team($orderby=note)", "/s/Staff?$expand=team($apply=groupby((note)))", "/s/Staff?$filter=team/any(m:m/chief/born lt 2000-01-01)",
-		"/s/Staff?$select=last", "/s/Staff?$filter=last eq '11'",
+		"/s/Staff?$select=last", "/s/Staff?$filter=last eq '11'", "/s/Staff?$filter=$root/Staff(2)/pay eq 8000", "/s/Staff?$orderby=$root/Staff(2)/iban", "/s/Staff?$compute=$root/Staff(2)/pay mul ID as p&$select=p",
+		"/s/Staff?$apply=aggregate($root/Staff(2)/pay with sum as s)", "/s/Members?$filter=$root/Staff(2)/mail eq null",
 	} {
 		if rec := send(h, &person{name: "u1"}, "GET", strings.ReplaceAll(escape(url), "%26", "&"), ""); rec.Code != 403 {
 			t.Errorf("GET %s: %d %s, not 403", url, rec.Code, rec.Body)
