@@ -43,7 +43,7 @@ func (s *Service) RightsOf(u *User) *Rights {
 	if u == nil {
 		u = anonymous
 	}
-	p, now := s.App.Policy.Current(), s.App.Options.Now().UTC().Format(nowForm)
+	p, now := s.App.Policy.Current(u), s.App.Options.Now().UTC().Format(nowForm)
 	key := rightsKey{p, s.Model, p.RightsKey(u, now), false}
 	return s.App.inner.rights.get(key, func() *Rights { return p.Rights(u, s.Model, now) })
 }
@@ -54,7 +54,7 @@ func (s *Service) RoleRightsOf(u *User) *Rights {
 	if u == nil {
 		u = anonymous
 	}
-	p := s.App.Policy.Current()
+	p := s.App.Policy.Current(u)
 	key := rightsKey{p, s.Model, p.RoleKey(u), true}
 	return s.App.inner.rights.get(key, func() *Rights {
 		if p.Unrestricted(u) {

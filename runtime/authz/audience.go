@@ -68,7 +68,7 @@ func (c *dataCompiler) audience(d *DataPolicy, pr *privilege) (fault, hint strin
 	if len(d.Users) == 0 && d.Tenant == "" {
 		return "", ""
 	}
-	role := t.intern(conditionRole + "policy:" + d.ID)
+	role := t.intern(conditionRole + "policy:" + d.key())
 	if t.audiences == nil {
 		t.audiences = &audiences{users: map[string][]member{}, tenants: map[string][]member{}}
 	}

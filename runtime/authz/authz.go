@@ -94,7 +94,7 @@ type Policy struct {
 	model *csn.Model
 	opt   Options
 	state *policy
-	live  atomic.Pointer[Policy] // decides in its place; nil for itself
+	live  atomic.Pointer[live] // decide in its place; nil for itself
 }
 
 // A Guard holds the row conditions that a decision attaches to a query. It implements sqlgen.Guarder. Handlers can neither read

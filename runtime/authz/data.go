@@ -10,6 +10,7 @@ import (
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
+	"cds/runtime/auth"
 	"cds/runtime/eval"
 )
 
@@ -28,7 +29,7 @@ const (
 // are added to what denies (decision 16). Extend is one privilege more of an entity's @restrict: whatever else is demanded, by @requires of the service and
 // the entity, capabilities, tenants and what denies, still holds.
 type DataPolicy struct {
-	ID     string // unique
+	ID     string // unique among those of its tenant
 	Name   string // for people; "" for none
 	Entity string // entity of a service, a service for all that is in it, or "*" for all services
 	Events []string
@@ -50,10 +51,13 @@ func (d *DataPolicy) title() string {
 	return "policy:" + d.ID + " (" + strings.ReplaceAll(d.Name, ":", ",") + ")"
 }
 
+// key tells policies apart. No id has a slash.
+func (d *DataPolicy) key() string { return d.Tenant + "/" + d.ID }
+
 // A DataFault is a policy that does not fit the model, and what follows from that.
 type DataFault struct {
-	ID, Message string
-	Hint        string
+	ID, Tenant, Message string
+	Hint                string
 	// Closed says what the policy denies because of that; "" for nothing, where it would only have granted.
 	Closed string
 }
@@ -71,7 +75,7 @@ func (p *Policy) With(list []DataPolicy, extend bool) (*Policy, []DataFault) {
 		return &Policy{model: p.model, opt: p.opt, state: p.state}, nil
 	}
 	list = slices.Clone(list)
-	slices.SortFunc(list, func(a, b DataPolicy) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(list, func(a, b DataPolicy) int { return strings.Compare(a.key(), b.key()) })
 	st := *p.state
 	st.entities, st.ops = slices.Clone(st.entities), maps.Clone(st.ops)
 	st.roles.ids, st.roles.audiences = maps.Clone(st.roles.ids), nil
@@ -99,14 +103,33 @@ func (p *Policy) Shut(why string) *Policy {
 	return &Policy{model: p.model, opt: p.opt, state: &st}
 }
 
+// live are the policies that decide in the place of another one.
+type live struct {
+	all     *Policy            // nil for that other one itself
+	tenants map[string]*Policy // for users of a tenant, instead of all
+}
+
 // Use makes p decide as q does from now on, which With or Shut have made of it; nil for as the model says. Decisions that were made stay as they are. Tables
 // and positions are still those of the model.
-func (p *Policy) Use(q *Policy) { p.live.Store(q) }
+func (p *Policy) Use(q *Policy) { p.UseFor(q, nil) }
 
-// current is the policy by which is decided.
-func (p *Policy) current() *Policy {
-	if q := p.live.Load(); q != nil {
-		return q
+// UseFor is Use with other policies for the users of some tenants: what tenants add is no matter of others, and costs them nothing. The map must not be
+// changed any more.
+func (p *Policy) UseFor(q *Policy, tenants map[string]*Policy) { p.live.Store(&live{q, tenants}) }
+
+// current is the policy by which is decided about a user, nil for nobody in particular.
+func (p *Policy) current(u *auth.User) *Policy {
+	l := p.live.Load()
+	if l == nil {
+		return p
+	}
+	if u != nil && u.Tenant != "" {
+		if q := l.tenants[u.Tenant]; q != nil {
+			return q
+		}
+	}
+	if l.all != nil {
+		return l.all
 	}
 	return p
 }
@@ -178,14 +201,14 @@ func (c *dataCompiler) policy(d *DataPolicy) {
 			fault, hint = "policies may not grant here", "authz.policies: 'extend' in the configuration allows it"
 		}
 		if fault != "" {
-			c.faults = append(c.faults, DataFault{ID: d.ID, Message: fault, Hint: hint})
+			c.faults = append(c.faults, DataFault{ID: d.ID, Tenant: d.Tenant, Message: fault, Hint: hint})
 			return
 		}
 		c.grant(d, &t, pr)
 		return
 	}
 	if fault != "" {
-		c.faults = append(c.faults, DataFault{ID: d.ID, Message: fault, Hint: hint, Closed: t.name})
+		c.faults = append(c.faults, DataFault{ID: d.ID, Tenant: d.Tenant, Message: fault, Hint: hint, Closed: t.name})
 		pr.names = []string{d.title() + ": does not fit the model, " + fault}
 		c.deny(&t, pr)
 		return
@@ -306,7 +329,8 @@ func (c *dataCompiler) condition(d *DataPolicy, t *target, pr *privilege) (fault
 	case d.Where == nil || eval.Static(d.Where):
 		return "", ""
 	}
-	for _, e := range t.entities {
+	asked := t.withRows()
+	for _, e := range asked {
 		if fault := checkCondition(d.Where, e); fault != "" {
 			return fmt.Sprintf("the condition %s cannot be resolved: %s", d.Text, fault), ""
 		}
@@ -316,7 +340,24 @@ func (c *dataCompiler) condition(d *DataPolicy, t *target, pr *privilege) (fault
 			return fmt.Sprintf("the condition %s asks for a row, and %s has none", d.Text, op.Name), "name the events that the policy is about"
 		}
 	}
+	t.entities = asked
 	return "", ""
+}
+
+// withRows returns the entities whose rows conditions are about: the framework's records of drafts, which services with drafts have, are seen by their owners
+// alone and have elements of their own.
+func (t *target) withRows() []*csn.Entity {
+	return slices.DeleteFunc(slices.Clone(t.entities), func(e *csn.Entity) bool { return !t.one && e.Base != nil && framework(e.Base) })
+}
+
+// Asked returns the entities on whose rows a policy asks its condition.
+func (p *Policy) Asked(d DataPolicy) []*csn.Entity {
+	c := dataCompiler{p: p.state, model: p.model}
+	t, fault, _ := c.find(d.Entity)
+	if fault != "" {
+		return nil
+	}
+	return t.withRows()
 }
 
 // extendable says why an entity's @restrict cannot be extended.
@@ -328,6 +369,9 @@ func (c *dataCompiler) extendable(d *DataPolicy, t *target) (fault, hint string)
 		return "a policy that grants names its events", "READ, or * for all of them"
 	case len(d.Roles)+len(d.Users) == 0:
 		return "a policy that grants names roles or users", ""
+	}
+	if AuditLog(t.entities[0]) { // its grants are bound to the tenant of the user, which one more would not be
+		return t.name + " shows the audit log: who may read it is for the model to say", ""
 	}
 	if own := c.p.of(t.entities[0]).own; own == nil || !own.restricted || own.closed != "" {
 		return t.name + " has no @restrict that could be extended", "whoever its service lets in has access already, or nobody may"

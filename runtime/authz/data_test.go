@@ -328,3 +328,46 @@ func fulfils(t *testing.T, x cqn.Expr, a Access, row *cqn.Row, env *eval.Env) bo
 	truth, err := eval.Test(x, row, a.Path[len(a.Path)-1], env)
 	return err == nil && truth == eval.True
 }
+
+// Policies of the same id of different tenants are different ones, and where tenants have policies of their own nobody else is decided by them.
+func TestTenantsPolicies(t *testing.T) {
+	m, base, _ := policyOf(t, dataModel)
+	a := access(t, m, "READ S.Orders")
+	of := func(tenant, user string) DataPolicy {
+		d := dataPolicy(t, "p", "S.Orders", Refuse, "")
+		d.Tenant, d.Users = tenant, []string{user}
+		return d
+	}
+	user := func(id, tenant string) *auth.User { return auth.New(auth.User{ID: id, Tenant: tenant}, "clerk") }
+	both, _ := base.With([]DataPolicy{of("t1", "ann"), of("t2", "bob")}, false)
+	one, _ := base.With([]DataPolicy{of("t1", "ann")}, false)
+	all, _ := base.With([]DataPolicy{dataPolicy(t, "p", "S.Orders", Restrict, "country = 'DE'")}, false)
+	for _, c := range []struct {
+		user             *auth.User
+		inBoth, inTenant Verdict
+	}{
+		{user("ann", "t1"), Deny403, Deny403},
+		{user("bob", "t1"), Allow, Allow},
+		{user("bob", "t2"), Deny403, AllowIf},
+		{user("ann", "t2"), Allow, AllowIf},
+		{user("ann", ""), Allow, AllowIf},
+		{auth.Privileged, Allow, Allow},
+	} {
+		if d := both.Decide(c.user, a); d.Verdict != c.inBoth {
+			t.Errorf("%s of %q with the policies of two tenants: %v", c.user.ID, c.user.Tenant, d.Verdict)
+		}
+		base.UseFor(all, map[string]*Policy{"t1": one})
+		if d := base.Decide(c.user, a); d.Verdict != c.inTenant {
+			t.Errorf("%s of %q with the policies of one tenant: %v", c.user.ID, c.user.Tenant, d.Verdict)
+		}
+		base.UseFor(nil, map[string]*Policy{"t1": one})
+		if d := base.Decide(c.user, a); (d.Verdict == Deny403) != (c.inTenant == Deny403) || d.Verdict == AllowIf {
+			t.Errorf("%s of %q without policies for all: %v", c.user.ID, c.user.Tenant, d.Verdict)
+		}
+		base.Use(base.Shut("shut"))
+		if d := base.Decide(c.user, a); d.Allowed() != (c.user == auth.Privileged) {
+			t.Errorf("%s of %q is not shut out", c.user.ID, c.user.Tenant)
+		}
+		base.Use(nil)
+	}
+}

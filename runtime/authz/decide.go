@@ -22,7 +22,7 @@ func (a *Access) event() Event {
 // Decide decides one access, in the order of section 4: service, static capability, entities of the path, target, operation. It
 // runs before any user code and needs no database: what depends on rows is left in the decision's guard and check.
 func (p *Policy) Decide(u *auth.User, a Access) Decision {
-	p = p.current()
+	p = p.current(u)
 	if d, ok := p.newDraft(u, a); ok && !d.Allowed() {
 		return d
 	}

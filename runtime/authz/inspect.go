@@ -44,7 +44,7 @@ func withRoles(roles []string) *auth.User {
 // Inspect answers an access for everybody with the roles. It takes the same way as Decide, but keeps the conditions that look at the user alone
 // in the answer instead of asking them.
 func (p *Policy) Inspect(roles []string, a Access) Outcome {
-	return p.current().inspect(nil, roles, a)
+	return p.current(nil).inspect(nil, roles, a)
 }
 
 // inspect is Inspect with the policies that are for one user, nil for nobody in particular.

@@ -69,7 +69,7 @@ func (r *EntityRights) Any() bool {
 
 // Rights returns what a user may do with a service at a time (Access.Now). It equals for users with equal RightsKey.
 func (p *Policy) Rights(u *auth.User, s *csn.Service, now string) *Rights {
-	p = p.current()
+	p = p.current(u)
 	st := p.state
 	env := &eval.Env{User: u, Now: now}
 	sub := st.roles.subject(u, false, nil)
@@ -127,7 +127,7 @@ func settled(d *Decision, a *Access, env *eval.Env) Extent {
 // RoleRights returns what users with exactly the roles of u may do with a service: what depends on anything else about them is Some. Policies that are not in
 // the model count for u himself.
 func (p *Policy) RoleRights(u *auth.User, s *csn.Service) *Rights {
-	p = p.current()
+	p = p.current(u)
 	roles := u.Roles()
 	m := rightsMaker{service: s, out: newRights(s)}
 	extent := func(o Outcome) Extent {
@@ -150,13 +150,13 @@ func (p *Policy) RoleRights(u *auth.User, s *csn.Service) *Rights {
 	return m.make()
 }
 
-// Current returns the policy by which is decided now (see Use), for those who keep what follows from it.
-func (p *Policy) Current() *Policy { return p.current() }
+// Current returns the policy by which is decided about a user now (see Use), for those who keep what follows from it.
+func (p *Policy) Current(u *auth.User) *Policy { return p.current(u) }
 
 // RightsKey is equal for users who have the same Rights at a time: it has the roles that rules mention, and which of the conditions that look at the user
 // alone hold.
 func (p *Policy) RightsKey(u *auth.User, now string) string {
-	p = p.current()
+	p = p.current(u)
 	st := p.state
 	s := st.roles.subject(u, false, nil)
 	if s.all {
@@ -180,7 +180,7 @@ func (p *Policy) RightsKey(u *auth.User, now string) string {
 
 // RoleKey is equal for users with equal roles, as far as rules mention them.
 func (p *Policy) RoleKey(u *auth.User) string {
-	p = p.current()
+	p = p.current(u)
 	s := p.state.roles.subject(u, false, nil)
 	if s.all {
 		return p.allKey(s)

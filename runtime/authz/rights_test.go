@@ -230,14 +230,14 @@ func TestRights_data(t *testing.T) {
 		t.Fatal(faults)
 	}
 	p.Use(q)
-	if p.Current() != q || read(u) != authz.None || read(v) != authz.All {
+	if p.Current(u) != q || read(u) != authz.None || read(v) != authz.All {
 		t.Errorf("with a policy against u: u reads %v, v %v", read(u), read(v))
 	}
 	if p.RightsKey(u, "") == p.RightsKey(v, "") {
 		t.Error("users with different rights have the same key")
 	}
 	p.Use(nil)
-	if p.Current() != p || read(u) != authz.All || p.RightsKey(u, "") != before {
+	if p.Current(u) != p || read(u) != authz.All || p.RightsKey(u, "") != before {
 		t.Errorf("without it: u reads %v", read(u))
 	}
 }

@@ -44,7 +44,7 @@ type GrantTrace struct {
 
 // Trace decides an access and tells how. Element is for asking about one element of the target too; nil for none.
 func (p *Policy) Trace(u *auth.User, a Access, element *csn.Element) Trace {
-	p = p.current()
+	p = p.current(u)
 	if u == nil {
 		u = auth.Anonymous
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,8 +26,9 @@ const maxBody = 64 << 10
 //	PATCH  /authz/policies/{id}     {"active": false}
 //	DELETE /authz/policies/{id}
 //
-// It is for users with one role. A user who belongs to a tenant sees and writes the policies for users of that tenant only. Policies do not hold for it:
-// whoever has the role can always take away what he or somebody else has written.
+// It is for users with one role. A user who belongs to a tenant sees and writes the policies for users of that tenant only; ids, and how many there may be, are each
+// tenant's own. Others name the tenant of a policy by ?tenant=; without that it is one for users of all tenants, and a list has those of every tenant. Policies
+// do not hold for it: whoever has the role can always take away what he or somebody else has written.
 type Handler struct {
 	Manager *Manager
 	Path    string
@@ -54,15 +56,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	one := inner && id != ""
+	tenant, every, ok := tenantOf(w, r, u)
+	if !ok {
+		return
+	}
 	switch {
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		h.get(w, r, u, id)
+		h.get(w, r, id, tenant, every)
 	case r.Method == http.MethodPost && !one:
-		h.add(w, r, u)
+		h.add(w, r, u, tenant)
 	case r.Method == http.MethodPatch && one:
-		h.activate(w, r, u, id)
+		h.activate(w, r, u, tenant, id)
 	case r.Method == http.MethodDelete && one:
-		h.answer(w, r, h.Manager.Remove(r.Context(), u, id, u.Tenant))
+		h.answer(w, r, h.Manager.Remove(r.Context(), u, tenant, id))
 	default:
 		allow := "GET, HEAD, POST"
 		if one {
@@ -82,8 +88,36 @@ func (m *Manager) refused(r *http.Request, u *cds.User, role string) {
 	}
 }
 
-func (h *Handler) get(w http.ResponseWriter, r *http.Request, u *cds.User, id string) {
-	list, err := h.Manager.List(r.Context(), u.Tenant)
+// tenantOf says of which tenant a request is; every that it names none. It answers, and is not ok, where the tenant is another one's, or the query is not
+// understood: a name that is misspelt would lead to another policy.
+func tenantOf(w http.ResponseWriter, r *http.Request, u *cds.User) (tenant string, every, ok bool) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || len(q) > 1 || len(q) == 1 && len(q["tenant"]) != 1 {
+		fail(w, http.StatusBadRequest, "POLICY_INVALID", "The query has at most one tenant, and nothing else", "")
+		return "", false, false
+	}
+	if u.Tenant == "" {
+		return q.Get("tenant"), !q.Has("tenant"), true
+	}
+	if q.Has("tenant") && q.Get("tenant") != u.Tenant {
+		foreign(w)
+		return "", false, false
+	}
+	return u.Tenant, false, true
+}
+
+func foreign(w http.ResponseWriter) {
+	fail(w, http.StatusForbidden, "POLICY_TENANT", "Policies for users of another tenant cannot be managed", "")
+}
+
+func (h *Handler) get(w http.ResponseWriter, r *http.Request, id, tenant string, every bool) {
+	var list []Checked
+	var err error
+	if every && id == "" {
+		list, err = h.Manager.List(r.Context())
+	} else {
+		list, err = h.Manager.ListOf(r.Context(), tenant)
+	}
 	if err != nil {
 		h.answer(w, r, err)
 		return
@@ -115,33 +149,37 @@ type input struct {
 	Active *bool    `json:"active"`
 }
 
-func (h *Handler) add(w http.ResponseWriter, r *http.Request, u *cds.User) {
+func (h *Handler) add(w http.ResponseWriter, r *http.Request, u *cds.User, tenant string) {
 	var in input
 	if !decode(w, r, &in) {
 		return
 	}
 	p := &Policy{ID: in.ID, Name: in.Name, Entity: in.Entity, Events: in.Events, Roles: in.Roles, Users: in.Users, Tenant: in.Tenant, Effect: in.Effect, Where: in.Where,
 		Active: in.Active == nil || *in.Active}
-	if u.Tenant != "" {
-		if p.Tenant != "" && p.Tenant != u.Tenant {
-			fail(w, http.StatusForbidden, "POLICY_TENANT", "Policies for users of another tenant cannot be written", "")
+	if tenant != "" {
+		if p.Tenant != "" && p.Tenant != tenant {
+			foreign(w)
 			return
 		}
-		p.Tenant = u.Tenant
+		p.Tenant = tenant
 	}
 	warnings, err := h.Manager.Add(r.Context(), u, p)
 	if err != nil {
 		h.answer(w, r, err)
 		return
 	}
-	w.Header().Set("Location", h.Path+"/"+p.ID)
+	at := h.Path + "/" + p.ID
+	if p.Tenant != "" {
+		at += "?tenant=" + url.QueryEscape(p.Tenant)
+	}
+	w.Header().Set("Location", at)
 	write(w, http.StatusCreated, struct {
 		*Policy
 		Warnings []string `json:"warnings,omitempty"`
 	}{p, warnings})
 }
 
-func (h *Handler) activate(w http.ResponseWriter, r *http.Request, u *cds.User, id string) {
+func (h *Handler) activate(w http.ResponseWriter, r *http.Request, u *cds.User, tenant, id string) {
 	var in struct {
 		Active *bool `json:"active"`
 	}
@@ -152,7 +190,7 @@ func (h *Handler) activate(w http.ResponseWriter, r *http.Request, u *cds.User, 
 		fail(w, http.StatusBadRequest, "POLICY_INVALID", "active is expected, true or false", "")
 		return
 	}
-	h.answer(w, r, h.Manager.Activate(r.Context(), u, id, u.Tenant, *in.Active))
+	h.answer(w, r, h.Manager.Activate(r.Context(), u, tenant, id, *in.Active))
 }
 
 // decode reads a JSON object with known properties only. It answers where that fails. Other kinds of content are refused: a page of another site

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
-	"cds/parser/csn"
 	cds "cds/runtime"
 	"cds/runtime/authz"
 	"cds/runtime/db"
@@ -44,9 +44,15 @@ type Manager struct {
 
 	mu     sync.Mutex // of reading and using what was read, in this order
 	read   time.Time  // when that worked last
-	seen   string     // what was read then
+	kept   map[string]compiled
 	shut   bool
 	failed bool // the last look
+}
+
+// compiled is what became of the policies for the users of a tenant, together with those for the users of all tenants, which are kept by "".
+type compiled struct {
+	seen   string        // what was read
+	policy *authz.Policy // nil for that of the model
 }
 
 // Open makes the table where it is missing, reads it, and lets the policies count. It fails where they cannot be read: without them more would be allowed
@@ -79,8 +85,6 @@ func Load(ctx context.Context, app *cds.App, pool db.Pool, opt Options) (*Manage
 // Start looks for changes of other processes from time to time, until the application ends.
 func (m *Manager) Start(ctx context.Context) {
 	m.app.Background(ctx, cds.Job{Name: "policies", After: m.opt.Refresh, Every: m.opt.Refresh, Run: func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, m.opt.Stale)
-		defer cancel()
 		_ = m.Refresh(ctx) // it has logged what went wrong
 		return nil
 	}})
@@ -92,39 +96,45 @@ func (m *Manager) Refresh(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.app.Options.Now()
-	list, err := read(ctx, m.pool)
+	limit := m.left() // not longer than what was read last holds: a database that does not answer is noticed in time
+	if limit <= 0 {
+		limit = m.opt.Stale
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	list, full, err := read(ctx, m.pool, "", true)
+	if err == nil && slices.Contains(full, "") {
+		err = ErrFull
+	}
 	if err != nil {
-		m.fail(ctx, now, err)
+		m.fail(ctx, err)
 		return fmt.Errorf("policies: %w", err)
 	}
 	if m.failed {
 		m.log.InfoContext(ctx, "policies can be read again")
 	}
 	m.read, m.failed = now, false
-	if seen := digest(list); m.seen != seen || m.shut {
-		m.use(ctx, list)
-		m.seen, m.shut = seen, false
-	}
+	m.use(ctx, list, full)
 	return nil
 }
 
 // digest tells lists apart.
-func digest(list []Policy) string {
+func digest(list []Policy, full bool) string {
 	b, err := json.Marshal(list)
 	if err != nil { // texts and times can always be written
 		return err.Error()
 	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(fmt.Appendf(b, "%t", full))
 	return string(sum[:])
 }
 
 // fail is called with m.mu held.
-func (m *Manager) fail(ctx context.Context, now time.Time, err error) {
+func (m *Manager) fail(ctx context.Context, err error) {
 	if !m.failed {
 		m.log.ErrorContext(ctx, "policies cannot be read, those that were read last hold for now", "err", err.Error(), "for", m.opt.Stale.String())
 	}
 	m.failed = true
-	if m.shut || !m.read.IsZero() && now.Sub(m.read) < m.opt.Stale {
+	if m.shut || m.left() > 0 {
 		return
 	}
 	m.shut = true
@@ -132,21 +142,81 @@ func (m *Manager) fail(ctx context.Context, now time.Time, err error) {
 	m.log.ErrorContext(ctx, "policies cannot be read, everything is denied until they can", "err", err.Error())
 }
 
-// use compiles policies and lets them count.
-func (m *Manager) use(ctx context.Context, list []Policy) {
-	data := m.compile(list)
+// left is how long what was read last still holds.
+func (m *Manager) left() time.Duration {
+	if m.read.IsZero() {
+		return 0
+	}
+	return m.opt.Stale - m.app.Options.Now().Sub(m.read)
+}
+
+// use lets policies count, which come in the order of tenants. Those of tenants for which nothing has changed are not compiled again.
+func (m *Manager) use(ctx context.Context, list []Policy, full []string) {
+	next := map[string]compiled{}
+	n := 0
+	for n < len(list) && list[n].Tenant == "" {
+		n++
+	}
+	all := list[:n]
+	base := digest(all, false)
+	var common []authz.DataPolicy // what all is compiled to; made when it is needed
+	changed := m.shut || m.kept == nil || m.kept[""].seen != base
+	if next[""] = m.kept[""]; changed {
+		common = m.compile(all)
+		next[""] = compiled{base, m.policy(ctx, common, "")}
+	}
+	tenants := map[string]*authz.Policy{}
+	for rest := list[n:]; len(rest) > 0; {
+		tenant, n := rest[0].Tenant, 1
+		for n < len(rest) && rest[n].Tenant == tenant {
+			n++
+		}
+		own := rest[:n]
+		rest = rest[n:]
+		over := slices.Contains(full, tenant)
+		c := compiled{seen: base + digest(own, over)}
+		if old, ok := m.kept[tenant]; ok && old.seen == c.seen {
+			c = old
+		} else {
+			changed = true
+			if common == nil {
+				common = m.compile(all)
+			}
+			data := slices.Concat(common, m.compile(own))
+			if over { // none is left out: those users are denied everything
+				data = append(data, authz.DataPolicy{ID: "*", Tenant: tenant, Entity: "*", Effect: authz.Refuse, Fault: ErrFull.Error()})
+			}
+			c.policy = m.policy(ctx, data, tenant)
+		}
+		next[tenant] = c
+		if c.policy != nil {
+			tenants[tenant] = c.policy
+		}
+	}
+	if !changed && len(next) == len(m.kept) {
+		return
+	}
+	m.kept, m.shut = next, false
+	m.app.Policy.UseFor(next[""].policy, tenants)
+}
+
+// policy makes the policy with those of the database for the users of a tenant, "" for those of all others; nil if there are none. What does not fit is logged
+// once, by the tenant that it belongs to.
+func (m *Manager) policy(ctx context.Context, data []authz.DataPolicy, tenant string) *authz.Policy {
+	if len(data) == 0 {
+		return nil
+	}
 	p, faults := m.app.Policy.With(data, m.opt.Extend)
 	for _, f := range faults {
-		if f.Closed == "" {
-			m.log.WarnContext(ctx, "policy grants nothing", "policy", f.ID, "why", f.Message, "hint", f.Hint)
-			continue
+		switch {
+		case f.Tenant != tenant:
+		case f.Closed == "":
+			m.log.WarnContext(ctx, "policy grants nothing", "policy", f.ID, "tenant", f.Tenant, "why", f.Message, "hint", f.Hint)
+		default:
+			m.log.ErrorContext(ctx, "policy does not fit the model and denies what it is about", "policy", f.ID, "tenant", f.Tenant, "why", f.Message, "hint", f.Hint, "denies", f.Closed)
 		}
-		m.log.ErrorContext(ctx, "policy does not fit the model and denies what it is about", "policy", f.ID, "why", f.Message, "hint", f.Hint, "denies", f.Closed)
 	}
-	if len(data) == 0 {
-		p = nil
-	}
-	m.app.Policy.Use(p)
+	return p
 }
 
 // compile returns the active policies for the policy compiler.
@@ -167,26 +237,12 @@ func (m *Manager) ask(d *authz.DataPolicy) {
 	if d.Where == nil || d.Fault != "" || len(m.app.Policy.Check(*d, m.opt.Extend)) > 0 {
 		return
 	}
-	for _, e := range m.about(d.Entity) {
+	for _, e := range m.app.Policy.Asked(*d) {
 		if err := m.app.CheckCondition(d.Where, e); err != nil {
 			d.Fault = "the condition " + d.Text + " cannot be asked on " + e.Name + ": " + err.Error()
 			return
 		}
 	}
-}
-
-// about returns the entities that a policy names.
-func (m *Manager) about(name string) []*csn.Entity {
-	if e := m.app.Model.Entity(name); e != nil {
-		return []*csn.Entity{e}
-	}
-	var out []*csn.Entity
-	for _, s := range m.app.Model.Services {
-		if name == "*" || name == s.Name {
-			out = append(out, s.Entities...)
-		}
-	}
-	return out
 }
 
 // Check says what is wrong with a policy, and returns warnings about one that is right. The error is an *Error.
@@ -210,18 +266,25 @@ type Checked struct {
 	Denies string `json:"denies,omitempty"` // what it denies because of that
 }
 
-// List returns the policies of the users of one tenant, or all of them, in the order of their ids.
-func (m *Manager) List(ctx context.Context, tenant string) ([]Checked, error) {
-	list, err := read(ctx, m.pool)
+// List returns all policies, in the order of tenants and ids.
+func (m *Manager) List(ctx context.Context) ([]Checked, error) {
+	list, _, err := read(ctx, m.pool, "", true)
+	return m.checked(list, err)
+}
+
+// ListOf returns the policies for the users of one tenant, or with "" those for users of all tenants, in the order of their ids.
+func (m *Manager) ListOf(ctx context.Context, tenant string) ([]Checked, error) {
+	list, _, err := read(ctx, m.pool, tenant, false)
+	return m.checked(list, err)
+}
+
+func (m *Manager) checked(list []Policy, err error) ([]Checked, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policies: %w", err)
 	}
-	out := []Checked{}
+	out := make([]Checked, 0, len(list))
 	for i := range list {
 		p := &list[i]
-		if tenant != "" && p.Tenant != tenant {
-			continue
-		}
 		c := Checked{Policy: *p}
 		d := p.compiled(m.opt.Parse)
 		m.ask(&d)
@@ -250,21 +313,21 @@ func (m *Manager) Add(ctx context.Context, u *cds.User, p *Policy) (warnings []s
 	return warnings, m.change(ctx, u, "added", func(tx db.Tx) (Policy, error) { return *p, insert(ctx, tx, m.pool.Dialect(), p) })
 }
 
-// Remove removes a policy, of a tenant's users unless tenant is "".
-func (m *Manager) Remove(ctx context.Context, u *cds.User, id, tenant string) error {
+// Remove removes a policy for the users of a tenant, or with "" one for users of all tenants.
+func (m *Manager) Remove(ctx context.Context, u *cds.User, tenant, id string) error {
 	return m.change(ctx, u, "removed", func(tx db.Tx) (Policy, error) {
-		p, err := m.owned(ctx, tx, id, tenant)
+		p, err := one(ctx, tx, m.pool.Dialect(), tenant, id)
 		if err == nil {
-			err = remove(ctx, tx, m.pool.Dialect(), id)
+			err = remove(ctx, tx, m.pool.Dialect(), tenant, id)
 		}
 		return p, err
 	})
 }
 
-// Activate switches a policy on or off.
-func (m *Manager) Activate(ctx context.Context, u *cds.User, id, tenant string, active bool) error {
+// Activate switches a policy on or off, one for the users of a tenant, or with "" one for users of all tenants.
+func (m *Manager) Activate(ctx context.Context, u *cds.User, tenant, id string, active bool) error {
 	return m.change(ctx, u, "changed", func(tx db.Tx) (Policy, error) {
-		p, err := m.owned(ctx, tx, id, tenant)
+		p, err := one(ctx, tx, m.pool.Dialect(), tenant, id)
 		if err != nil {
 			return p, err
 		}
@@ -276,15 +339,6 @@ func (m *Manager) Activate(ctx context.Context, u *cds.User, id, tenant string, 
 		p.Modified, p.ModifiedBy = m.app.Options.Now().UTC(), u.ID
 		return p, activate(ctx, tx, m.pool.Dialect(), &p)
 	})
-}
-
-// owned returns a policy that belongs to the tenant; those of others are not there.
-func (m *Manager) owned(ctx context.Context, tx db.Tx, id, tenant string) (Policy, error) {
-	p, err := one(ctx, tx, m.pool.Dialect(), id)
-	if err == nil && tenant != "" && p.Tenant != tenant {
-		err = ErrNotFound
-	}
-	return p, err
 }
 
 // change writes in a transaction, with its record in the audit log, and lets the change count.

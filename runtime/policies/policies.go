@@ -26,13 +26,13 @@ const (
 	maxWhere  = 2000
 	maxList   = 100   // events, roles, users of one policy
 	maxLength = 20000 // bytes of such a list
-	// MaxPolicies is how many policies there may be, inactive ones too.
+	// MaxPolicies is how many policies there may be for the users of one tenant, and how many for those of all tenants, inactive ones too.
 	MaxPolicies = 1000
 )
 
 // A Policy is a rule as it is kept.
 type Policy struct {
-	ID     string   `json:"id"`             // letters, digits, dots, hyphens, underscores
+	ID     string   `json:"id"`             // letters, digits, dots, hyphens, underscores; unique among those of its tenant
 	Name   string   `json:"name,omitempty"` // for people
 	Entity string   `json:"entity"`         // entity of a service, a service, or "*"
 	Events []string `json:"events,omitempty"`

@@ -113,10 +113,11 @@ func started(t *testing.T, pool db.Pool, mode any, m *csn.Model) *world {
 	app.Strategies(strategies.Builtin())
 	app.Conditions(parser.ParseExpr)
 	users := map[string]any{}
-	for name, roles := range map[string][]any{"ann": {"clerk"}, "bob": {"clerk"}, "root": {"admin", "policy-admin"}, "eve": {}, "tess": {"policy-admin"}} {
+	for name, roles := range map[string][]any{"ann": {"clerk"}, "bob": {"clerk"}, "root": {"admin", "policy-admin"}, "eve": {}, "tess": {"policy-admin"}, "tom": {"policy-admin"}} {
 		users[name] = map[string]any{"password": "pw", "roles": roles}
 	}
 	users["tess"].(map[string]any)["tenant"] = "t1"
+	users["tom"].(map[string]any)["tenant"] = "t2"
 	s, err := app.Build(context.Background(), serve.Options{FS: data, Env: []string{}, Pool: pool, Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock.now,
 		Overrides: config.Section{"requires": map[string]any{"auth": map[string]any{"kind": "basic", "users": users}},
 			"authz": map[string]any{"policies": mode}, "audit": map[string]any{"enabled": true}}})

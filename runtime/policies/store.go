@@ -17,9 +17,9 @@ import (
 // Table is where policies are kept.
 const Table = "cds_policies"
 
-// columns are those of the table, in the order in which they are read. Times are milliseconds since 1970, lists are JSON.
+// columns are those of the table, in the order in which they are read. Times are milliseconds since 1970, lists are JSON. A tenant's ids are its own.
 var columns = []struct{ name, typ string }{
-	{"id", "VARCHAR(64) NOT NULL PRIMARY KEY"},
+	{"id", "VARCHAR(64) NOT NULL"},
 	{"name", "VARCHAR(255) NOT NULL"},
 	{"entity", "VARCHAR(255) NOT NULL"},
 	{"events", "TEXT NOT NULL"},
@@ -34,6 +34,9 @@ var columns = []struct{ name, typ string }{
 	{"modified_at", "BIGINT NOT NULL"},
 	{"modified_by", "VARCHAR(255) NOT NULL"},
 }
+
+// tenantColumn is the place of the tenant among the columns.
+const tenantColumn = 6
 
 // A TableError is a table that is not ours, or one that cannot be made.
 type TableError struct {
@@ -67,10 +70,11 @@ func Prepare(ctx context.Context, pool db.Pool) error {
 	case there > 0:
 		return &TableError{Message: "it is there, but is not ours; rename it"}
 	}
-	ddl := make([]string, len(columns))
+	ddl := make([]string, len(columns), len(columns)+1)
 	for i, c := range columns {
 		ddl[i] = c.name + " " + c.typ
 	}
+	ddl = append(ddl, "PRIMARY KEY (tenant, id)")
 	err = db.InTx(ctx, pool, func(tx db.Tx) error {
 		return tx.Script(ctx, "CREATE TABLE IF NOT EXISTS "+Table+" ("+strings.Join(ddl, ", ")+")")
 	})
@@ -116,35 +120,44 @@ func fields() string {
 	return strings.Join(names, ", ")
 }
 
-// read returns all policies in the order of their ids. More than there may be are an error: none is left out.
-func read(ctx context.Context, pool db.Pool) ([]Policy, error) {
+// read returns the policies of a tenant's users, "" for those of all tenants; with every set those of all of them. They come in the order of tenants and ids.
+// full has the tenants that have more than there may be: what exceeds is not returned.
+func read(ctx context.Context, pool db.Pool, tenant string, every bool) (list []Policy, full []string, err error) {
 	begin := pool.Read
 	if p, ok := pool.(db.OneReader); ok {
 		begin = p.ReadOne
 	}
 	tx, err := begin(ctx, db.Session{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	return readIn(ctx, tx, pool.Dialect(), "", nil)
+	if every {
+		return readIn(ctx, tx, pool.Dialect(), "", nil)
+	}
+	return readIn(ctx, tx, pool.Dialect(), " WHERE tenant = ?", []cqn.Value{cqn.String(tenant)})
 }
 
-func readIn(ctx context.Context, tx db.Tx, d sqlgen.Dialect, where string, binds []cqn.Value) ([]Policy, error) {
-	order := "id"
+func readIn(ctx context.Context, tx db.Tx, d sqlgen.Dialect, where string, binds []cqn.Value) (out []Policy, full []string, err error) {
+	order := "tenant, id"
 	if d.Name() == "postgres" {
-		order = `id COLLATE "C"` // by code points, as everywhere else
+		order = `tenant COLLATE "C", id COLLATE "C"` // by code points, as everywhere else
 	}
-	st := db.Stmt{SQL: db.Numbered(d, fmt.Sprintf("SELECT %s FROM %s%s ORDER BY %s LIMIT %d", fields(), Table, where, order, MaxPolicies+1)), Binds: binds, Anonymous: true}
-	var out []Policy
-	err := db.Each(ctx, tx, st, func(r db.Rows) error {
-		out = append(out, scan(r))
+	st := db.Stmt{SQL: db.Numbered(d, fmt.Sprintf("SELECT %s FROM %s%s ORDER BY %s", fields(), Table, where, order)), Binds: binds, Anonymous: true}
+	n, last := 0, ""
+	err = db.Each(ctx, tx, st, func(r db.Rows) error {
+		if t := r.Text(tenantColumn); string(t) != last {
+			n, last = 0, string(t)
+		}
+		switch n++; {
+		case n <= MaxPolicies:
+			out = append(out, scan(r))
+		case n == MaxPolicies+1:
+			full = append(full, last)
+		}
 		return nil
 	})
-	if err == nil && len(out) > MaxPolicies {
-		err = ErrFull
-	}
-	return out, err
+	return out, full, err
 }
 
 // scan reads a row. A list that is not understood becomes one that no policy may have, so that the policy denies.
@@ -172,10 +185,15 @@ func encode(list []string) cqn.Value {
 	return cqn.String(string(b))
 }
 
-// insert adds a policy within a transaction.
+// insert adds a policy within a transaction. Others who add one wait for its end, so that there are never more than there may be.
 func insert(ctx context.Context, tx db.Tx, d sqlgen.Dialect, p *Policy) error {
+	if d.Name() == "postgres" { // SQLite has one writer at a time
+		if _, err := tx.Exec(ctx, db.Stmt{SQL: "LOCK TABLE " + Table + " IN SHARE ROW EXCLUSIVE MODE", Anonymous: true}); err != nil {
+			return err
+		}
+	}
 	n := 0
-	count := db.Stmt{SQL: "SELECT count(*) FROM " + Table, Anonymous: true}
+	count := db.Stmt{SQL: db.Numbered(d, "SELECT count(*) FROM "+Table+" WHERE tenant = ?"), Binds: []cqn.Value{cqn.String(p.Tenant)}, Anonymous: true}
 	if err := db.Each(ctx, tx, count, func(r db.Rows) error { n = int(r.Int(0)); return nil }); err != nil {
 		return err
 	}
@@ -196,9 +214,9 @@ func insert(ctx context.Context, tx db.Tx, d sqlgen.Dialect, p *Policy) error {
 	return err
 }
 
-// one returns a policy within a transaction.
-func one(ctx context.Context, tx db.Tx, d sqlgen.Dialect, id string) (Policy, error) {
-	list, err := readIn(ctx, tx, d, " WHERE id = ?", []cqn.Value{cqn.String(id)})
+// one returns a policy of a tenant's users within a transaction.
+func one(ctx context.Context, tx db.Tx, d sqlgen.Dialect, tenant, id string) (Policy, error) {
+	list, _, err := readIn(ctx, tx, d, " WHERE tenant = ? AND id = ?", []cqn.Value{cqn.String(tenant), cqn.String(id)})
 	if err == nil && len(list) == 0 {
 		err = ErrNotFound
 	}
@@ -208,13 +226,13 @@ func one(ctx context.Context, tx db.Tx, d sqlgen.Dialect, id string) (Policy, er
 	return list[0], nil
 }
 
-func remove(ctx context.Context, tx db.Tx, d sqlgen.Dialect, id string) error {
-	_, err := tx.Exec(ctx, db.Stmt{SQL: db.Numbered(d, "DELETE FROM "+Table+" WHERE id = ?"), Binds: []cqn.Value{cqn.String(id)}, Anonymous: true})
+func remove(ctx context.Context, tx db.Tx, d sqlgen.Dialect, tenant, id string) error {
+	_, err := tx.Exec(ctx, db.Stmt{SQL: db.Numbered(d, "DELETE FROM "+Table+" WHERE tenant = ? AND id = ?"), Binds: []cqn.Value{cqn.String(tenant), cqn.String(id)}, Anonymous: true})
 	return err
 }
 
 func activate(ctx context.Context, tx db.Tx, d sqlgen.Dialect, p *Policy) error {
-	_, err := tx.Exec(ctx, db.Stmt{SQL: db.Numbered(d, "UPDATE "+Table+" SET active = ?, modified_at = ?, modified_by = ? WHERE id = ?"),
-		Binds: []cqn.Value{cqn.Bool(p.Active), cqn.Int(p.Modified.UnixMilli()), cqn.String(p.ModifiedBy), cqn.String(p.ID)}, Anonymous: true})
+	_, err := tx.Exec(ctx, db.Stmt{SQL: db.Numbered(d, "UPDATE "+Table+" SET active = ?, modified_at = ?, modified_by = ? WHERE tenant = ? AND id = ?"),
+		Binds: []cqn.Value{cqn.Bool(p.Active), cqn.Int(p.Modified.UnixMilli()), cqn.String(p.ModifiedBy), cqn.String(p.Tenant), cqn.String(p.ID)}, Anonymous: true})
 	return err
 }

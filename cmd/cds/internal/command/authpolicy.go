@@ -201,7 +201,7 @@ func policyError(err error) error {
 	case errors.Is(err, policies.ErrExists):
 		return &serve.StartError{Code: "policy-exists", Message: err.Error(), Hint: "cds auth policy list shows those that are there"}
 	case errors.Is(err, policies.ErrNotFound):
-		return &serve.StartError{Code: "policy-unknown", Message: err.Error(), Hint: "cds auth policy list shows those that are there"}
+		return &serve.StartError{Code: "policy-unknown", Message: err.Error(), Hint: "cds auth policy list shows those that are there; --tenant names the tenant of one"}
 	case errors.Is(err, policies.ErrFull):
 		return &serve.StartError{Code: "policies-full", Message: err.Error()}
 	}
@@ -290,7 +290,13 @@ func (e *env) policyList(f *authFlags) *cobra.Command {
 		Args:  e.between(0, 0, "cds auth policy list [--json]"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return e.withPolicies(cmd, f, func(ctx context.Context, d *policyDB) error {
-				list, err := d.List(ctx, tenant)
+				var list []policies.Checked
+				var err error
+				if cmd.Flags().Changed("tenant") {
+					list, err = d.ListOf(ctx, tenant)
+				} else {
+					list, err = d.List(ctx)
+				}
 				if err != nil {
 					return err
 				}
@@ -300,14 +306,33 @@ func (e *env) policyList(f *authFlags) *cobra.Command {
 				for i := range list {
 					e.showPolicy(&list[i])
 				}
-				fmt.Fprintf(e.out, "%d of at most %d\n", len(list), policies.MaxPolicies)
+				e.countPolicies(list)
 				return nil
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().StringVar(&tenant, "tenant", "", "only those for users of one tenant")
+	cmd.Flags().StringVar(&tenant, "tenant", "", "only those for users of one tenant, or with '' those for users of all tenants")
 	return cmd
+}
+
+// countPolicies says how many there are of those that there may be: for the users of each tenant, and for those of all.
+func (e *env) countPolicies(list []policies.Checked) {
+	if len(list) == 0 {
+		fmt.Fprintf(e.out, "0 of at most %d\n", policies.MaxPolicies)
+	}
+	for len(list) > 0 {
+		tenant, n := list[0].Tenant, 1
+		for n < len(list) && list[n].Tenant == tenant {
+			n++
+		}
+		whose := ""
+		if tenant != "" {
+			whose = " for users of " + tenant
+		}
+		fmt.Fprintf(e.out, "%d of at most %d%s\n", n, policies.MaxPolicies, whose)
+		list = list[n:]
+	}
 }
 
 func (e *env) showPolicy(p *policies.Checked) {
@@ -329,42 +354,37 @@ func (e *env) policySwitch(f *authFlags, on bool) *cobra.Command {
 	if on {
 		use, short, done = "on", "Switch policies on again", "is on"
 	}
-	return &cobra.Command{
-		Use:   use + " <id>…",
-		Short: short,
-		Args:  e.between(1, policies.MaxPolicies, "cds auth policy "+use+" <id>…"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.withPolicies(cmd, f, func(ctx context.Context, d *policyDB) error {
-				for _, id := range args {
-					if err := d.Activate(ctx, d.user, id, "", on); err != nil {
-						return err
-					}
-					fmt.Fprintf(e.out, "policy %s %s\n", id, done)
-				}
-				return nil
-			})
-		},
-	}
+	cmd := &cobra.Command{Use: use + " <id>…", Short: short}
+	e.eachPolicy(cmd, f, done, func(ctx context.Context, d *policyDB, tenant, id string) error {
+		return d.Activate(ctx, d.user, tenant, id, on)
+	})
+	return cmd
 }
 
 func (e *env) policyRemove(f *authFlags) *cobra.Command {
-	return &cobra.Command{
-		Use:     "remove <id>…",
-		Aliases: []string{"delete", "rm"},
-		Short:   "Remove policies",
-		Args:    e.between(1, policies.MaxPolicies, "cds auth policy remove <id>…"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.withPolicies(cmd, f, func(ctx context.Context, d *policyDB) error {
-				for _, id := range args {
-					if err := d.Remove(ctx, d.user, id, ""); err != nil {
-						return err
-					}
-					fmt.Fprintf(e.out, "policy %s is removed\n", id)
+	cmd := &cobra.Command{Use: "remove <id>…", Aliases: []string{"delete", "rm"}, Short: "Remove policies"}
+	e.eachPolicy(cmd, f, "is removed", func(ctx context.Context, d *policyDB, tenant, id string) error {
+		return d.Remove(ctx, d.user, tenant, id)
+	})
+	return cmd
+}
+
+// eachPolicy makes a command that does something with policies by their ids.
+func (e *env) eachPolicy(cmd *cobra.Command, f *authFlags, done string, do func(ctx context.Context, d *policyDB, tenant, id string) error) {
+	var tenant string
+	cmd.Args = e.between(1, policies.MaxPolicies, "cds auth policy "+cmd.Use+" [--tenant T]")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return e.withPolicies(cmd, f, func(ctx context.Context, d *policyDB) error {
+			for _, id := range args {
+				if err := do(ctx, d, tenant, id); err != nil {
+					return err
 				}
-				return nil
-			})
-		},
+				fmt.Fprintf(e.out, "policy %s %s\n", id, done)
+			}
+			return nil
+		})
 	}
+	cmd.Flags().StringVar(&tenant, "tenant", "", "the tenant whose users they are for (default: those for users of all tenants)")
 }
 
 func (e *env) policyCheck(f *authFlags) *cobra.Command {
@@ -376,7 +396,7 @@ would deny what the policy is about.`,
 		Args: e.between(0, 0, "cds auth policy check"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return e.withPolicies(cmd, f, func(ctx context.Context, d *policyDB) error {
-				list, err := d.List(ctx, "")
+				list, err := d.List(ctx)
 				if err != nil {
 					return err
 				}
@@ -398,7 +418,9 @@ would deny what the policy is about.`,
 func ids(list []policies.Checked) []string {
 	out := make([]string, len(list))
 	for i := range list {
-		out[i] = list[i].ID
+		if out[i] = list[i].ID; list[i].Tenant != "" {
+			out[i] += " of " + list[i].Tenant
+		}
 	}
 	return out
 }
