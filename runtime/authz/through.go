@@ -16,14 +16,14 @@ func (in inputs) through(e *csn.Entity, el *csn.Element, depth int) {
 	}
 	cqn.Walk(e.Source, func(n any) bool {
 		if s, ok := n.(*cqn.Select); ok {
-			in.columns(s.Columns, nil, e, el, depth)
+			in.columns(s.Columns, nil, nil, e, el, el.Name, depth)
 		}
 		return true
 	})
 }
 
-// columns looks for el among columns; before are the steps that lead to them.
-func (in inputs) columns(cols []cqn.Column, before []cqn.Step, e *csn.Entity, el *csn.Element, depth int) {
+// columns looks for el among columns, where it is called name; before are the steps that lead to them, and excluded what a * among them leaves out.
+func (in inputs) columns(cols []cqn.Column, before []cqn.Step, excluded []string, e *csn.Entity, el *csn.Element, name string, depth int) {
 	if len(before) > maxInputs {
 		return
 	}
@@ -32,11 +32,20 @@ func (in inputs) columns(cols []cqn.Column, before []cqn.Step, e *csn.Entity, el
 		r, ok := c.X.(*cqn.Ref)
 		switch {
 		case c.Star && len(before) > 0:
-			in.star(before, e, el, depth)
+			if !slices.Contains(excluded, name) {
+				in.star(before, e, name, depth)
+			}
 		case !ok:
+			if len(before) > 0 && c.X != nil && shows(c, before, name) {
+				in.below(c.X, before, e, el, depth)
+			}
 		case c.Inline != nil:
-			in.columns(c.Inline, slices.Concat(before, r.Path), e, el, depth)
-		case shows(c, before, el):
+			in.columns(c.Inline, slices.Concat(before, r.Path), c.Exclude, e, el, name, depth)
+		case c.Expand != nil:
+			if rest, ok := strings.CutPrefix(name, columnName(c)+"_"); ok {
+				in.columns(c.Expand.Columns, slices.Concat(before, r.Path), c.Expand.Exclude, e, el, rest, depth)
+			}
+		case shows(c, before, name):
 			if path := slices.Concat(before, r.Path); len(path) > 2 || len(path) == 2 && passes(e, path[0].Name) {
 				in.passed(path, e, el, depth)
 			}
@@ -44,11 +53,21 @@ func (in inputs) columns(cols []cqn.Column, before []cqn.Step, e *csn.Entity, el
 	}
 }
 
-// shows reports whether a column is el, or the structure that el is a part of.
-func shows(c *cqn.Column, before []cqn.Step, el *csn.Element) bool {
+// below adds what an expression among the columns below a path names.
+func (in inputs) below(x cqn.Expr, before []cqn.Step, e *csn.Entity, el *csn.Element, depth int) {
+	cqn.Walk(x, func(n any) bool {
+		if r, ok := n.(*cqn.Ref); ok {
+			in.passed(slices.Concat(before, r.Path), e, el, depth)
+		}
+		return true
+	})
+}
+
+// shows reports whether a column is the element of that name, or the structure that it is a part of.
+func shows(c *cqn.Column, before []cqn.Step, el string) bool {
 	name := columnName(c)
 	for i := len(before); i >= 0; i-- {
-		if el.Name == name || strings.HasPrefix(el.Name, name+"_") {
+		if el == name || strings.HasPrefix(el, name+"_") {
 			return true
 		}
 		if i > 0 {
@@ -70,27 +89,57 @@ func (in inputs) passed(path []cqn.Step, e *csn.Entity, el *csn.Element, depth i
 	if el.Origin != nil {
 		in[el.Origin] = true
 	}
-	for _, from := range e.Reads {
-		if !in.path(from, path, depth) {
-			in.path(from, path[1:], depth) // after the alias of a source
+	for _, from := range firsts(e) {
+		if found := in.path(from, path, depth) || in.path(from, path[1:], depth); found && from == e.Base { // the second after the alias of a source
+			return
 		}
 	}
 }
 
-// star adds the way to el where it is one of all elements of a structure or of an association's target.
-func (in inputs) star(before []cqn.Step, e *csn.Entity, el *csn.Element, depth int) {
-	if el.Origin == nil {
-		return
+// firsts are the entities in which paths of a view may begin. Where it is not clear in which, it is in any of them; a projection's begin in what it projects, if
+// they can.
+func firsts(e *csn.Entity) []*csn.Entity {
+	if e.Base == nil {
+		return e.Reads
 	}
-	prefix := ""
-	for _, s := range before {
-		prefix += s.Name + "_"
-	}
-	for _, from := range e.Reads {
-		if el.Origin.Owner == from && strings.HasPrefix(el.Origin.Name, prefix) {
-			in[el.Origin] = true
-		} else if el.Origin.Owner != from {
-			in.path(from, before, depth)
+	return append([]*csn.Entity{e.Base}, e.Reads...)
+}
+
+// star adds the way to an element that is one of all of a structure or of an association's target, and what it shows there.
+func (in inputs) star(before []cqn.Step, e *csn.Entity, name string, depth int) {
+	for _, from := range firsts(e) {
+		for _, path := range [][]cqn.Step{before, before[1:]} { // the second after the alias of a source
+			if x := behind(from, path, name); x != nil {
+				in[x] = true
+				in.path(from, path, depth)
+				if from == e.Base {
+					return
+				}
+				break
+			}
 		}
 	}
+}
+
+// behind returns the element of that name at the end of a path, in a structure or the target of an association; nil for none.
+func behind(e *csn.Entity, path []cqn.Step, name string) *csn.Element {
+	if len(path) == 0 {
+		return nil
+	}
+	prefix := ""
+	for _, s := range path {
+		if e == nil {
+			return nil
+		}
+		prefix += s.Name
+		if el := e.Flat.Lookup(prefix); el != nil && el.Assoc() != nil {
+			e, prefix = el.Assoc().Target, ""
+		} else {
+			prefix += "_"
+		}
+	}
+	if e == nil {
+		return nil
+	}
+	return e.Flat.Lookup(prefix + name)
 }
