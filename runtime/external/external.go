@@ -73,11 +73,16 @@ func Bind(m *csn.Model, checks []Check) (cds.Authorizer, diag.List) {
 		for _, op := range e.Actions {
 			b.operation(op)
 		}
-		for _, el := range e.Elements {
-			for i := range el.Annotations {
-				if a := &el.Annotations[i]; like(a.Name) {
-					b.fault(codeCheck, a.Span, "@%s has no effect on element %s.%s", a.Name, e.Name, el.Name).Hint = "write it on the entity"
-				}
+		b.elements("element "+e.Name, e.Elements, 0)
+	}
+	for _, d := range m.Defs {
+		switch d := d.(type) {
+		case *csn.Context:
+			b.misplaced("context "+d.Name, d.Annotations)
+		case *csn.Event:
+			b.misplaced("event "+d.Name, d.Annotations)
+			if d.Type != nil {
+				b.elements("element "+d.Name, csn.Elements{d.Type}, 0)
 			}
 		}
 	}
@@ -119,6 +124,39 @@ func like(name string) bool {
 
 func (b *binder) operation(op *csn.Operation) {
 	b.annotations("operation "+op.Name, op.Span, op.Annotations, func(c *Check) { b.out.ops[op] = with(b.out.ops[op], c) })
+	b.elements("parameter "+op.Name, op.Params, 0)
+}
+
+// maxNested bounds how deep structured elements are looked into.
+const maxNested = 20
+
+// elements reports annotations on elements and parameters: nobody would be asked. on is what they belong to.
+func (b *binder) elements(on string, list csn.Elements, depth int) {
+	for _, el := range list {
+		name := on
+		if el.Name != "" {
+			name += "." + el.Name
+		}
+		b.misplaced(name, el.Annotations)
+		switch t := el.Type.(type) {
+		case *csn.Struct:
+			if depth < maxNested {
+				b.elements(name, t.Elements, depth+1)
+			}
+		case *csn.Array:
+			if depth < maxNested && t.Items != nil {
+				b.elements(name, csn.Elements{t.Items}, depth+1)
+			}
+		}
+	}
+}
+
+func (b *binder) misplaced(on string, as csn.Annotations) {
+	for i := range as {
+		if a := &as[i]; like(a.Name) && !(a.Value != nil && a.Value.Kind == cqn.AnnoNull) {
+			b.fault(codeCheck, a.Span, "@%s has no effect on %s", a.Name, on).Hint = "write it on a service, an entity or an operation"
+		}
+	}
 }
 
 // annotations reads what a definition says.
@@ -189,7 +227,13 @@ func (b *binder) on(m *csn.Model, name string, c *Check) {
 		b.out.entities[e] = with(b.out.entities[e], c)
 		return
 	}
-	if op, ok := m.Lookup(name).(*csn.Operation); ok {
+	op, ok := m.Lookup(name).(*csn.Operation)
+	if i := strings.LastIndexByte(name, '.'); !ok && i > 0 { // one that is bound
+		if e := m.Entity(name[:i]); e != nil {
+			op = e.Action(name[i+1:])
+		}
+	}
+	if op != nil {
 		b.out.ops[op] = with(b.out.ops[op], c)
 		return
 	}

@@ -427,6 +427,16 @@ func TestCache(t *testing.T) {
 	}
 }
 
+// A template may leave out what tells questions apart. A condition for one entity is read for another one anew: it may not fit there.
+func TestCacheTemplate(t *testing.T) {
+	d := newDecider(t)
+	d.says(`{"allow":true,"where":"country = 'DE'"}`)
+	w := newWorld(t, setup{webhooks: hook(d, map[string]any{"cache": "30s", "on": []any{"my.Shop.Items"}, "body": `{"who": {{json .user.id}}}`})})
+	w.want(200, "ann", "GET", orders+"?$select=ID", "", `"ID":1`, `!"ID":2`)
+	w.want(503, "ann", "GET", "/odata/v4/shop/Items", "", "AUTHZ_UNAVAILABLE")
+	w.want(200, "ann", "GET", orders+"?$select=ID", "", `"ID":1`, `!"ID":2`)
+}
+
 // Operations, events, and services as a whole.
 func TestAbout(t *testing.T) {
 	d := newDecider(t)
@@ -452,6 +462,7 @@ func TestAbout(t *testing.T) {
 		{model, no("UPDATE"), []string{"PATCH Orders(1)", "PATCH Items(1)", "POST Items", "DELETE Items(2)"}, []string{"POST Orders", "DELETE Orders(1)", "GET Items"}},
 		{model, no("READ"), []string{"GET Orders", "GET Items", "GET Items?$expand=order", "GET Items?$filter=order/total gt 1"}, []string{"POST close"}},
 		{service, no(), []string{"GET Orders", "GET Items", "POST close", "POST Orders(1)/my.Shop.approve"}, nil},
+		{strings.Replace(service, "@authz.check: ['legal'] ", "", 1), map[string]any{"on": []any{"my.Shop.Orders.approve"}}, []string{"POST Orders(1)/my.Shop.approve"}, []string{"GET Orders", "POST close", "PATCH Orders(1)"}},
 		{strings.Replace(service, "@authz.check: ['legal'] ", "", 1), map[string]any{"on": []any{"my.Shop.close", "my.Shop.Items"}}, []string{"POST close", "GET Items", "GET Orders?$expand=items"}, []string{"GET Orders"}},
 	} {
 		d.says(`{"allow":false}`)
@@ -518,7 +529,14 @@ func TestStartErrors(t *testing.T) {
 		{strings.Replace(model, legal, "@authz.check: [] ", 1), url(nil), "each as a text"},
 		{strings.Replace(model, "total : Integer", "@authz.check: 'legal' total : Integer", 1), url(nil), "has no effect on element my.Orders.total"},
 		{strings.Replace(model, legal, "", 1), url(nil), "is asked nowhere"},
+		{strings.Replace(model, "action close()", "action close(@authz.check: 'legal' why : String)", 1), url(nil), "has no effect on parameter my.Shop.close.why"},
+		{strings.Replace(model, "action close()", "@authz.check: 'legal' event Closed { who : String }; action close()", 1), url(nil), "has no effect on event my.Shop.Closed"},
+		{strings.Replace(model, "action close()", "event Closed { @authz.check: 'legal' who : String }; action close()", 1), url(nil), "has no effect on element my.Shop.Closed.who"},
+		{strings.Replace(model, "total : Integer", "total : Integer; sum { @authz.check: 'legal' net : Integer }", 1), url(nil), "has no effect on element my.Orders.sum.net"},
+		{strings.Replace(model, "service Shop", "@authz.check: 'legal' context x { } @requires: 'any' service Shop", 1), url(nil), "has no effect on context my.x"},
+		{strings.Replace(model, "action close()", "event Closed : projection on my.Shop.Orders { ID }; action again(o : my.Shop.Orders) returns my.Shop.Orders; action close()", 1), url(nil), ""},
 		{model, url(map[string]any{"on": []any{"my.Shop.Order"}}), "which the model does not have"},
+		{model, url(map[string]any{"on": []any{"my.Shop.Orders.aprove"}}), "which the model does not have"},
 		{model, url(map[string]any{"events": []any{"aprove"}}), `which is no event`},
 		{model, url(map[string]any{"events": []any{"read"}}), `which is no event`},
 		{model, url(map[string]any{"urls": "x"}), "did you mean url?"},

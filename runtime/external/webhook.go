@@ -88,7 +88,7 @@ func (h *Webhook) Decide(ctx context.Context, a cds.Access) (cds.Narrowing, erro
 	if err != nil {
 		return h.failed(ctx, err)
 	}
-	ans, err := h.calls.get(ctx, sha256.Sum256(body), h, body, a.Target)
+	ans, err := h.calls.get(ctx, keyOf(a.Target, body), h, body, a.Target)
 	if err != nil {
 		return cds.Narrowing{}, h.unavailable(err)
 	}
@@ -96,6 +96,15 @@ func (h *Webhook) Decide(ctx context.Context, a cds.Access) (cds.Narrowing, erro
 		return cds.Narrowing{Deny: true, Reason: ans.reason}, nil
 	}
 	return cds.Narrowing{Where: ans.condition}, nil
+}
+
+// keyOf tells questions apart: by all that is sent, and by the entity that conditions in the answer are read for, which a template may leave out.
+func keyOf(e *csn.Entity, body []byte) hash {
+	name := ""
+	if e != nil {
+		name = e.Name
+	}
+	return sha256.Sum256(append([]byte(name+"\n"), body...))
 }
 
 // judge sends a question about e, and reads the answer with its condition.
