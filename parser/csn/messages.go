@@ -54,7 +54,7 @@ func Messages() diag.Catalogue {
 			`{"definitions": {"E": {"kind": "entity", "elements": {"a": {"key": true, "type": "cds.Integer"}, "b": {"type": "cds.Boolean", "value": {"xpr": [{"ref": ["a"]}, "=", "="]}}}}}}`,
 			`{"definitions": {"E": {"kind": "entity", "elements": {"a": {"key": true, "type": "cds.Integer"}, "b": {"type": "cds.Boolean", "value": {"xpr": [{"ref": ["a"]}, "=", {"val": 1}]}}}}}}`),
 		codeSeal: entry("An element cannot be encrypted or hashed",
-			"@encrypted and @hash stand on elements of tables, or on types that these have. Keys, localized, virtual and calculated elements, elements with a default, associations, arrays and streams cannot have them; a projection can neither add them nor take them away.",
+			"@encrypted and @hash stand on elements of tables, or on types that these have. Keys, localized, virtual and calculated elements, elements with a default, associations, arrays, what is within arrays, and streams cannot have them; a projection can neither add them nor take them away.",
 			"entity Staff { @encrypted key ssn : String(11); name : String; }",
 			"entity Staff { key ID : Integer; @encrypted ssn : String(11); name : String; }"),
 		codeSealUse: entry("An encrypted or hashed element is used where its value is needed",

@@ -1,6 +1,7 @@
 package csn
 
 import (
+	"slices"
 	"strings"
 
 	"cds/parser/cqn"
@@ -60,6 +61,17 @@ func sealAnno(name string) (base string, ok bool) {
 	return base, base == encryptedAnno || base == hashAnno
 }
 
+// sealMeant returns the annotation that a name is a misspelling of, "" for none.
+func sealMeant(name string) string {
+	switch low := strings.ToLower(name); {
+	case strings.HasPrefix(low, "encr"), low == "crypted":
+		return encryptedAnno
+	case low == hashAnno, low == "hashed", low == "hashes":
+		return hashAnno
+	}
+	return ""
+}
+
 // seals sets the seals of elements and reports those that cannot be. Those of tables come from their annotations, all others from the column that they
 // show: what is kept is a fact of the table, which no view changes.
 func (f *freezer) seals() {
@@ -98,6 +110,10 @@ func (f *freezer) tableSeal(e *Entity, el *Element) *Seal {
 		a := &el.Annotations[i]
 		base, ok := sealAnno(a.Name)
 		if !ok {
+			if meant := sealMeant(base); meant != "" {
+				f.sealFault(e, el, a, "write @"+meant+", or give the annotation another name", "@%s looks like a misspelt @%s", a.Name, meant)
+				s = &Seal{Kind: SealClosed, Column: e.Name + "." + el.Name}
+			}
 			continue
 		}
 		if a.Name != base {
@@ -119,6 +135,9 @@ func (f *freezer) tableSeal(e *Entity, el *Element) *Seal {
 	}
 	if at != nil {
 		f.sealable(e, el, s, at)
+	}
+	if !el.Virtual {
+		f.sealItems(e, el, el.Type, 0)
 	}
 	return s
 }
@@ -221,7 +240,6 @@ func (f *freezer) sealPlaces() {
 		def := d.Definition()
 		switch d := d.(type) {
 		case *TypeDef:
-			f.sealNone(d.Type, d.Definition().Name)
 			continue // what elements of it have
 		case *AnnotationDef:
 			continue
@@ -234,6 +252,8 @@ func (f *freezer) sealPlaces() {
 			}
 		case *Operation:
 			f.sealOperation(d)
+		case *Event:
+			f.sealParts(d.Type, "what an event carries is not stored by it: annotate the element that keeps it")
 		}
 		f.sealOn(def, hint)
 	}
@@ -257,20 +277,63 @@ func (f *freezer) sealOperation(o *Operation) {
 	const hint = "what an operation takes and returns is not stored: annotate the element that keeps it"
 	f.sealOn(&o.Def, hint)
 	for _, p := range o.Params {
-		if p.TypeOf() == nil && strings.HasPrefix(p.TypeName, "cds.") {
-			f.sealOn(&p.Def, hint)
+		f.sealOwn(p, hint)
+	}
+	f.sealOwn(o.Returns, hint)
+}
+
+// sealOwn reports annotations on an element that is not stored, unless it has them from its type.
+func (f *freezer) sealOwn(el *Element, hint string) {
+	if el != nil && el.TypeOf() == nil && strings.HasPrefix(el.TypeName, "cds.") {
+		f.sealOn(&el.Def, hint)
+	}
+	f.sealParts(el, hint)
+}
+
+// sealParts does so for the parts of a structure that stands where it is used.
+func (f *freezer) sealParts(el *Element, hint string) {
+	if el == nil || el.TypeName != "" || el.TypeOf() != nil {
+		return
+	}
+	if s, ok := el.Type.(*Struct); ok {
+		for _, p := range s.Elements {
+			f.sealOwn(p, hint)
 		}
 	}
 }
 
-// sealNone reports annotations of the items of an array: those of the array itself are reported where it is used.
-func (f *freezer) sealNone(el *Element, name string) {
-	if el == nil {
+// sealItems reports annotations within the arrays of an element, whose items are kept together, as they are. Those on the array itself are reported with the element's.
+func (f *freezer) sealItems(e *Entity, el *Element, t Type, depth int) {
+	if depth > maxDepth {
 		return
 	}
-	if a, ok := el.Type.(*Array); ok && a.Items != nil {
-		f.sealOn(&a.Items.Def, "items of arrays are not encrypted")
+	switch t := t.(type) {
+	case *Array:
+		if t.Items != nil {
+			f.sealItem(e, el, t.Items, depth+1)
+		}
+	case *Struct:
+		if depth > 0 { // the parts of the element's own structure are elements of the table
+			for _, part := range t.Elements {
+				f.sealItem(e, el, part, depth+1)
+			}
+		}
 	}
+}
+
+func (f *freezer) sealItem(e *Entity, el, item *Element, depth int) {
+	annos := item.Annotations
+	if def, ok := f.m.byName[item.TypeName].(*TypeDef); ok {
+		annos = append(slices.Clip(annos), def.Annotations...)
+	}
+	for i := range annos {
+		a := &annos[i]
+		if base, ok := sealAnno(a.Name); ok && a.Value != nil && a.Value.Kind != cqn.AnnoNull && !a.Value.False() {
+			f.sealFault(e, el, a, "make a composition of entities of it, with the annotation on an element", "%s has @%s within an array, whose items are kept as they are", el.Name, base)
+			return
+		}
+	}
+	f.sealItems(e, el, item.Type, depth)
 }
 
 // sealDrafts refuses hashes in what is edited as a draft: the draft would be hashed, and hashed again when it is saved.
