@@ -207,7 +207,7 @@ func (in inputs) of(e *csn.Entity, el *csn.Element, depth int) {
 		in.names(x, []*csn.Entity{e}, depth)
 	case el.Origin != nil:
 		if !in[el.Origin] {
-			in[el.Origin] = false
+			in[el.Origin] = depth == 0 && recast(e, el) // then annotations are not inherited; deeper ones have their restriction by then
 		}
 		in.of(el.Origin.Owner, el.Origin, depth+1)
 	case e.Source != nil:
@@ -219,7 +219,7 @@ func (in inputs) of(e *csn.Entity, el *csn.Element, depth int) {
 			case *cqn.Select:
 				for i := range s.Columns {
 					if c := &s.Columns[i]; c.X != nil && columnName(c) == el.Name {
-						in.names(c.X, e.Reads, depth)
+						in.column(c.X, e, map[*cqn.Column]bool{c: true}, depth)
 						named = true
 					}
 				}
@@ -248,7 +248,7 @@ func (in inputs) positions(u *cqn.SetOp, e *csn.Entity, el *csn.Element, depth i
 			continue
 		}
 		if x := s.Columns[at].X; x != nil {
-			in.names(x, e.Reads, depth)
+			in.column(x, e, map[*cqn.Column]bool{}, depth)
 		}
 	}
 }

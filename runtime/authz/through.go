@@ -63,6 +63,59 @@ func (in inputs) below(x cqn.Expr, before []cqn.Step, e *csn.Entity, el *csn.Ele
 	})
 }
 
+// column adds what the expression of a column of e names: elements of what e reads, and other columns by $self or of a query that it reads from; seen are
+// those that were looked at.
+func (in inputs) column(x cqn.Expr, e *csn.Entity, seen map[*cqn.Column]bool, depth int) {
+	in.names(x, e.Reads, depth)
+	cqn.Walk(x, func(n any) bool {
+		if r, ok := n.(*cqn.Ref); ok && len(r.Path) > 0 && !begins(e.Reads, r.Path) {
+			in.others(r.Path[:min(2, len(r.Path))], e, seen, depth)
+		}
+		return true
+	})
+}
+
+// others adds what columns of e are made from that have one of the names.
+func (in inputs) others(names []cqn.Step, e *csn.Entity, seen map[*cqn.Column]bool, depth int) {
+	cqn.Walk(e.Source, func(n any) bool {
+		s, ok := n.(*cqn.Select)
+		if !ok {
+			return true
+		}
+		for i := range s.Columns {
+			c := &s.Columns[i]
+			if c.X != nil && !seen[c] && slices.ContainsFunc(names, func(s cqn.Step) bool { return s.Name == columnName(c) }) {
+				seen[c] = true
+				in.column(c.X, e, seen, depth)
+			}
+		}
+		return true
+	})
+}
+
+// begins reports whether a path begins with an element of one of the entities, perhaps after the alias of a source.
+func begins(entities []*csn.Entity, path []cqn.Step) bool {
+	return slices.ContainsFunc(entities, func(e *csn.Entity) bool {
+		has := func(name string) bool { return e.Elements.Lookup(name) != nil || e.Flat.Lookup(name) != nil }
+		return has(path[0].Name) || path[0].Name != "$self" && len(path) > 1 && has(path[1].Name)
+	})
+}
+
+// recast reports whether a column of e gives el a type of its own.
+func recast(e *csn.Entity, el *csn.Element) bool {
+	name := el.Name
+	if p := el.Path(); len(p) > 0 {
+		name = p[0]
+	}
+	found := false
+	cqn.Walk(e.Source, func(n any) bool {
+		s, ok := n.(*cqn.Select)
+		found = found || ok && slices.ContainsFunc(s.Columns, func(c cqn.Column) bool { return c.Cast != nil && columnName(&c) == name })
+		return true
+	})
+	return found
+}
+
 // shows reports whether a column is the element of that name, or the structure that it is a part of.
 func shows(c *cqn.Column, before []cqn.Step, el string) bool {
 	name := columnName(c)

@@ -61,3 +61,38 @@ service S { `
 		}
 	}
 }
+
+// TestElements_columns: what a column makes of a restricted element is restricted, whatever it is called and wherever it is named: with a type of its own, by
+// $self, over associations of the view, in subqueries and in queries that are read from. Elements that begin with h are for hr.
+func TestElements_columns(t *testing.T) {
+	for _, view := range []string{
+		"select from d.A { key ID, pay as hp, pay as htyped : Integer, net as hnet : String, m as typed : String, ID as id2 : Integer }",
+		"projection on d.A { ID, pay as hp, $self.hp as hsame : Integer, $self.hp as hsame2, $self.hp * 2 as htwice : Integer, m as mm, $self.mm * 2 as twice : Integer }",
+		"select from d.A { key ID, m + 1 as mm : Integer, pay + 1 as hpp : Integer, $self.hpp * 2 as htwice : Integer, $self.mm * 2 as twice : Integer }",
+		"select from d.A mixin { b2 : Association to d.B on b2.ID = $projection.ID } into { key ID, b2.hx as hx, b2.x as x, b2.hx * 2 as h2 : Integer, b2[hx = 1].x as hfil, b2[x = 1].x as fil }",
+		"select from d.A { key ID, (select sum(hx) from d.B) as hsum : Integer, (select sum(x) from d.B) as sum : Integer, (select count(*) from d.B as y where y.hx = 1) as hcount : Integer }",
+		"select from d.A { key ID, case when exists b[hx = 1] then 1 else 0 end as hex : Integer, case when exists b[x = 1] then 1 else 0 end as ex : Integer }",
+		"select from d.A { key ID, sum(pay) as hsum : Integer, max(b.hx) as hmax : Integer, max(b.x) as max : Integer } group by ID",
+		"select from d.A as y, d.B as z { key y.ID, z.hx as hh, z.hx + y.m as h2 : Integer, z.x + y.m as s2 : Integer }",
+		"select from d.A:b { key ID, hx, x }",
+		"select from (select from d.B { ID, hx as z, x as zz }) as q { key ID, z as hz, q.z * 2 as hz2 : Integer, z + zz as hz3 : Integer, q.zz * 2 as zz2 : Integer }",
+		"select from d.A { key ID, net as hnet2, *, b.hx as hx } excluding { net, pay, hb }",
+		"projection on P { ID, hp2 as hp3, hp2 as hp4 : Integer, free, free as free2, said as said2 : Integer }",
+	} {
+		m, p, _ := policyOf(t, `
+entity d.B { key ID : Integer; x : Integer; @requires: 'hr' hx : Integer; }
+entity d.A { key ID : Integer; m : Integer; b : Association to d.B; @requires: 'hr' hb : Association to d.B; @requires: 'hr' pay : Integer; net : Integer = pay * 2; }
+service S { @cds.redirection.target entity P as projection on d.A { ID, pay as hp, pay as hp2 : Integer, pay as free, pay as said : Integer }; annotate P with { free @requires: null; said @requires: 'any'; };
+  entity V as `+view+"; entity W as projection on V; }")
+		for _, name := range []string{"S.V", "S.W"} {
+			for _, user := range []string{"", "hr"} {
+				d := p.Decide(named("u", user), access(t, m, "READ "+name))
+				for _, el := range m.Entity(name).Flat {
+					if err := d.Guard.Element(el, sqlgen.Root); (err != nil) != (el.Name[0] == 'h' && user == "") {
+						t.Errorf("%s of %s: %s as %q: %v", name, view, el.Name, user, err)
+					}
+				}
+			}
+		}
+	}
+}
