@@ -491,13 +491,14 @@ func (r *RawRequest) addressed() *cqn.Select {
 }
 
 // checkInstance checks the row part of a bound operation before any handler of the application runs: the addressed row must satisfy
-// the conditions of the operation and of the path, and belong to the user's tenant where rows belong to tenants. Without any of these it need not exist, as in CAP.
+// the conditions of the operation and of the path, and those of what it is a part of, and belong to the user's tenant where rows belong to tenants. Without any of
+// these it need not exist, as in CAP.
 func (r *RawRequest) checkInstance(ctx context.Context) error {
 	if r.Op == nil || r.Op.Entity == nil || r.Op.Collection || r.Target == nil {
 		return nil
 	}
 	st := r.state
-	if st.decision.Verdict != authz.AllowIf && len(r.Path) < 2 && st.where == nil && !r.App().Policy.OfTenants(r.Target) {
+	if st.decision.Verdict != authz.AllowIf && len(r.Path) < 2 && st.where == nil && !r.App().Policy.OfTenants(r.Target) && !r.partOfAsked() {
 		return nil
 	}
 	sub := r.Subject()
@@ -514,6 +515,17 @@ func (r *RawRequest) checkInstance(ctx context.Context) error {
 		return nil
 	}
 	return r.Missing(ctx)
+}
+
+// partOfAsked reports whether Authorizers ask anything of what rows of the target are parts of, or refuse it: who calls an operation on a part changes that.
+func (r *RawRequest) partOfAsked() bool {
+	n := narrowerOf(r.state.guard)
+	if n == nil {
+		return false
+	}
+	c := climber{n: n}
+	x, err := c.follow(r.Target, authz.Update)
+	return x != nil || err != nil
 }
 
 // Missing returns the answer for a write (or bound operation) that found none of the rows it addresses: 403 if the user may read the row,

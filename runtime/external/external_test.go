@@ -493,6 +493,38 @@ func TestAbout(t *testing.T) {
 	w.want(503, "ann", "POST", "/odata/v4/shop/close", `{}`) // a condition, and no rows
 }
 
+// An operation on a part of a document changes the document: what is said of that holds on whatever way the part is addressed, before any handler runs.
+func TestOperationOnPart(t *testing.T) {
+	d := newDecider(t)
+	var ran atomic.Int64
+	text := strings.Replace(model, "projection on my.Items;", "projection on my.Items actions { action done() returns Integer; };", 1)
+	w := newWorld(t, setup{text: text, webhooks: hook(d, nil), app: func(a *serve.App) {
+		a.Register(func(app *cds.App) error {
+			app.Service("my.Shop").On(cds.Match{Events: []cds.Event{"done"}}, func(context.Context, *cds.RawRequest, cds.Next) (*cds.Result, error) {
+				ran.Add(1)
+				one := cqn.Int(1)
+				return &cds.Result{Value: &one}, nil
+			})
+			return nil
+		})
+	}})
+	for _, c := range []struct {
+		says          string
+		first, second int
+	}{{`{"allow":true}`, 200, 200}, {`{"allow":true,"where":"country = 'DE'"}`, 200, 404}, {`{"allow":false}`, 403, 403}, {`{}`, 503, 503}} {
+		d.says(c.says)
+		for _, path := range []string{"/odata/v4/shop/Items(%d)/my.Shop.done", orders + "(%[1]d)/items(%[1]d)/my.Shop.done"} {
+			for id, want := range map[int]int{1: c.first, 2: c.second} {
+				before := ran.Load()
+				w.want(want, "ann", "POST", fmt.Sprintf(path, id), `{}`)
+				if (ran.Load() > before) != (want == 200) {
+					t.Errorf("%s: whether the handler ran on %d is confused", c.says, id)
+				}
+			}
+		}
+	}
+}
+
 // Functions of the application are asked as webhooks are.
 func TestFunction(t *testing.T) {
 	var fault error
