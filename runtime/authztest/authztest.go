@@ -23,7 +23,6 @@ import (
 	"cds/runtime/authz"
 	"cds/runtime/crypt"
 	"cds/runtime/db"
-	"cds/runtime/db/sqlite"
 	"cds/runtime/deploy"
 	"cds/runtime/generic"
 )
@@ -40,6 +39,8 @@ type Options struct {
 	Register func(*cds.App) error
 	// App are further settings of the application.
 	App func(*cds.AppOptions)
+	// Databases makes the databases; nil for SQLite in memory.
+	Databases Databases
 	// Service leaves all other services out, by its absolute name; "" for none.
 	Service string
 }
@@ -47,35 +48,50 @@ type Options struct {
 // An app is an application in memory with made-up rows.
 type app struct {
 	*cds.App
-	saved db.Pool
-	pool  db.Pool
-	ctx   context.Context
+	databases Databases
+	saved     Kept
+	pool      db.Pool
+	ctx       context.Context
 }
 
 func (a *app) close() error {
 	var all []error
-	for _, p := range []db.Pool{a.pool, a.saved} {
-		if p != nil {
-			all = append(all, p.Close())
-		}
+	if a.pool != nil {
+		all = append(all, a.databases.Drop(a.pool))
+	}
+	if a.saved != nil {
+		all = append(all, a.saved.Drop())
 	}
 	return errors.Join(all...)
 }
 
+// keep keeps the rows as they are, for restore.
+func (a *app) keep() (err error) {
+	pool := a.pool
+	a.pool = nil
+	if a.saved, err = a.databases.Keep(a.ctx, pool); err != nil {
+		return err
+	}
+	if a.pool, err = a.saved.Copy(a.ctx); err == nil {
+		a.Connect(a.pool)
+	}
+	return err
+}
+
 // restore gives the database the rows back that it had.
 func (a *app) restore() error {
-	fresh, err := sqlite.Clone(a.ctx, a.saved)
+	fresh, err := a.saved.Copy(a.ctx)
 	if err != nil {
 		return err
 	}
 	old := a.pool
 	a.pool = fresh
 	a.Connect(fresh)
-	return old.Close()
+	return a.databases.Drop(old)
 }
 
 // open starts an application on an empty database, or on a copy of one that another application with the same tables has filled.
-func open(ctx context.Context, m *csn.Model, opt Options, filled db.Pool) (*app, diag.List, error) {
+func open(ctx context.Context, m *csn.Model, opt Options, filled Kept) (*app, diag.List, error) {
 	now, err := time.Parse(time.RFC3339Nano, Now)
 	if err != nil {
 		return nil, nil, err
@@ -97,10 +113,13 @@ func open(ctx context.Context, m *csn.Model, opt Options, filled db.Pool) (*app,
 			return nil, nil, err
 		}
 	}
-	a := &app{App: c, ctx: ctx}
+	a := &app{App: c, ctx: ctx, databases: opt.Databases}
+	if a.databases == nil {
+		a.databases = inMemory{}
+	}
 	if filled != nil {
-		a.pool, err = sqlite.Clone(ctx, filled)
-	} else if a.pool, err = sqlite.New().Open(ctx, db.Config{URL: ":memory:"}); err == nil {
+		a.pool, err = filled.Copy(ctx)
+	} else if a.pool, err = a.databases.Empty(ctx); err == nil {
 		err = deploy.New(ctx, a.pool, m, deploy.Options{Files: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler)})
 	}
 	if err == nil {
@@ -158,7 +177,7 @@ func newTrial(ctx context.Context, m *csn.Model, opt Options) (*trial, diag.List
 		return nil, diags, err
 	}
 	t := &trial{app: a, opt: opt, made: a.world(opt).cases(opt)}
-	if a.saved, err = sqlite.Clone(ctx, a.pool); err != nil {
+	if err := a.keep(); err != nil {
 		return nil, diags, errors.Join(err, a.close())
 	}
 	return t, diags, nil

@@ -24,6 +24,7 @@ import (
 // authzTestFlags are the flags of cds authz test. own is the command that runs the project's tests.
 type authzTestFlags struct {
 	profile, format, service string
+	to                       string
 	seed                     uint64
 	all, mutate, exec        bool
 	min                      float64
@@ -37,7 +38,7 @@ func (e *env) authzTest() *cobra.Command {
 		Short: "Make test cases from the restrictions and try them at all doors; measure what tests would notice",
 		Long: `Makes cases from the restrictions of a model: for each grant users and rows that it lets through and that it just does not - without the role, without the
 attribute, with a row on the other side of each comparison, with null, with nothing behind an exists, of another tenant. The rows are made up, in a database in
-memory. Each case is tried over OData, REST, $batch, $expand, paths, $filter and from code, and compared with what the annotations say, as a slow evaluator
+memory, or with --to postgres on PostgreSQL: on a server that is started for it, or in databases of its own on the one that a URL leads to. Each case is tried over OData, REST, $batch, $expand, paths, $filter and from code, and compared with what the annotations say, as a slow evaluator
 that shares no code with the runtime reads them. Handlers of the project do not run; cdstest.Authz runs the cases with them, in a Go test. What no case
 could be made for is listed, with the reason. The exit code is 1 if something differs.
 
@@ -45,7 +46,7 @@ could be made for is listed, with the reason. The exit code is 1 if something di
 one operator for another - and tells which changes no case notices. With --exec the command after -- is what should notice: it is run in the folder with
 the changed model in CDS_TEST_MODEL, which apps of cdstest start with. Changes after which nobody may do more or less do not count. --min makes the exit
 code 1 below a score in percent.`,
-		Example: "  cds authz test .\n  cds authz test . --format junit > authz.xml\n  cds authz test . --mutate --min 90\n  cds authz test . --mutate --exec -- go test ./...",
+		Example: "  cds authz test .\n  cds authz test . --format junit > authz.xml\n  cds authz test . --to postgres\n  cds authz test . --mutate --min 90\n  cds authz test . --mutate --exec -- go test ./...",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if n := cmd.ArgsLenAtDash(); n >= 0 {
 				args, f.own = args[:n], args[n:]
@@ -63,6 +64,7 @@ code 1 below a score in percent.`,
 	cmd.Flags().BoolVar(&f.all, "all", false, "list all cases, or all changes")
 	cmd.Flags().StringVar(&f.service, "service", "", "cases of this service only")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "makes other rows")
+	cmd.Flags().StringVarP(&f.to, "to", "2", "", "database: sqlite, in memory, or postgres[:url] (default sqlite)")
 	cmd.Flags().BoolVar(&f.mutate, "mutate", false, "change the restrictions one by one, and tell which changes nobody notices")
 	cmd.Flags().BoolVar(&f.exec, "exec", false, "with --mutate: the command after -- is what should notice")
 	cmd.Flags().Float64Var(&f.min, "min", 0, "with --mutate: exit code 1 below this score, in percent")
@@ -81,10 +83,41 @@ func (f *authzTestFlags) check() error {
 		return usageError{errors.New("--exec and --min need --mutate")}
 	case f.exec != (len(f.own) > 0):
 		return usageError{errors.New("--exec and a command after -- belong together: --mutate --exec -- go test ./...")}
+	case f.exec && f.to != "":
+		return usageError{errors.New("--to is for the generated cases: with --exec the command says which database it takes")}
 	case f.min < 0 || f.min > 100:
 		return usageError{fmt.Errorf("--min is a percentage, not %v", f.min)}
 	}
 	return nil
+}
+
+// databases makes those that the cases are tried on; nil for SQLite in memory.
+func (f *authzTestFlags) databases(ctx context.Context) (*authztest.Postgres, error) {
+	kind, url, _ := strings.Cut(f.to, ":")
+	switch {
+	case f.to == "", f.to == "sqlite":
+		return nil, nil
+	case kind == "postgres" && strings.HasPrefix(url, "//"), kind == "postgresql": // the URL itself
+		url = f.to
+	case kind != "postgres":
+		return nil, usageError{fmt.Errorf("--to: the database %q is not known: expected sqlite or postgres[:url]", kind)}
+	}
+	p, err := authztest.OnPostgres(ctx, url)
+	if err != nil {
+		return nil, &serve.StartError{Code: "authz-database", Message: err.Error(),
+			Hint: "--to postgres starts a server of its own where PostgreSQL is installed; --to postgres:postgres://user:password@host/database makes databases there and removes them again"}
+	}
+	return p, nil
+}
+
+// on has cases tried on the database that was asked for; done ends it.
+func (p *policyTest) on(ctx context.Context, f *authzTestFlags) (done func(), err error) {
+	pg, err := f.databases(ctx)
+	if pg == nil || err != nil {
+		return func() {}, err
+	}
+	p.opt.Databases = pg
+	return func() { _ = pg.Close() }, nil
 }
 
 // policyTest is what both kinds of runs need: the model and its sources, and how it is served.
@@ -120,6 +153,11 @@ func (e *env) runAuthzTest(ctx context.Context, args []string, f *authzTestFlags
 	if err != nil {
 		return err
 	}
+	done, err := p.on(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer done()
 	rep, diags, err := authztest.Run(ctx, p.model, p.opt)
 	switch {
 	case err != nil:
@@ -141,6 +179,11 @@ func (e *env) runAuthzMutate(ctx context.Context, args []string, f *authzTestFla
 	if err != nil {
 		return err
 	}
+	done, err := p.on(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer done()
 	lab := authztest.Laboratory{Compile: p.compile, Same: p.same}
 	if f.exec {
 		dir := "."

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -106,9 +107,10 @@ func Copy(t testing.TB, template db.Config) db.Config {
 	return s.Config(name)
 }
 
-// A Server is a running server. It listens on a socket in a private folder only.
+// A Server is a running server. One that was started here listens on a socket in a private folder only.
 type Server struct {
 	dir   string
+	base  *url.URL  // of a server that was running already
 	stop  io.Closer // closing it ends the server
 	ended chan struct{}
 
@@ -203,8 +205,24 @@ func (s *Server) await(ctx context.Context) error {
 	}
 }
 
+// Attach connects to a server that is running, as a user who may make databases. Close only ends the connection. Errors have no password in them.
+func Attach(ctx context.Context, text string) (*Server, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" || u.Host == "" && u.Query().Get("host") == "" {
+		return nil, errors.New("the connection URL cannot be read: expected postgres://user:password@host:port/database")
+	}
+	conn, err := pgconn.Connect(ctx, text)
+	if err != nil {
+		return nil, fmt.Errorf("no connection to the database server at %s", u.Host)
+	}
+	return &Server{base: u, admin: conn}, nil
+}
+
 // Close ends the server and removes its data.
 func (s *Server) Close() error {
+	if s.base != nil {
+		return s.admin.Close(context.Background())
+	}
 	err := s.stop.Close()
 	<-s.ended
 	return errors.Join(err, os.RemoveAll(s.dir))
@@ -216,6 +234,11 @@ func (s *Server) url(name string) string {
 
 // Config says how to open a database of the server.
 func (s *Server) Config(name string) db.Config {
+	if s.base != nil {
+		u := *s.base
+		u.Path = "/" + name
+		return db.Config{URL: u.String()}
+	}
 	return db.Config{Credentials: map[string]string{"host": s.dir, "user": "cds", "database": name, "sslmode": "disable"}}
 }
 

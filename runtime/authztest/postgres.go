@@ -1,0 +1,105 @@
+package authztest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"cds/runtime/db"
+	"cds/runtime/db/postgres"
+	"cds/runtime/db/postgres/pgtest"
+)
+
+// Postgres makes databases on a PostgreSQL server. Those that were there are left alone. Close it.
+type Postgres struct {
+	server *pgtest.Server
+
+	mu    sync.Mutex
+	names map[db.Pool]string
+	all   map[string]bool // made here, and not dropped yet
+}
+
+// OnPostgres makes databases on the server that a connection URL leads to, whose user has to be allowed to, or for "" on one that is started for them from the
+// installed programs.
+func OnPostgres(ctx context.Context, url string) (*Postgres, error) {
+	start := pgtest.Start
+	if url != "" {
+		start = func(ctx context.Context) (*pgtest.Server, error) { return pgtest.Attach(ctx, url) }
+	}
+	s, err := start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Postgres{server: s, names: map[db.Pool]string{}, all: map[string]bool{}}, nil
+}
+
+// Close removes the databases that are left, and ends the server if it was started for them.
+func (p *Postgres) Close() error {
+	var err error
+	for name := range p.all {
+		err = errors.Join(err, p.server.Drop(context.Background(), name))
+	}
+	return errors.Join(err, p.server.Close())
+}
+
+// Empty implements Databases.
+func (p *Postgres) Empty(ctx context.Context) (db.Pool, error) { return p.open(ctx, "") }
+
+// open makes a database, empty or as a copy of another one, and opens it.
+func (p *Postgres) open(ctx context.Context, template string) (db.Pool, error) {
+	name, err := p.server.Create(ctx, template)
+	if err != nil {
+		return nil, fmt.Errorf("no database can be made on the server: %w", err)
+	}
+	p.mu.Lock()
+	p.all[name] = true
+	p.mu.Unlock()
+	cfg := p.server.Config(name)
+	cfg.Synchronous, cfg.Readers = "off", 4 // requests come one after the other
+	pool, err := postgres.New().Open(ctx, cfg)
+	if err != nil {
+		return nil, errors.Join(err, p.remove(name))
+	}
+	p.mu.Lock()
+	p.names[pool] = name
+	p.mu.Unlock()
+	return pool, nil
+}
+
+func (p *Postgres) remove(name string) error {
+	p.mu.Lock()
+	delete(p.all, name)
+	p.mu.Unlock()
+	return p.server.Drop(context.Background(), name)
+}
+
+// closed closes a database and returns its name.
+func (p *Postgres) closed(pool db.Pool) (string, error) {
+	p.mu.Lock()
+	name := p.names[pool]
+	delete(p.names, pool)
+	p.mu.Unlock()
+	return name, pool.Close()
+}
+
+// Keep implements Databases. Copies can be made only of what nobody is connected to.
+func (p *Postgres) Keep(_ context.Context, pool db.Pool) (Kept, error) {
+	name, err := p.closed(pool)
+	return &keptOnPostgres{p, name}, err
+}
+
+// Drop implements Databases.
+func (p *Postgres) Drop(pool db.Pool) error {
+	name, err := p.closed(pool)
+	return errors.Join(err, p.remove(name))
+}
+
+type keptOnPostgres struct {
+	on   *Postgres
+	name string
+}
+
+func (k *keptOnPostgres) Copy(ctx context.Context) (db.Pool, error) { return k.on.open(ctx, k.name) }
+
+func (k *keptOnPostgres) Drop() error { return k.on.remove(k.name) }
