@@ -66,52 +66,65 @@ columns are dropped with --allow-drop only, and nothing ever becomes narrower.`,
 // errDry ends a deployment that is only looked at.
 var errDry = errors.New("nothing was done")
 
-func (e *env) runDeploy(ctx context.Context, args []string, f *deployFlags) error {
+// A destination is the database that a command works on, with the project that says so.
+type destination struct {
+	*project
+	cfg      *config.Config
+	model    *csn.Model
+	database serve.Database
+}
+
+// destination finds the database of a project, or the one that --to names, with the services that are bound to the project.
+func (e *env) destination(ctx context.Context, args []string, f *deployFlags) (*destination, error) {
 	p, err := newProject(args, f.profile)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	opt := serve.Options{Dir: p.dir, Profiles: p.profiles}
 	if opt.Env, err = e.environ(ctx, p); err != nil {
-		return err
+		return nil, err
 	}
-	cfg, err := serve.LoadConfig(opt)
+	to := &destination{project: p}
+	if to.cfg, err = serve.LoadConfig(opt); err != nil {
+		return nil, err
+	}
+	if to.database, err = deployTarget(to.cfg, opt, f.to); err != nil {
+		return nil, err
+	}
+	res, err := e.compiled(p)
+	if err != nil {
+		return nil, err
+	}
+	to.model = res.Model
+	return to, nil
+}
+
+func (e *env) runDeploy(ctx context.Context, args []string, f *deployFlags) error {
+	to, err := e.destination(ctx, args, f)
 	if err != nil {
 		return err
 	}
-	target, err := deployTarget(cfg, opt, f.to)
-	if err != nil {
-		return err
-	}
-	res, err := p.compile()
-	if err != nil {
-		return err
-	}
-	e.diagnostics(res.Diags, res.Files)
-	if res.Model == nil {
-		return silent{res.Diags}
-	}
-	if e := authstore.Taken(res.Model); e != nil && needsAuthTables(cfg) {
+	if e := authstore.Taken(to.model); e != nil && needsAuthTables(to.cfg) {
 		return authError(authstore.Blocked(e).Prepare(ctx))
 	}
 	dep := deploy.Options{
-		Log: slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: noTime})), TestData: !cfg.Is(config.Production),
-		NoIndexes: f.noIndexes || !cfg.Bool("requires.db.indexes", true), Integrity: cfg.Str("features.assert_integrity") == "db",
+		Log: slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: noTime})), TestData: !to.cfg.Is(config.Production),
+		NoIndexes: f.noIndexes || !to.cfg.Bool("requires.db.indexes", true), Integrity: to.cfg.Str("features.assert_integrity") == "db",
 		AllowDrop: f.allowDrop, Fresh: f.fresh,
 	}
-	if dep.Keys, err = serve.KeysOf(cfg); err != nil {
+	if dep.Keys, err = serve.KeysOf(to.cfg); err != nil {
 		return err
 	}
 	if !f.noData {
-		dep.Files = os.DirFS(p.dir)
+		dep.Files = os.DirFS(to.dir)
 	}
-	if dep.Rows, err = rowsOf(cfg, &target, res.Model, f); err != nil {
+	if dep.Rows, err = rowsOf(to.cfg, &to.database, to.model, f); err != nil {
 		return err
 	}
 	if f.dry || f.script {
-		return e.dryDeploy(ctx, target, res.Model, dep, f)
+		return e.dryDeploy(ctx, to.database, to.model, dep, f)
 	}
-	pool, err := target.Open(ctx, databases())
+	pool, err := to.database.Open(ctx, databases())
 	if err != nil {
 		return explainOpen(err)
 	}
@@ -121,15 +134,16 @@ func (e *env) runDeploy(ctx context.Context, args []string, f *deployFlags) erro
 		showRows(e.err, dep.Rows)
 		return nil
 	}
-	if err := e.ownTables(ctx, cfg, pool, res.Model); err != nil {
+	if err := e.ownTables(ctx, to.cfg, pool, to.model); err != nil {
 		return err
 	}
-	if err := deploy.Evolve(ctx, pool, res.Model, dep); err != nil {
+	if err := deploy.Evolve(ctx, pool, to.model, dep); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.err, "/> successfully deployed to %s\n", strings.TrimPrefix(target.Shown, "sqlite "))
+	fmt.Fprintf(e.err, "/> successfully deployed to %s\n", strings.TrimPrefix(to.database.Shown, "sqlite "))
 	return nil
 }
+
 func noTime(groups []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.TimeKey && len(groups) == 0 {
 		return slog.Attr{}

@@ -38,40 +38,20 @@ with @hash that are no hashes.`,
 }
 
 func (e *env) runEncrypt(ctx context.Context, args []string, f *deployFlags, plain bool) error {
-	p, err := newProject(args, f.profile)
+	to, err := e.destination(ctx, args, f)
 	if err != nil {
 		return err
 	}
-	opt := serve.Options{Dir: p.dir, Profiles: p.profiles}
-	if opt.Env, err = e.environ(ctx, p); err != nil {
-		return err
-	}
-	cfg, err := serve.LoadConfig(opt)
+	keys, err := serve.KeysOf(to.cfg)
 	if err != nil {
 		return err
 	}
-	keys, err := serve.KeysOf(cfg)
-	if err != nil {
-		return err
-	}
-	target, err := deployTarget(cfg, opt, f.to)
-	if err != nil {
-		return err
-	}
-	res, err := p.compile()
-	if err != nil {
-		return err
-	}
-	e.diagnostics(res.Diags, res.Files)
-	if res.Model == nil {
-		return silent{res.Diags}
-	}
-	pool, err := target.Open(ctx, databases())
+	pool, err := to.database.Open(ctx, databases())
 	if err != nil {
 		return explainOpen(err)
 	}
 	defer func() { _ = pool.Close() }()
-	found, err := deploy.Encrypt(ctx, pool, res.Model, deploy.EncryptOptions{Keys: keys, Plain: plain, Dry: f.dry})
+	found, err := deploy.Encrypt(ctx, pool, to.model, deploy.EncryptOptions{Keys: keys, Plain: plain, Dry: f.dry})
 	if err == nil || len(found) > 0 {
 		e.showEncrypted(found, keys)
 	}

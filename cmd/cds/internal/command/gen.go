@@ -29,13 +29,9 @@ generator; all other files are yours and never touched. --check writes nothing a
 			if err != nil {
 				return err
 			}
-			res, err := p.compile()
+			res, err := e.compiled(p)
 			if err != nil {
 				return err
-			}
-			e.diagnostics(res.Diags, res.Files)
-			if res.Model == nil {
-				return silent{res.Diags}
 			}
 			files, err := e.generate(p, res.Model)
 			if err != nil {

@@ -52,13 +52,9 @@ func (r *goRunner) update(ctx context.Context, c change) error {
 func (r *goRunner) swap(ctx context.Context, c change) error {
 	n := 0
 	if c.model || c.config || r.child == nil {
-		res, err := r.p.compile()
+		res, err := r.e.compiled(r.p)
 		if err != nil {
 			return err
-		}
-		r.e.diagnostics(res.Diags, res.Files)
-		if res.Model == nil {
-			return silent{res.Diags}
 		}
 		if r.child != nil && !c.code {
 			r.preview(ctx, res.Model)

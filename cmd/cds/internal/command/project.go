@@ -57,6 +57,19 @@ func (p *project) compile() (*cdl.Result, error) {
 		Models: configuredModels(cfg), StringLength: cfg.Int("cdsc.defaultStringLength", 0)}), nil
 }
 
+// compiled compiles the models of a project and shows what there is to say of them. Where that leaves no model, the error has been shown.
+func (e *env) compiled(p *project) (*cdl.Result, error) {
+	res, err := p.compile()
+	if err != nil {
+		return nil, err
+	}
+	e.diagnostics(res.Diags, res.Files)
+	if res.Model == nil {
+		return nil, silent{res.Diags}
+	}
+	return res, nil
+}
+
 // configuredNames refuses a kind of names in the database that is not made: tables of other names would be looked for.
 func configuredNames(cfg *config.Config) error {
 	for _, key := range []string{"sql.names", "sql_mapping", "cdsc.sqlMapping"} {

@@ -38,13 +38,9 @@ gracefully with exit code 0. A project with a Go main package is built and run; 
 			if !f.noCode && p.hasGoMain() {
 				return e.serveGo(cmd.Context(), p, f)
 			}
-			res, err := p.compile()
+			res, err := e.compiled(p)
 			if err != nil {
 				return err
-			}
-			e.diagnostics(res.Diags, res.Files)
-			if res.Model == nil {
-				return silent{res.Diags}
 			}
 			environ, err := e.environ(cmd.Context(), p)
 			if err != nil {
