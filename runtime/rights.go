@@ -30,26 +30,29 @@ const (
 const maxRights = 200
 
 // Rights returns what the user of ctx may do with the service, as far as it does not depend on single rows: that is Some. The answer is shared, and
-// must not be changed. It is for showing or hiding things; whatever is done is decided by itself. Authorizers are not asked.
+// must not be changed. It is for showing or hiding things; whatever is done is decided by itself. Authorizers are asked each time, for what the model allows:
+// what they deny, or give no answer about, is None, and what they set a condition for is Some.
 func (s *Service) Rights(ctx context.Context) *Rights {
 	if sc := scopeOf(ctx); sc != nil && sc.privileged && sc.app == s.App {
-		return s.RightsOf(auth.Privileged)
+		return s.rightsOf(auth.Privileged)
 	}
-	return s.RightsOf(UserFrom(ctx))
+	u := UserFrom(ctx)
+	r := s.rightsOf(u)
+	if len(s.App.Options.Authorizers) == 0 {
+		return r
+	}
+	return s.askRights(ctx, u, r)
 }
 
-// RightsOf is Rights for a user.
-func (s *Service) RightsOf(u *User) *Rights {
-	if u == nil {
-		u = anonymous
-	}
+// rightsOf is Rights for a user, without Authorizers.
+func (s *Service) rightsOf(u *User) *Rights {
 	p, now := s.App.Policy.Current(u), s.App.Options.Now().UTC().Format(nowForm)
 	key := rightsKey{p, s.Model, p.RightsKey(u, now), false}
 	return s.App.inner.rights.get(key, func() *Rights { return p.Rights(u, s.Model, now) })
 }
 
 // RoleRightsOf returns what users with the roles of u may do with the service; what depends on anything else about them is Some. For users with equal roles
-// it is the same, as long as it is kept.
+// it is the same, as long as it is kept. Authorizers are not asked.
 func (s *Service) RoleRightsOf(u *User) *Rights {
 	if u == nil {
 		u = anonymous

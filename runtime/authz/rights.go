@@ -62,6 +62,35 @@ func (r *Rights) Entity(e *csn.Entity) *EntityRights {
 	return nil
 }
 
+// Narrowed returns the rights without what somebody else takes away, who is asked about each that is there: on an entity, or one to call an operation, which is nil for
+// others as e is for unbound ones. What he answers counts where it is less.
+func (r *Rights) Narrowed(ask func(e *EntityRights, ev Event, op *csn.Operation) Extent) *Rights {
+	narrow := func(x *Extent, e *EntityRights, ev Event, op *csn.Operation) {
+		if *x != None {
+			*x = min(*x, ask(e, ev, op))
+		}
+	}
+	operations := func(e *EntityRights, list []OperationRights) []OperationRights {
+		list = slices.Clone(list)
+		for i := range list {
+			narrow(&list[i].Call, e, Event(list[i].Op.LocalName()), list[i].Op)
+		}
+		return list
+	}
+	out := *r
+	out.Entities = slices.Clone(r.Entities)
+	for i := range out.Entities {
+		e, of := &out.Entities[i], &r.Entities[i]
+		narrow(&e.Read, of, Read, nil)
+		narrow(&e.Create, of, Create, nil)
+		narrow(&e.Update, of, Update, nil)
+		narrow(&e.Delete, of, Delete, nil)
+		e.Ops = operations(of, of.Ops)
+	}
+	out.Ops = operations(nil, r.Ops)
+	return &out
+}
+
 // Any reports whether anything may be done with the entity.
 func (r *EntityRights) Any() bool {
 	return r.Read|r.Create|r.Update|r.Delete != None || slices.ContainsFunc(r.Ops, func(o OperationRights) bool { return o.Call != None })

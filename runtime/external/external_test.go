@@ -525,6 +525,30 @@ func TestOperationOnPart(t *testing.T) {
 	}
 }
 
+// What somebody may do with the service follows what is answered; no answer is no right.
+func TestCapabilities(t *testing.T) {
+	d := newDecider(t)
+	w := newWorld(t, setup{webhooks: hook(d, map[string]any{"cache": "30s", "events": []any{"READ", "DELETE"}})})
+	for _, c := range []struct{ says, want string }{
+		{`{"allow":true}`, `"Orders":{"read":"all","create":"all","update":"all","delete":"all"`},
+		{`{"allow":true,"where":"country = 'DE'"}`, `"Orders":{"read":"some","create":"all","update":"all","delete":"some"`},
+		{`{"allow":false}`, `"Orders":{"read":"none","create":"all","update":"all","delete":"none"`},
+		{`{"allow":`, `"Orders":{"read":"none","create":"all","update":"all","delete":"none"`},
+	} {
+		d.says(c.says)
+		w.want(200, "ann", "GET", "/odata/v4/shop/-/capabilities", "", c.want, "!legal")
+		w.clock.at.Add(int64(time.Minute)) // no answer holds any more
+	}
+	before := d.calls.Load()
+	d.says(`{"allow":true}`)
+	for range 3 {
+		w.want(200, "ann", "GET", "/odata/v4/shop/-/capabilities", "")
+	}
+	if n := d.calls.Load() - before; n != 4 { // READ and DELETE, of the request and of the rows
+		t.Errorf("%d calls", n)
+	}
+}
+
 // Functions of the application are asked as webhooks are.
 func TestFunction(t *testing.T) {
 	var fault error

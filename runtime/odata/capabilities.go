@@ -25,7 +25,7 @@ func (c *call) capabilities() error {
 	if err := c.gate(); err != nil {
 		return err
 	}
-	body := c.rightsJSON(c.svc.RightsOf(c.user()))
+	body := c.rightsJSON(c.svc.Rights(c.ctx))
 	c.w.Header().Set("Cache-Control", privately)
 	return c.sendTagged(tag(body), jsonType, body)
 }
