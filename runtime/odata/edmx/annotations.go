@@ -138,7 +138,7 @@ func (w *writer) elementAnnotations(el *csn.Element, e *csn.Entity) {
 func (w *writer) definition(d *csn.Def, e *csn.Entity, set bool) {
 	as := w.shown(d.Annotations, e, "")
 	if set && e != nil {
-		as = w.restrict(e, as)
+		as = w.sealed(e, w.restrict(e, as))
 	}
 	w.defined(d, as, set)
 }
@@ -496,6 +496,9 @@ func (w *writer) holder(tag string, attrs []string, n *node, owner, typ string, 
 func simple(n *node, owner string) (attr, text string, ok bool) {
 	if len(n.fields) > 0 || n.value == nil {
 		return "", "", false
+	}
+	if owner == "Property" && n.value.Kind == cqn.AnnoRef { // in the vocabularies it is the path to one
+		return "PropertyPath", strings.ReplaceAll(n.value.Text, ".", "/"), true
 	}
 	if r, isRef := n.value.Expr.(*cqn.Ref); isRef && n.value.Kind == cqn.AnnoExpr {
 		text, ok = pathOf(r)

@@ -315,8 +315,13 @@ func (w *writer) key(e *csn.Entity) {
 	w.close("Key")
 }
 
+// hidden reports whether an element is no property or navigation property.
+func (w *writer) hidden(el *csn.Element) bool {
+	return el.Annotations.Is("cds.api.ignore") || el.Internal || !w.opt.View.shows(el)
+}
+
 func (w *writer) element(e *csn.Entity, el *csn.Element) {
-	if el.Annotations.Is("cds.api.ignore") || el.Internal || !w.opt.View.shows(el) {
+	if w.hidden(el) {
 		return
 	}
 	if el.Assoc() != nil {
