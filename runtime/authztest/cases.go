@@ -30,8 +30,11 @@ type Case struct {
 	r       *row
 	body    *cqn.Row
 	x       expectation
-	keys    []string   // of a list
-	shown   *cqn.Value // of a masked element; nil for the value itself
+	keys    []string     // of a list
+	shown   *cqn.Value   // of a masked element; nil for the value itself
+	byKey   bool         // of an upsert: there is no row with the key
+	state   bool         // of an upsert: it must say which state of the row it is about
+	code    *expectation // what code is answered, if that is something else than requests are
 }
 
 // An Answer is what one door says.
@@ -274,6 +277,9 @@ func (m *maker) add(c *Case) bool {
 		}
 	}
 	m.cases = append(m.cases, c)
+	if c.Event == evCreate || c.Event == evUpdate {
+		m.upsert(c)
+	}
 	return true
 }
 
@@ -305,6 +311,8 @@ func (m *maker) expect(o *oracle, c *Case) (expectation, bool) {
 		return o.onRow(c.r, c.Event, c.op.Function), !c.r.foreign(c.u) || !o.open(c.e, c.Event, c.op.Function, 0)
 	case c.Event == evUpdate:
 		return m.change(o, c), true
+	case c.Event == evUpsert:
+		return m.put(o, c)
 	}
 	return o.onRow(c.r, c.Event, false), true
 }

@@ -23,6 +23,9 @@ type runner struct {
 // judge notes what a door said.
 func (x *runner) note(c *Case, door string, status int, note string) {
 	a := Answer{Door: door, Status: status, OK: c.x.fits(status), Note: note}
+	if door == "go" && c.code != nil {
+		a.OK = c.code.fits(status)
+	}
 	if door == "go" && c.x.byRow && status == http.StatusNotFound {
 		a.OK = true
 	}
@@ -199,6 +202,9 @@ func (x *runner) write(c *Case) error {
 	case evUpdate:
 		method, path, body = http.MethodPatch, address(c.r), jsonOf(c.body)
 		q = &cqn.Update{Entity: c.r.path(), Data: c.body.Clone()}
+	case evUpsert:
+		method, path, body = http.MethodPut, address(c.r), jsonOf(c.body)
+		q = x.w.upsertOf(c)
 	case evDelete:
 		method, path = http.MethodDelete, address(c.r)
 		q = &cqn.Delete{From: c.r.path()}
