@@ -159,21 +159,27 @@ func (g *generator) entity(e *csn.Entity) bool {
 			}
 			continue
 		}
+		seal := el.Seal()
 		t := g.output(e, el)
-		if t == "" {
+		if t == "" || seal != nil && seal.Hashed() {
 			continue
 		}
 		fields = append(fields, description(el.Doc, "  ")+el.Name+": "+t)
 		if el.Scalar() != nil && !el.Virtual {
-			if scalarKinds[el.Scalar().Kind].filter != "" {
+			if scalarKinds[el.Scalar().Kind].filter != "" && (seal == nil || seal.Kind == csn.SealDeterministic) {
 				g.filters[t] = true
 				filter = append(filter, el.Name+": ["+t+"_filter]")
 			}
-			order = append(order, el.Name+": SortDirection")
+			if seal == nil {
+				order = append(order, el.Name+": SortDirection")
+			}
 		}
 	}
 	if len(filter) == 0 { // nothing can be selected or sorted by
-		filter, order = []string{"_: Boolean"}, []string{"_: SortDirection"}
+		filter, order = []string{"_: Boolean"}, nil
+	}
+	if len(order) == 0 {
+		order = []string{"_: SortDirection"}
 	}
 	if len(fields) == 0 {
 		fields = []string{"_: Boolean"}

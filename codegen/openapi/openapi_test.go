@@ -3,6 +3,7 @@ package openapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -35,6 +36,40 @@ service Shop {
   action ping();
   function sum(a : Integer, b : String) returns many Address;
 }`
+
+// Hashed elements are sent and never shown; encrypted ones cannot be sorted by.
+func TestSealed(t *testing.T) {
+	doc := generate(t, `@requires: 'any' service Shop { entity Staff { key ID : Integer; @encrypted pay : Integer; @encrypted: 'deterministic' ssn : String; @hash pin : String; } }`, "Shop", "3.0.2")
+	for _, tt := range []struct {
+		path []string
+		want string
+	}{
+		{[]string{"components", "schemas", "Shop.Staff", "properties"}, "[ID pay ssn]"},
+		{[]string{"components", "schemas", "Shop.Staff-create", "properties"}, "[ID pay pin ssn]"},
+		{[]string{"components", "schemas", "Shop.Staff-update", "properties"}, "[pay pin ssn]"},
+	} {
+		props, _ := at(doc, tt.path...).(map[string]any)
+		if got := fmt.Sprint(slices.Sorted(maps.Keys(props))); got != tt.want {
+			t.Errorf("%v: %s, want %s", tt.path, got, tt.want)
+		}
+	}
+	params, _ := at(doc, "paths", "/Staff", "get", "parameters").([]any)
+	for _, p := range params {
+		switch at(p, "name") {
+		case "$orderby":
+			if got := fmt.Sprint(at(p, "schema", "items", "enum")); got != "[ID ID desc]" {
+				t.Errorf("$orderby: %s", got)
+			}
+		case "$select":
+			if got := fmt.Sprint(at(p, "schema", "items", "enum")); got != "[ID pay ssn]" {
+				t.Errorf("$select: %s", got)
+			}
+		}
+	}
+	if len(params) < 6 {
+		t.Errorf("%d parameters", len(params))
+	}
+}
 
 func generate(t *testing.T, text, service, version string) map[string]any {
 	t.Helper()

@@ -49,7 +49,7 @@ func (g *generator) selection(e *csn.Entity) []any {
 	var props, navs []string
 	for _, el := range e.Flat {
 		switch a := el.Assoc(); {
-		case el.Annotations.Is("cds.api.ignore") || !g.shows(e, el) && a == nil:
+		case el.Annotations.Is("cds.api.ignore") || !g.shows(e, el) && a == nil || hashed(el):
 		case a == nil:
 			props = append(props, el.Name)
 		case g.shows(e, el):
@@ -90,7 +90,7 @@ func (g *generator) deeper(e *csn.Entity) []string {
 func (g *generator) list(e *csn.Entity, summary string) *codegen.Object {
 	var order []string
 	for _, el := range e.Flat {
-		if b := el.Scalar(); b != nil && b.Kind != csn.LargeBinary && g.shows(e, el) {
+		if b := el.Scalar(); b != nil && b.Kind != csn.LargeBinary && el.Seal() == nil && g.shows(e, el) {
 			order = append(order, el.Name, el.Name+" desc")
 		}
 	}

@@ -40,7 +40,9 @@ func (g *generator) entitySchemas(e *csn.Entity) {
 			continue
 		}
 		s := g.schema(el)
-		full.Set(el.Name, s)
+		if !hashed(el) {
+			full.Set(el.Name, s)
+		}
 		switch {
 		case computed(el) || g.opt.View.Fix(el):
 		case el.Key:
@@ -96,6 +98,9 @@ func computed(el *csn.Element) bool {
 	a := el.Annotations
 	return a.Is("readonly") || a.Is("Core.Computed") || el.Virtual || el.Value() != nil || a.Get("cds.on.insert") != nil || a.Get("cds.on.update") != nil
 }
+
+// hashed reports whether an element is written and never read.
+func hashed(el *csn.Element) bool { return el.Seal() != nil && el.Seal().Hashed() }
 
 // generated reports whether a missing key gets a value.
 func generated(el *csn.Element) bool {
