@@ -1,7 +1,6 @@
 package odata
 
 import (
-	"net/url"
 	"strings"
 
 	cds "cds/runtime"
@@ -23,9 +22,8 @@ const rightsOption = "cds-may"
 
 // askRights asks for the rights on rows if the client wants them, and says so in the answer.
 func (c *call) askRights(req *cds.RawRequest) {
-	if q := c.r.URL.RawQuery; strings.Contains(q, rightsOption) {
-		v, err := url.ParseQuery(q)
-		req.May = err == nil && v.Get(rightsOption) == "true"
+	if v, ok := c.res.Option(rightsOption); ok && v == "true" {
+		req.May = true
 	}
 	if len(c.r.Header["Prefer"]) == 0 || !wantsAnnotation(c.r.Header["Prefer"], rowRights) {
 		return

@@ -202,6 +202,9 @@ func TestRowRights_forms(t *testing.T) {
 		{wantsRights, "/shop/Orders?$filter=startswith(owner,'e')%20and%2010%20div%20total%20gt%20-1", `"ID":2`, ""},
 		{"", "/shop/Orders?cds-may=true&$top=1", first, ""},
 		{"", "/shop/Orders?cds-may=false&$top=1", `"ID":1`, "cds.may"},
+		{"", "/shop/Orders?cds-may=true&cds-may=true&$top=1", `"ID":1`, "cds.may"},
+		{"", "/shop/Orders?cds-may=true&$expand=items($select=ID;$top=1)&$filter=ID%20eq%201", first, ""},
+		{"", "/rest/Orders?cds-may=true&$filter=ID%20eq%201", first, "@odata"},
 		{wantsRights, "/rest/Orders/1", first, "@odata"},
 		{wantsRights, "/rest/Orders?$filter=ID%20eq%201", first, "@odata"},
 		{`return=minimal, include-annotations="-*,cds.*"; x=1`, "/shop/Orders(1)", first, ""},
@@ -226,6 +229,10 @@ func TestRowRights_forms(t *testing.T) {
 	batch := app.HTTP().As("bob").POST("/shop/$batch", `{"requests":[{"id":"1","method":"GET","url":"Orders(1)","headers":{"prefer":"include-annotations=cds.may"}},{"id":"2","method":"GET","url":"Orders(1)"}]}`).Status(200)
 	if n := strings.Count(batch.Body(), "@cds.may"); n != 1 {
 		t.Errorf("%d of two parts have rights: %s", n, batch.Body())
+	}
+	batch = app.HTTP().As("bob").POST("/shop/$batch", `{"requests":[{"id":"1","method":"GET","url":"Orders?cds-may=true&$expand=items($select=ID;$top=1)&$filter=ID eq 1"}]}`).Status(200)
+	if !strings.Contains(batch.Body(), first) {
+		t.Errorf("a part that asks by its query: %s", batch.Body())
 	}
 	app.HTTP().As("bob").GET("/rest/-/capabilities").Status(200)
 	// What is asked of rows cannot be asked by name, nor be used to look behind what is hidden.
