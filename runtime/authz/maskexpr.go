@@ -53,7 +53,7 @@ func kindOfType(b *csn.Builtin) maskKind {
 }
 
 // checkMask checks what is shown in the place of an element: all names resolve on the rows of e, and the value is one of the element's type on every
-// database. It returns the expression with integers wide enough to be calculated with; or what is not understood and where.
+// database. It returns the expression with numbers that can be calculated with; or what is not understood and where.
 func checkMask(x cqn.Expr, e *csn.Entity, el *csn.Element) (out cqn.Expr, fault string, at token.Span) {
 	if fault := checkCondition(x, e); fault != "" {
 		return nil, fault, x.Span()
@@ -70,23 +70,46 @@ func checkMask(x cqn.Expr, e *csn.Entity, el *csn.Element) (out cqn.Expr, fault 
 			c.fault += "; use floor, ceiling or round"
 		}
 	}
-	out = cqn.Rewrite(x, func(n cqn.Expr) cqn.Expr {
-		if r, ok := n.(*cqn.Ref); ok && c.widen[r] {
-			return &cqn.Cast{X: r, Type: cqn.TypeName{Name: "cds.Int64"}}
-		}
-		return n
-	})
+	out = c.calculable(x)
+	if got == kindRound && want == kindWhole {
+		out = callOf(wholeCall, out)
+	}
 	return out, c.fault, c.at
 }
 
-// checkMaskCondition checks the condition of rows that show the value itself.
-func checkMaskCondition(x cqn.Expr, e *csn.Entity) (fault string, at token.Span) {
+// calculable returns an expression with integers wide enough for its arithmetic, and binary numbers that it does not fail for.
+func (c *maskTyper) calculable(x cqn.Expr) cqn.Expr {
+	if !c.arith {
+		return x
+	}
+	wide := func(x cqn.Expr) cqn.Expr { return &cqn.Cast{X: x, Type: cqn.TypeName{Name: "cds.Int64"}} }
+	return cqn.Rewrite(x, func(n cqn.Expr) cqn.Expr {
+		switch n := n.(type) {
+		case *cqn.Ref:
+			switch c.inArith[n] {
+			case kindWhole:
+				return wide(n)
+			case kindNumber:
+				return callOf(boundedCall, n)
+			}
+		case *cqn.Call:
+			switch n.Name {
+			case "length", "indexof", "year", "month", "day":
+				return wide(n)
+			}
+		}
+		return n
+	})
+}
+
+// checkMaskCondition checks the condition of rows that show the value itself. It returns it with numbers that can be calculated with.
+func checkMaskCondition(x cqn.Expr, e *csn.Entity) (out cqn.Expr, fault string, at token.Span) {
 	if fault := checkCondition(x, e); fault != "" {
-		return fault, x.Span()
+		return nil, fault, x.Span()
 	}
 	c := &maskTyper{names: conditionChecker{root: e}, entity: e, condition: true}
 	c.truth(x, 0)
-	return c.fault, c.at
+	return c.calculable(x), c.fault, c.at
 }
 
 // fits reports whether a value of one kind can stand for one of another.
@@ -99,9 +122,10 @@ func fits(got, want maskKind) bool {
 type maskTyper struct {
 	names     conditionChecker // for paths, which were checked before
 	entity    *csn.Entity
-	condition bool              // paths over to-many associations mean that some row fulfils a comparison
-	inside    int               // of arithmetic
-	widen     map[*cqn.Ref]bool // integers in arithmetic: products of small ones may need more room
+	condition bool                  // paths over to-many associations mean that some row fulfils a comparison
+	inside    int                   // of arithmetic
+	arith     bool                  // there is some
+	inArith   map[*cqn.Ref]maskKind // paths in arithmetic: kindWhole for integers, kindNumber for binary numbers
 	fault     string
 	at        token.Span
 }
@@ -193,11 +217,11 @@ func (c *maskTyper) ref(x *cqn.Ref) maskKind {
 	if k == kindOther {
 		return c.fail(x, "%s is binary data, a list or a structure", cqn.Format(x))
 	}
-	if k == kindWhole && c.inside > 0 {
-		if c.widen == nil {
-			c.widen = map[*cqn.Ref]bool{}
+	if c.inside > 0 && (k == kindWhole || b.Kind == csn.Double) && !c.toMany(x) {
+		if c.inArith == nil {
+			c.inArith = map[*cqn.Ref]maskKind{}
 		}
-		c.widen[x] = true
+		c.inArith[x] = k
 	}
 	return k
 }
@@ -258,7 +282,10 @@ func (c *maskTyper) unary(x *cqn.Unary, depth int) maskKind {
 		c.truth(x.X, depth)
 		return kindTruth
 	}
-	return c.number(x.X, depth)
+	c.inside, c.arith = c.inside+1, true
+	k := c.number(x.X, depth)
+	c.inside--
+	return c.reachable(x, k, depth)
 }
 
 // number checks an operand that must be a number.
@@ -287,7 +314,7 @@ func (c *maskTyper) binary(x *cqn.Binary, depth int) maskKind {
 		c.need(x.R, kindText, depth)
 		return kindText
 	case cqn.Add, cqn.Sub, cqn.Mul, cqn.Div, cqn.Mod:
-		return c.arithmetic(x.Op, x.L, x.R, depth)
+		return c.reachable(x, c.arithmetic(x.Op, x.L, x.R, depth), depth)
 	}
 	c.compared(x.L, x.R, depth)
 	return kindTruth
@@ -295,7 +322,7 @@ func (c *maskTyper) binary(x *cqn.Binary, depth int) maskKind {
 
 // arithmetic checks two numbers. What is divided by must be a constant, since a division by zero would make whole answers fail.
 func (c *maskTyper) arithmetic(op cqn.BinaryOp, l, r cqn.Expr, depth int) maskKind {
-	c.inside++
+	c.inside, c.arith = c.inside+1, true
 	a, b := c.number(l, depth), c.number(r, depth)
 	c.inside--
 	if op == cqn.Div || op == cqn.Mod {

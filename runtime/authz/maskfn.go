@@ -79,6 +79,9 @@ func maskFunction(text string, el *csn.Element) (x cqn.Expr, fault string) {
 	case "email":
 		return maskedMail(self), ""
 	case "round":
+		if b.Kind == csn.Double {
+			return roundedDown(callOf(boundedCall, self), n, kind), ""
+		}
 		return roundedDown(self, n, kind), ""
 	}
 	return callOf("cds."+name+"_"+map[csn.Scalar]string{csn.Date: "date", csn.DateTime: "datetime", csn.Timestamp: "stamp"}[b.Kind], self), ""

@@ -253,14 +253,15 @@ func (k *maskReader) exemption(p *privilege, name string, f *cqn.AnnoField) {
 			k.fault(f.Span, "where of @mask.unless is not understood: a condition in parentheses is expected")
 			return
 		}
-		if fault, at := checkMaskCondition(f.Value.Expr, k.e); fault != "" {
+		x, fault, at := checkMaskCondition(f.Value.Expr, k.e)
+		if fault != "" {
 			if !at.Valid() {
 				at = f.Span
 			}
 			k.fault(at, "the condition of the mask of %s is not understood: %s", k.res.on, fault)
 			return
 		}
-		k.n.condition(k.r, rows, f.Span, f.Value.Expr, f.Value.Text, p)
+		k.n.condition(k.r, rows, f.Span, x, f.Value.Text, p)
 	case "if":
 		k.n.conditions(k.r, rows, f, p)
 	default:

@@ -196,6 +196,7 @@ var sturdy = map[string]bool{
 	"ltrim": true, "rtrim": true, "length": true, "concat": true, "coalesce": true, "ifnull": true, "nullif": true, "now": true, "maxdatetime": true,
 	"mindatetime": true, "cds.search": true, "cds.words": true, "cds.count": true, "cds.number": true, "cds.min": true, "cds.max": true, "count": true, "min": true, "max": true, "countdistinct": true, "floor": true, "ceil": true, "ceiling": true,
 	"cds.year_date": true, "cds.year_datetime": true, "cds.year_stamp": true, "cds.month_date": true, "cds.month_datetime": true, "cds.month_stamp": true,
+	"cds.bounded": true, "cds.whole": true,
 	"current_date": true, "current_time": true, "current_timestamp": true, "row_number": true, "rank": true, "dense_rank": true,
 }
 

@@ -162,7 +162,12 @@ func functions() map[string]string {
 	part := func(field string) string { return "CAST(extract(" + field + " FROM ?1) AS integer)" }
 	now := sessions()["$now"]
 	// The position that OData's substring begins at: from 0, from the end if negative.
-	const from = "CAST(CASE WHEN ?2 < 0 THEN greatest(length(?1) + ?2 + 1, 1) ELSE ?2 + 1 END AS integer)"
+	const from = "CAST(CASE WHEN ?2 < 0 THEN greatest(length(?1) + ?2 + 1, 1) WHEN ?2 < 2147483647 THEN ?2 + 1 ELSE 2147483647 END AS integer)"
+	// Numbers that calculating with does not fail for: see masks.
+	const (
+		bounded = "CASE WHEN ?1 = 0 OR abs(?1) BETWEEN 1e-100 AND 1e100 THEN ?1 END"
+		whole   = "CASE WHEN ?1 BETWEEN -9200000000000000000 AND 9200000000000000000 THEN ?1 END"
+	)
 	m := map[string]string{
 		// OData
 		"contains":           "strpos(?1, ?2) > 0",
@@ -170,7 +175,7 @@ func functions() map[string]string {
 		"endswith":           "right(?1, length(?2)) = ?2",
 		"indexof":            "strpos(?1, ?2) - 1",
 		"substring/2":        "substr(?1, " + from + ")",
-		"substring/3":        "substr(?1, " + from + ", CAST(CASE WHEN ?3 > 0 THEN ?3 WHEN ?3 <= 0 THEN 0 END AS integer))",
+		"substring/3":        "substr(?1, " + from + ", CAST(CASE WHEN ?3 > 2147483647 THEN 2147483647 WHEN ?3 > 0 THEN ?3 WHEN ?3 <= 0 THEN 0 END AS integer))",
 		"tolower":            "lower(?1)",
 		"toupper":            "upper(?1)",
 		"year":               part("year"),
@@ -199,6 +204,8 @@ func functions() map[string]string {
 		"cds.month_date":     "CAST(date_trunc('month', ?1) AS date)",
 		"cds.month_datetime": "date_trunc('month', ?1)",
 		"cds.month_stamp":    "date_trunc('month', ?1)",
+		"cds.bounded":        bounded,
+		"cds.whole":          whole,
 		"cds.size":           "octet_length(?1)",
 		"cds.unpacked":       "(?1 || ''::bytea)",
 		"cds.piece":          "substring(?1 FROM CAST(?2 AS integer) FOR CAST(?3 AS integer))",

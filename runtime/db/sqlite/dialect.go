@@ -148,6 +148,8 @@ func functions() map[string]string {
 		"cds.month_date":     "substr(?1, 1, 7) || '-01'",
 		"cds.month_datetime": "substr(?1, 1, 7) || '-01T00:00:00Z'",
 		"cds.month_stamp":    "substr(?1, 1, 7) || '-01T00:00:00.000Z'",
+		"cds.bounded":        "CASE WHEN ?1 = 0 OR abs(?1) BETWEEN 1e-100 AND 1e100 THEN ?1 END", // for masks, as is cds.whole
+		"cds.whole":          "CASE WHEN ?1 BETWEEN -9200000000000000000 AND 9200000000000000000 THEN ?1 END",
 		"cds.size":           "octet_length(?1)",
 		"cds.piece":          "substr(CAST(?1 AS BLOB), ?2, ?3)",
 		// SQL

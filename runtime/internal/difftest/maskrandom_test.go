@@ -222,6 +222,10 @@ func (w *world) whole(e *entity, depth int) yields {
 	switch w.IntN(8) {
 	case 0, 1, 2:
 		b, op := w.whole(e, depth-1), pick(w.Rand, "+", "-", "*")
+		if op == "*" { // what could be more than 64 bits is not understood
+			n := w.IntN(9) - 4
+			b = yields{fmt.Sprint(n), func(*oracle, row) any { return n }}
+		}
 		return yields{"(" + a.cdl + ") " + op + " (" + b.cdl + ")", lift(func(xs ...any) any {
 			x, y := xs[0].(int), xs[1].(int)
 			return map[string]int{"+": x + y, "-": x - y, "*": x * y}[op]
