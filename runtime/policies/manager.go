@@ -307,7 +307,10 @@ func (m *Manager) Add(ctx context.Context, u *cds.User, p *Policy) (warnings []s
 	}
 	p.Created = m.app.Options.Now().UTC().Truncate(time.Millisecond)
 	p.Modified, p.CreatedBy, p.ModifiedBy = p.Created, u.ID, u.ID
-	if warnings, err = m.Check(p); err != nil {
+	if warnings, err = m.Check(p); err == nil {
+		err = m.within(u, p)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return warnings, m.change(ctx, u, "added", func(tx db.Tx) (Policy, error) { return *p, insert(ctx, tx, m.pool.Dialect(), p) })
@@ -335,10 +338,21 @@ func (m *Manager) Activate(ctx context.Context, u *cds.User, tenant, id string, 
 			if _, err := m.Check(&p); err != nil {
 				return p, err
 			}
+			if err := m.within(u, &p); err != nil {
+				return p, err
+			}
 		}
 		p.Modified, p.ModifiedBy = m.app.Options.Now().UTC(), u.ID
 		return p, activate(ctx, tx, m.pool.Dialect(), &p)
 	})
+}
+
+// within refuses what somebody who belongs to a tenant must not open: rows that are not bound to his tenant, be they shared or those of other tenants.
+func (m *Manager) within(u *cds.User, p *Policy) error {
+	if u.Tenant == "" || authz.Effect(p.Effect) != authz.Extend || m.app.Policy.OfTenants(m.app.Model.Entity(p.Entity)) {
+		return nil
+	}
+	return &Error{p.ID, "rows of " + p.Entity + " belong to no tenant, so who belongs to one cannot grant them", "somebody without a tenant can"}
 }
 
 // change writes in a transaction, with its record in the audit log, and lets the change count.

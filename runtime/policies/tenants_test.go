@@ -4,15 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
+	"cds/parser"
 	"cds/runtime/auth"
 	"cds/runtime/db"
 	"cds/runtime/db/dbtest"
+	"cds/runtime/deploy"
 	"cds/runtime/policies"
 )
 
@@ -203,4 +207,50 @@ func TestServiceWithDrafts(t *testing.T) {
 		w.want(201, "ann", "POST", "/odata/v4/shop/Orders", `{"ID":"`+other+`","country":"AT"}`)
 		w.want(403, "ann", "POST", "/odata/v4/shop/Orders(ID="+other+",IsActiveEntity=false)/draftActivate", `{}`, "AUTHZ_DATA")
 	})
+}
+
+// Who belongs to a tenant grants rows of his tenant alone.
+func TestGrantsOfTenants(t *testing.T) {
+	const text = `
+namespace my;
+entity Notes { key ID : Integer; @tenant tenant : String(36); }
+@tenant: false entity Rates { key ID : Integer; tenant : String(36); }
+@requires: 'authenticated-user' @path: 'shop'
+service Shop {
+  @restrict: [{ grant: 'READ', to: 'admin' }] entity Orders as projection on my.Notes;
+  @restrict: [{ grant: 'READ', to: 'admin' }] entity Customers as projection on my.Rates;
+}`
+	onBoth(t, func(t *testing.T, pool db.Pool) {
+		w := newTenantsWorld(t, pool, map[string]any{"mode": "extend", "service": true}, text)
+		const p = "/authz/policies"
+		grant := func(entity, more string) string {
+			return `{"id":"` + entity + `","entity":"my.Shop.` + entity + `","effect":"grant","events":["READ"],"users":["tess","tom"]` + more + `}`
+		}
+		w.want(403, "tess", "GET", "/odata/v4/shop/Orders", "")
+		w.want(201, "tess", "POST", p, grant("Orders", ""))
+		w.want(200, "tess", "GET", "/odata/v4/shop/Orders?$select=ID", "", `"ID":1`, `!"ID":2`)
+		w.want(403, "tom", "GET", "/odata/v4/shop/Orders", "")
+		w.want(400, "tess", "POST", p, grant("Customers", ""), "belong to no tenant")
+		w.want(201, "root", "POST", p, grant("Customers", `,"tenant":"t1","active":false`))
+		w.want(400, "tess", "PATCH", p+"/Customers", `{"active":true}`, "belong to no tenant")
+		w.want(403, "tess", "GET", customers, "")
+		w.want(204, "root", "PATCH", p+"/Customers?tenant=t1", `{"active":true}`)
+		w.want(200, "tess", "GET", customers, "")
+		w.want(204, "tess", "PATCH", p+"/Customers", `{"active":false}`)
+		w.want(403, "tess", "GET", customers, "")
+	})
+}
+
+// newTenantsWorld is newWorld for a model with notes of two tenants.
+func newTenantsWorld(t *testing.T, pool db.Pool, mode any, text string) *world {
+	t.Helper()
+	res := parser.CompileString("m.cds", text)
+	if res.Diags.HasErrors() {
+		t.Fatal(res.Diags)
+	}
+	opt := deploy.Options{Log: slog.New(slog.DiscardHandler), Files: fstest.MapFS{"db/data/my-Notes.csv": {Data: []byte("ID,tenant\n1,t1\n2,t2\n")}}}
+	if err := deploy.New(t.Context(), pool, res.Model, opt); err != nil {
+		t.Fatal(err)
+	}
+	return started(t, pool, mode, res.Model)
 }
