@@ -201,6 +201,7 @@ func (w *world) cases(opt Options) *maker {
 		mk := &maker{w: w, oracles: map[string]*oracle{}, only: opt.Service}
 		mk.all()
 		mk.lists()
+		mk.together()
 		if mk.wanting == 0 || round == maxRounds {
 			mk.settle()
 			return mk

@@ -131,7 +131,8 @@ func TestModels(t *testing.T) {
 			opt.Service = "WhereSrv"
 		}
 		rep := tried(t, res.Model, opt)
-		if rep.Differences > 0 || len(rep.Lacking) > p.lacking {
+		lacking := slices.DeleteFunc(slices.Clone(rep.Lacking), func(u Uncovered) bool { return strings.HasPrefix(u.Why, "writing it together with its root") })
+		if rep.Differences > 0 || len(lacking) > p.lacking {
 			t.Errorf("%s: %s", p.dir, written(t, rep, "text", false))
 		}
 		t.Log(rep.Summary())

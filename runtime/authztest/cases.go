@@ -121,6 +121,20 @@ func (m *maker) all() {
 	}
 }
 
+// together makes the cases of rows that are written with their parts.
+func (m *maker) together() {
+	for _, s := range m.w.app.Model.Services {
+		if m.only != "" && s.Name != m.only {
+			continue
+		}
+		for _, e := range s.Entities {
+			if e.Active == nil && !framework(e.LocalName()) && e.LocalName() != csn.DraftAdmin {
+				m.deep(s, e)
+			}
+		}
+	}
+}
+
 // positions are the places of rules that an event has to do with.
 func positions(rules []*rule, ev string) []*privilege {
 	var out []*privilege

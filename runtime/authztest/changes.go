@@ -243,6 +243,14 @@ func jsonValue(v cqn.Value) string {
 			parts[i] = jsonValue(x)
 		}
 		return "[" + strings.Join(parts, ",") + "]"
+	case cqn.KindRow:
+		return jsonOf(v.Row())
+	case cqn.KindRows:
+		parts := make([]string, len(v.Rows()))
+		for i, r := range v.Rows() {
+			parts[i] = jsonOf(r)
+		}
+		return "[" + strings.Join(parts, ",") + "]"
 	}
 	return quoted(v.Str())
 }
