@@ -150,3 +150,105 @@ func TestInspectEvent(t *testing.T) {
 		}
 	}
 }
+
+// TestDeliver_deep: restrictions hold at any depth of a payload: in structures, lists, named types, types of elements and references. What the model does not
+// know of, or has another form than it says, is left out. Elements that begin with h are for hr.
+func TestDeliver_deep(t *testing.T) {
+	m, p, diags := policyOf(t, `
+entity d.B { key ID : Integer; @requires: 'hr' hname : String; name : String; }
+entity d.C { key ID : Integer; @requires: 'hr' key hkey : Integer; }
+entity d.A { key ID : Integer; @requires: 'hr' hpay : Integer; n : Integer; st { @requires: 'hr' hdeep : Integer; flat : Integer; }; @requires: 'hr' hst { x : Integer; }; b : Association to d.B; @requires: 'hr' hb : Association to d.B; }
+type Pay : d.A:hpay;
+type Paid : Pay;
+type Row { hpay : Paid; n : d.A:n; st : d.A:st; }
+type Leaf { hx : Integer @requires: 'hr'; x : Integer; }
+type Twig { x : Integer; @requires: 'hr' hx : Integer; below : many Leaf; }
+type Tree { x : Integer; @requires: 'hr' hx : Integer; below : many Twig; }
+aspect Marked { hmark : d.A:hpay; mark : Integer; }
+event Other { @requires: 'hr' hx : Integer; x : Integer; hpaid : Paid; }
+service S {
+  event E {
+    hpaid : Paid; n : d.A:n; hin : Row:hpay; hdeep : d.A:st.hdeep; flat : d.A:st.flat; hmark : Marked:hmark; mark : Marked:mark; hother : Other:hpaid; hname : d.A:b.hname; name : d.A:b.name; refs : d.A:hb.name; hstx : d.A:hst.x;
+    row : Row; rows : many Row; st : d.A:st; hst : d.A:hst; own { @requires: 'hr' hx : Integer; x : Integer; more { hpay : d.A:hpay; y : Integer; } }; @requires: 'hr' hown { x : Integer; };
+    texts : many String; hpays : many Pay; tree : Tree; b : Association to d.B; c : Association to d.C; hb : d.A:hb; list : many { @requires: 'hr' hx : Integer; x : Integer; }; whole : d.A;
+  }
+}`)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	one := func() cqn.Value { return cqn.Int(1) }
+	row := func(names string, more ...any) *cqn.Row {
+		r := cqn.NewRow()
+		for _, n := range strings.Fields(names) {
+			r.Set(n, one())
+		}
+		for i := 0; i < len(more); i += 2 {
+			switch x := more[i+1].(type) {
+			case *cqn.Row:
+				r.Set(more[i].(string), cqn.OfRow(x))
+			case []*cqn.Row:
+				r.Set(more[i].(string), cqn.OfRows(x))
+			case cqn.Value:
+				r.Set(more[i].(string), x)
+			}
+		}
+		return r
+	}
+	rows := func(rs ...*cqn.Row) []*cqn.Row { return rs }
+	list := cqn.List([]cqn.Value{one(), one()})
+	inner := func() *cqn.Row { return row("hpay n zz", "st", row("hdeep flat zz")) }
+	data := row("hpaid n hin hdeep flat hmark mark hother hname name refs hstx zz", "row", inner(), "rows", rows(inner(), row("n")), "st", row("hdeep flat"), "hst", row("x"), "own", row("hx x", "more", row("hpay y")), "hown", row("x"),
+		"texts", list, "hpays", list, "tree", row("x hx", "below", rows(row("x hx", "below", rows(row("hx x"))))), "b", row("ID name hname zz"), "c", row("ID hkey"), "hb", row("ID"), "list", rows(row("hx x")),
+		"whole", row("ID hpay n", "st", row("hdeep flat"), "hst", row("x"), "b", row("ID name"), "hb", row("ID")))
+	const plain = "n flat mark name refs row(n st(flat)) rows[(n st(flat)) (n)] st(flat) own(x more(y)) texts[1 1] hpays[] tree(x below[(x below[(x)])]) b(ID) c(ID) list[(x)] whole(ID n st(flat) b(ID))"
+	const full = "hpaid n hin hdeep flat hmark mark hother hname name refs hstx row(hpay n st(hdeep flat)) rows[(hpay n st(hdeep flat)) (n)] st(hdeep flat) hst(x) own(hx x more(hpay y)) hown(x) texts[1 1] hpays[1 1] tree(x hx below[(x hx below[(hx x)])]) b(ID) c(ID hkey) hb(ID) list[(hx x)] whole(ID hpay n st(hdeep flat) hst(x) b(ID) hb(ID))"
+	e := eventOfModel(t, m, "S.E")
+	for user, want := range map[string]string{"": plain, "hr": full} {
+		got, ok := p.Deliver(named("u", user), e, data, "")
+		if text := shape(cqn.OfRow(got)); !ok || text != "("+want+")" {
+			t.Errorf("as %q: %v\n got %s\nwant (%s)", user, ok, text, want)
+		}
+	}
+	// other forms than the model says
+	for _, c := range []struct {
+		data *cqn.Row
+		want string
+	}{
+		{row("row rows st tree b list"), "()"}, {row("", "n", row("hx"), "flat", rows(row("hpay")), "texts", row("x"), "row", list, "row", rows(inner())), "()"}, {row("", "rows", inner(), "list", list), "(list[])"}, {row("", "n", cqn.Null, "row", cqn.Null, "rows", cqn.Null, "hpaid", cqn.Null), "(n row rows)"},
+		{row("", "texts", rows(row("hx"))), "(texts[])"},
+	} {
+		got, ok := p.Deliver(named("u"), e, c.data, "")
+		if text := shape(cqn.OfRow(got)); !ok || text != c.want {
+			t.Errorf("%s is delivered as %s, want %s", shape(cqn.OfRow(c.data)), text, c.want)
+		}
+	}
+}
+
+// shape is a value as the names in it.
+func shape(v cqn.Value) string {
+	var out []string
+	switch v.Kind() {
+	case cqn.KindRow:
+		for _, f := range v.Row().Fields() {
+			if s := shape(f.Value); s == "1" || s == "null" {
+				out = append(out, f.Name)
+			} else {
+				out = append(out, f.Name+s)
+			}
+		}
+		return "(" + strings.Join(out, " ") + ")"
+	case cqn.KindRows:
+		for _, r := range v.Rows() {
+			out = append(out, shape(cqn.OfRow(r)))
+		}
+	case cqn.KindList:
+		for _, x := range v.List() {
+			out = append(out, shape(x))
+		}
+	case cqn.KindNull:
+		return "null"
+	default:
+		return "1"
+	}
+	return "[" + strings.Join(out, " ") + "]"
+}
