@@ -25,11 +25,14 @@ func NewHierarchy(includes map[string][]string) *Hierarchy {
 
 // Under returns the user as one whose roles include others by h: Is knows of them, Roles does not. It is u itself where h says nothing of u's roles.
 func (u *User) Under(h *Hierarchy) *User {
-	if h == nil || u == nil || u.under == h || !slices.ContainsFunc(u.roles, func(r string) bool { return h.includes[r] }) {
+	if h != nil && u != nil && !slices.ContainsFunc(u.roles, func(r string) bool { return h.includes[r] }) {
+		h = nil
+	}
+	if u == nil || u.under == h {
 		return u
 	}
 	c := *u
-	c.under = h
+	c.under = h // not that of another model, whose user it was
 	return &c
 }
 

@@ -32,6 +32,15 @@ func TestHierarchy(t *testing.T) {
 	if clerk.Under(h) != clerk || Anonymous.Under(h) != Anonymous || Privileged.Under(h) != Privileged || (*User)(nil).Under(h) != nil {
 		t.Error("a new user where nothing is included")
 	}
+	// The user of one model in another.
+	other := NewHierarchy(map[string][]string{"manager": {"auditor"}})
+	u := New(User{ID: "u"}, "manager").Under(h)
+	if v := u.Under(other); !v.Is("auditor") || v.Is("clerk") {
+		t.Error("roles of another model")
+	}
+	if u.Under(nil).Is("clerk") || u.Under(NewHierarchy(map[string][]string{"x": {"y"}})).Is("clerk") || !u.Is("clerk") {
+		t.Error("roles of another model, in one that says nothing of them")
+	}
 	if NewHierarchy(nil) != nil || NewHierarchy(map[string][]string{"a": nil}) != nil {
 		t.Error("a hierarchy of nothing")
 	}
