@@ -95,6 +95,12 @@ func (m *Manager) Start(ctx context.Context) {
 func (m *Manager) Refresh(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	defer func() {
+		if x := recover(); x != nil { // older policies must not hold for ever because newer ones cannot be compiled
+			m.fail(ctx, fmt.Errorf("%v", x))
+			panic(x)
+		}
+	}()
 	now := m.app.Options.Now()
 	limit := m.left() // not longer than what was read last holds: a database that does not answer is noticed in time
 	if limit <= 0 {
@@ -113,8 +119,8 @@ func (m *Manager) Refresh(ctx context.Context) error {
 	if m.failed {
 		m.log.InfoContext(ctx, "policies can be read again")
 	}
-	m.read, m.failed = now, false
 	m.use(ctx, list, full)
+	m.read, m.failed = now, false
 	return nil
 }
 

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"cds/parser"
+	"cds/parser/cqn"
+	"cds/parser/diag"
+	cds "cds/runtime"
 	"cds/runtime/auth"
 	"cds/runtime/db"
 	"cds/runtime/db/dbtest"
@@ -181,6 +184,42 @@ func TestStalls(t *testing.T) {
 		t.Errorf("the last look is waited for for %s", s.bound)
 	}
 	if s.takes = 0; m.Refresh(t.Context()) != nil || readable(app, "admin") != nil {
+		t.Error("it has not recovered")
+	}
+}
+
+// Where newer policies cannot be compiled, older ones hold for a while, as where they cannot be read.
+func TestPanics(t *testing.T) {
+	w := newWorld(t, databases["sqlite"](t), managed, model)
+	app, diags := cds.NewApp(w.s.CDS.Model, cds.AppOptions{Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock.now})
+	if app == nil {
+		t.Fatal(diags)
+	}
+	app.Connect(w.pool)
+	broken := true
+	parse := func(text string) (cqn.Expr, diag.List) {
+		if broken {
+			panic("cannot parse")
+		}
+		return parser.ParseExpr(text)
+	}
+	m, err := policies.Open(t.Context(), app, w.pool, policies.Options{Parse: parse})
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func() (panicked bool) {
+		defer func() { panicked = recover() != nil }()
+		return m.Refresh(t.Context()) != nil
+	}
+	w.add(`{"entity":"my.Shop.Orders","effect":"restrict","where":"country = 'DE'"}`)
+	if !look() || readable(app, "admin") != nil {
+		t.Error("what was known does not hold")
+	}
+	w.clock.pass(61 * time.Second)
+	if !look() || readable(app, "admin") == nil {
+		t.Error("too old policies hold")
+	}
+	if broken = false; look() || readable(app, "admin") != nil {
 		t.Error("it has not recovered")
 	}
 }
