@@ -26,8 +26,9 @@ func TestAuthorizersAboveParts(t *testing.T) {
 	both := func(t *testing.T, name, model, data string, o cds.AppOptions, reads map[string]string) {
 		for _, pg := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/postgres=%v", name, pg), func(t *testing.T) {
+				was := onPostgres
 				onPostgres = pg
-				defer func() { onPostgres = false }()
+				defer func() { onPostgres = was }()
 				a := newApp(t, model, data, o, nil)
 				for path, want := range reads {
 					res, _ := a.want(req{event: authz.Read, path: path, user: user("u")}, 200)

@@ -22,6 +22,7 @@ import (
 	"cds/runtime/db/postgres/pgtest"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/generic"
+	"cds/runtime/rls"
 	"cds/runtime/sqlgen/ddl"
 )
 
@@ -73,15 +74,58 @@ func newApp(t *testing.T, model, data string, opt cds.AppOptions, register func(
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	core.Connect(pool)
+	core.Connect(lockRows(t, core, pool))
 	if err := core.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
+// lockRows puts row-level security on the tables and connects as a role that is held to it, where tests are to run so: CDS_TEST_DB=postgres-rls.
+func lockRows(t *testing.T, core *cds.App, owner db.Pool) db.Pool {
+	t.Helper()
+	if !withRows || !onPostgres {
+		return owner
+	}
+	const role = "cds_generic_test"
+	ctx := context.Background()
+	schema, diags := rls.Compile(core.Model, core.Policy, owner.Dialect())
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	key, err := db.NewRowKey("a secret of these tests, and no other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := pgtest.Shared(t).As(ctx, opened[owner], role)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Apply(ctx, owner, rls.Application{Role: role, Key: key}); err != nil {
+		t.Fatal(err)
+	}
+	claims := make([]cds.Claim, len(schema.Claims))
+	for i, c := range schema.Claims {
+		claims[i] = cds.Claim(c)
+	}
+	core.RowSecurity(claims)
+	cfg.RowKey = key
+	pool, err := postgres.New().Open(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pool.Close() })
+	return pool
+}
+
+// withRows makes newApp use row-level security: CDS_TEST_DB=postgres-rls.
+var withRows = os.Getenv("CDS_TEST_DB") == "postgres-rls"
+
 // onPostgres makes newApp use PostgreSQL: set by TestOnPostgres, or by CDS_TEST_DB=postgres for all tests.
-var onPostgres = os.Getenv("CDS_TEST_DB") == "postgres"
+var onPostgres = os.Getenv("CDS_TEST_DB") == "postgres" || withRows
+
+// opened says how the pools of tests were opened.
+var opened = map[db.Pool]db.Config{}
 
 // openPool returns an empty database, which goes with the test.
 func openPool(t *testing.T) db.Pool {
@@ -94,7 +138,8 @@ func openPool(t *testing.T) db.Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = pool.Close() })
+	t.Cleanup(func() { delete(opened, pool); _ = pool.Close() })
+	opened[pool] = cfg
 	return pool
 }
 

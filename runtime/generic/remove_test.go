@@ -10,6 +10,7 @@ import (
 	cds "cds/runtime"
 	"cds/runtime/authz"
 	"cds/runtime/db"
+	"cds/runtime/sqlgen"
 )
 
 const forest = `
@@ -44,7 +45,7 @@ func TestRemoveMany(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = tx.Rollback() }()
-		rows, err := tx.Query(context.Background(), db.Stmt{SQL: "SELECT count(*) FROM " + table})
+		rows, err := tx.Query(context.Background(), db.Stmt{SQL: "SELECT count(*) FROM " + table, Opens: sqlgen.EverythingOpen})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,6 +22,7 @@ import (
 	"cds/runtime/db/postgres/pgtest"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/deploy"
+	"cds/runtime/rls"
 	"cds/runtime/serve"
 	"cds/strategies"
 )
@@ -63,43 +64,82 @@ func run(dir string, port int) error {
 	}
 	ctx, stop := serve.Signals(context.Background())
 	defer stop()
-	if os.Getenv("CDS_TEST_DB") == "postgres" {
-		pool, end, err := private(ctx, model, dir)
+	if with := os.Getenv("CDS_TEST_DB"); with == "postgres" || with == "postgres-rls" {
+		own, err := private(ctx, model, dir)
 		if err != nil {
 			return err
 		}
-		defer end()
-		opt.Pool = pool
+		defer own.close()
+		if opt.Pool = own.pool; with == "postgres-rls" {
+			if opt.Pool, err = own.locked(ctx); err != nil {
+				return err
+			}
+			defer func() { _ = opt.Pool.Close() }()
+			opt.RowSecurity = own.lock
+		}
 	}
 	return app.Run(ctx, serve.RunOptions{Options: opt, Port: port, Out: os.Stderr})
 }
 
-// private deploys the model on a PostgreSQL server of our own, which ends with this process.
-func private(ctx context.Context, model func() (*csn.Model, error), dir string) (db.Pool, func(), error) {
+// An ownServer is a PostgreSQL server of our own, which ends with this process, with a database.
+type ownServer struct {
+	*pgtest.Server
+	name string
+	pool db.Pool // of the owner of the tables
+	key  *db.RowKey
+}
+
+func (s *ownServer) close() {
+	if s.pool != nil {
+		_ = s.pool.Close()
+	}
+	_ = s.Close()
+}
+
+// private deploys the model to a server of our own.
+func private(ctx context.Context, model func() (*csn.Model, error), dir string) (*ownServer, error) {
 	m, err := model()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	// An interrupt must not end the server before the last answers are given.
 	server, err := pgtest.Start(context.WithoutCancel(ctx))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	end := func() { _ = server.Close() }
-	name, err := server.Create(ctx, "")
-	if err != nil {
-		end()
-		return nil, nil, err
+	s := &ownServer{Server: server}
+	if s.name, err = server.Create(ctx, ""); err == nil {
+		s.pool, err = postgres.New().Open(ctx, server.Config(s.name))
 	}
-	pool, err := postgres.New().Open(ctx, server.Config(name))
 	if err == nil {
-		err = deploy.Deploy(ctx, pool, m, os.DirFS(dir), nil)
+		err = deploy.Deploy(ctx, s.pool, m, os.DirFS(dir), nil)
 	}
 	if err != nil {
-		end()
-		return nil, nil, err
+		s.close()
+		return nil, err
 	}
-	return pool, func() { _ = pool.Close(); end() }, nil
+	return s, nil
+}
+
+// rowRole is with whom the application connects where row-level security holds.
+const rowRole = "recorded_app"
+
+// locked opens the database with a role that is held to row-level security.
+func (s *ownServer) locked(ctx context.Context) (db.Pool, error) {
+	cfg, err := s.As(ctx, s.Config(s.name), rowRole)
+	if err != nil {
+		return nil, err
+	}
+	if s.key, err = db.NewRowKey("of a server that nobody else can reach"); err != nil {
+		return nil, err
+	}
+	cfg.RowKey = s.key
+	return postgres.New().Open(ctx, cfg)
+}
+
+// lock puts row-level security on the tables.
+func (s *ownServer) lock(schema *rls.Schema) error {
+	return schema.Apply(context.Background(), s.pool, rls.Application{Role: rowRole, Key: s.key})
 }
 
 // handlers are the registrations by model.
