@@ -84,7 +84,8 @@ func pointerName(path []string) bool {
 	return len(path) > 1 && path[len(path)-2] == "binding" && (last == "key" || last == "secret")
 }
 
-// userPassword reports whether a text is the short form of a user with a password, users: { bob: "secret" }, or stands where only keys do.
+// userPassword reports whether a text is the short form of a user with a password, users: { bob: "secret" }, or stands where only keys do, or is sent as a header
+// to who decides (authz.webhooks): services call those of keys as they like.
 func userPassword(path []string) bool {
 	if len(path) < 2 {
 		return false
@@ -96,6 +97,8 @@ func userPassword(path []string) bool {
 		return path[len(path)-1] == "keys"
 	case "keys":
 		return len(path) > 2 && path[len(path)-3] == "apikey"
+	case "headers":
+		return len(path) > 3 && path[len(path)-4] == "webhooks"
 	}
 	return false
 }

@@ -24,14 +24,16 @@ func TestMask(t *testing.T) {
 			"odd":         map[string]any{"one": "-----BEGIN EC PRIVATE KEY-----\nSECRET", "two": "eyJhbGciOi.SECRET.x", "three": "$argon2id$SECRET", "four": "$2b$10$SECRET"},
 		},
 		"db": map[string]any{"credentials": map[string]any{"url": "postgres://me:SECRET@db.example/shop?sslpassword=SECRET", "password": json.Number("1234"), "host": "db"}},
-		"q":  map[string]any{"uri": "amqp://u:SECRET@%zz", "text": "host=db password=SECRET"},
+		"authz": map[string]any{"webhooks": map[string]any{"legal": map[string]any{"url": "https://policy.example/decide?key=SECRET", "token": "SECRET", "attrs": []any{"country"},
+			"headers": map[string]any{"X-Functions-Key": "SECRET", "X-Caller": "SECRET"}}}},
+		"q": map[string]any{"uri": "amqp://u:SECRET@%zz", "text": "host=db password=SECRET"},
 	}}
 	masked := Mask("", map[string]any(in))
 	text := fmt.Sprint(masked)
 	if strings.Contains(text, "SECRET") || strings.Contains(text, "1234") {
 		t.Errorf("a secret is shown:\n%s", text)
 	}
-	for _, kept := range []string{"jwt", "https://idp.example/keys", "k1", "bearer", "cookie:sid", "X-API-Key", "sb-shop", "postgres://me:***@db.example/shop", "https://idp.example/token", "BEGIN PUBLIC", "60", "admin"} {
+	for _, kept := range []string{"jwt", "https://idp.example/keys", "k1", "bearer", "cookie:sid", "X-API-Key", "sb-shop", "postgres://me:***@db.example/shop", "https://idp.example/token", "BEGIN PUBLIC", "60", "admin", "https://policy.example/decide", "country"} {
 		if !strings.Contains(text, kept) {
 			t.Errorf("%s is masked:\n%s", kept, text)
 		}
