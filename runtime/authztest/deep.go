@@ -29,7 +29,7 @@ type deepWrite struct {
 // deep makes the cases of writing rows of an entity with their parts: new ones with new parts, and changes that bring a part, change one or leave one out. A part
 // with a restriction of its own must fulfil it; whoever may not do it may not do the whole.
 func (m *maker) deep(s *csn.Service, e *csn.Entity) {
-	if e.Drafts != nil || e.Exposure == csn.AutoExposed || m.w.unserved(e) != "" || closed(e, evCreate) && closed(e, evUpdate) {
+	if e.Exposure == csn.AutoExposed || m.w.unserved(e) != "" || closed(e, evCreate) && closed(e, evUpdate) {
 		return
 	}
 	for _, el := range e.Flat {
@@ -52,6 +52,8 @@ func (m *maker) deep(s *csn.Service, e *csn.Entity) {
 func (d *deepWrite) untried() string {
 	a := d.el.Assoc()
 	switch {
+	case d.e.Drafts != nil:
+		return "it has drafts"
 	case !a.Many || len(a.Pairs) == 0:
 		return "it is a composition of one, or follows no equal elements"
 	case d.w.policy.rules[d.el] != nil:

@@ -20,7 +20,10 @@ type runner struct {
 	names        map[string]bool
 }
 
-// judge notes what a door said.
+// undecided is the note of answers that tell nothing of rights.
+const undecided = "not decided by rights"
+
+// note notes what a door said.
 func (x *runner) note(c *Case, door string, status int, note string) {
 	a := Answer{Door: door, Status: status, OK: c.x.fits(status), Note: note}
 	if door == "go" && c.code != nil {
@@ -33,7 +36,7 @@ func (x *runner) note(c *Case, door string, status int, note string) {
 		a.OK = true // the operation has run, and had its reasons
 	}
 	if !a.OK && (status == 400 || status == 409 || status == 412 || status == 422) {
-		a.OK, a.Note = true, "not decided by rights"
+		a.OK, a.Note = true, undecided
 		x.inconclusive++
 	}
 	x.names[door] = true
@@ -44,6 +47,8 @@ func (x *runner) note(c *Case, door string, status int, note string) {
 // run tries one case.
 func (x *runner) run(c *Case) error {
 	switch {
+	case c.draft != nil:
+		return x.intrude(c)
 	case c.el != nil:
 		return x.element(c)
 	case c.keys != nil:
@@ -197,7 +202,11 @@ func (x *runner) write(c *Case) error {
 	var q cqn.Query
 	switch c.Event {
 	case evCreate:
-		body = jsonOf(c.body)
+		if body = jsonOf(c.body); drafted(c.e) { // at once, without a draft
+			active := c.body.Clone()
+			active.Set(csn.DraftActive, cqn.Bool(true))
+			body = jsonOf(active)
+		}
 		q = &cqn.Insert{Into: c.e.Name, Rows: []*cqn.Row{c.body.Clone()}}
 	case evUpdate:
 		method, path, body = http.MethodPatch, address(c.r), jsonOf(c.body)
@@ -209,18 +218,25 @@ func (x *runner) write(c *Case) error {
 		method, path = http.MethodDelete, address(c.r)
 		q = &cqn.Delete{From: c.r.path()}
 	}
+	plain := body
+	if c.Event == evCreate {
+		plain = jsonOf(c.body) // REST knows no drafts
+	}
 	for _, d := range []struct {
 		name string
 		try  func() reply
 	}{
 		{"odata", func() reply { return x.send(x.odata[c.service.Name], c, method, path, body) }},
-		{"rest", func() reply { return x.send(x.rest[c.service.Name], c, method, path, body) }},
+		{"rest", func() reply { return x.send(x.rest[c.service.Name], c, method, path, plain) }},
 		{"batch", func() reply { return x.batch(c, method, path, body) }},
 		{"go", func() reply { return x.code(c, q) }},
 	} {
 		if err := x.tried(c, d.name, d.try()); err != nil {
 			return err
 		}
+	}
+	if drafted(c.e) && c.body != nil && (c.Event == evCreate || c.Event == evUpdate) {
+		return x.choreography(c)
 	}
 	return nil
 }
