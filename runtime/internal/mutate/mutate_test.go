@@ -35,7 +35,10 @@ var targets = []struct {
 	{"runtime/draft.go", []string{"guard", "Guard", "decide"}},
 	{"runtime/disclosure.go", nil},
 	{"runtime/dispatch.go", []string{"authorize", "verify", "privileged", "User"}},
+	{"runtime/may.go", nil},
+	{"runtime/rights.go", nil},
 	{"runtime/*.go", []string{"guard", "tenantOf", "authorize(", "MayWrite", "Forbidden", "decide("}},
+	{"runtime/generic/*.go", []string{"guard", "Guard", "Decide", "Allowed()", "MayWrite", "authz.", "Forbidden"}},
 }
 
 // reports are files that decide nothing: texts, lists for people.
