@@ -6,6 +6,7 @@ import (
 	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/parser/token"
+	"cds/runtime/eval"
 )
 
 // A maskKind is what the value of an expression is, as far as it must fit in the place of an element.
@@ -363,7 +364,10 @@ func (c *maskTyper) compared(l, r cqn.Expr, depth int) {
 		c.fail(l, "a comparison with what is never anything but null")
 	case fits(a, b) || fits(b, a):
 	case a >= kindDate && b >= kindDate && a != kindOther && b != kindOther && (free(l) || free(r)): // $now takes the form of the other one
-	case a == kindText && b >= kindDate && bare(l), b == kindText && a >= kindDate && bare(r): // dates are also written as texts
+	case a == kindText && b >= kindDate && bare(l):
+		c.dated(l, b)
+	case b == kindText && a >= kindDate && bare(r):
+		c.dated(r, a)
 	default:
 		c.fail(r, "%s is compared with %s", a, b)
 	}
@@ -378,6 +382,17 @@ func (c *maskTyper) operand(x cqn.Expr, depth int) maskKind {
 		}
 	}
 	return c.value(x, depth)
+}
+
+// dated checks a date or the like that is written as a text.
+func (c *maskTyper) dated(x cqn.Expr, k maskKind) {
+	t, known := map[maskKind]csn.Scalar{kindDate: csn.Date, kindTime: csn.Time, kindMoment: csn.Timestamp}[k]
+	if !known {
+		return
+	}
+	if _, ok := eval.Convert(x.(*cqn.Lit).Value.Str(), &csn.Builtin{Kind: t}); !ok {
+		c.fail(x, "%s is not %s", cqn.Format(x), k)
+	}
 }
 
 func bare(x cqn.Expr) bool { _, ok := x.(*cqn.Lit); return ok }
