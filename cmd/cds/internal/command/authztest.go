@@ -39,7 +39,7 @@ func (e *env) authzTest() *cobra.Command {
 		Long: `Makes cases from the restrictions of a model: for each grant users and rows that it lets through and that it just does not - without the role, without the
 attribute, with a row on the other side of each comparison, with null, with nothing behind an exists, of another tenant. The rows are made up, in a database in
 memory, or with --to postgres on PostgreSQL: on a server that is started for it, or in databases of its own on the one that a URL leads to. Each case is tried over OData, REST, $batch, $expand, paths, $filter and from code, and compared with what the annotations say, as a slow evaluator
-that shares no code with the runtime reads them. Handlers of the project do not run; cdstest.Authz runs the cases with them, in a Go test. What no case
+that shares no code with the runtime reads them. PUT, rows that are written together with their parts, and drafts are among them. Handlers of the project do not run; cdstest.Authz runs the cases with them, in a Go test. What no case
 could be made for is listed, with the reason. The exit code is 1 if something differs.
 
 --mutate changes the restrictions one by one - drops a grant, a deny, a condition, a mask or @requires, grants to everybody or everything, negates a condition, takes
