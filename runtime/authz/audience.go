@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"maps"
 	"slices"
 
 	"cds/runtime/auth"
@@ -18,6 +19,20 @@ type member struct {
 	role   int
 	tenant string
 	roles  roleSet
+}
+
+// clone returns audiences that can be added to, nil for none.
+func (a *audiences) clone() *audiences {
+	if a == nil {
+		return nil
+	}
+	out := &audiences{users: maps.Clone(a.users), tenants: maps.Clone(a.tenants)}
+	for _, m := range [...]map[string][]member{out.users, out.tenants} {
+		for k := range m {
+			m[k] = slices.Clip(m[k])
+		}
+	}
+	return out
 }
 
 // add gives a user's set of roles those that policies have for him.

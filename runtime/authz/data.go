@@ -69,7 +69,8 @@ type dataRules struct {
 }
 
 // With returns the policy with rules beside those of the model. extend allows those that grant. A policy that does not fit the model denies what it is
-// about: the entity, if that is not known its service, and if that is not known either everything. Equal lists give policies whose guards have equal keys.
+// about: the entity, if that is not known its service, and if that is not known either everything. Equal lists give policies whose guards have equal keys. What
+// With has made of a policy may be given more in the same way, by ids that it does not have: what nothing is added to is shared.
 func (p *Policy) With(list []DataPolicy, extend bool) (*Policy, []DataFault) {
 	if len(list) == 0 {
 		return &Policy{model: p.model, opt: p.opt, state: p.state}, nil
@@ -77,8 +78,8 @@ func (p *Policy) With(list []DataPolicy, extend bool) (*Policy, []DataFault) {
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b DataPolicy) int { return strings.Compare(a.key(), b.key()) })
 	st := *p.state
-	st.entities, st.ops = slices.Clone(st.entities), maps.Clone(st.ops)
-	st.roles.ids, st.roles.audiences = maps.Clone(st.roles.ids), nil
+	st.entities = slices.Clone(st.entities)
+	st.roles.ids, st.roles.audiences = maps.Clone(st.roles.ids), st.roles.audiences.clone()
 	c := dataCompiler{p: &st, model: p.model, extend: extend, entities: map[*csn.Entity]*added{}, ops: map[*csn.Operation]*added{}}
 	for i := range list {
 		c.policy(&list[i])
@@ -87,6 +88,10 @@ func (p *Policy) With(list []DataPolicy, extend bool) (*Policy, []DataFault) {
 	st.statics = nil
 	st.findStatics()
 	st.data = &dataRules{version: dataVersion(list, extend)}
+	if was := p.state.data; was != nil {
+		sum := sha256.Sum256([]byte(was.version + st.data.version))
+		st.data.version, st.data.shut = string(sum[:versionLength]), was.shut
+	}
 	return &Policy{model: p.model, opt: p.opt, state: &st}, c.faults
 }
 
@@ -432,6 +437,9 @@ func (c *dataCompiler) apply() {
 				er.own = er.own.plus(er.entity.Name, a)
 			}
 		}
+	}
+	if len(c.ops) > 0 {
+		c.p.ops = maps.Clone(c.p.ops)
 	}
 	for op, a := range c.ops {
 		c.p.ops[op] = c.p.ops[op].plus(op.Name, a)

@@ -371,3 +371,43 @@ func TestTenantsPolicies(t *testing.T) {
 		base.Use(nil)
 	}
 }
+
+// What is added to a policy that has been added to counts beside that, and leaves it as it is.
+func TestWithTwice(t *testing.T) {
+	m, base, _ := policyOf(t, dataModel)
+	read, call := access(t, m, "READ S.Orders"), access(t, m, "S.go")
+	of := func(id, entity, user string) DataPolicy {
+		d := dataPolicy(t, id, entity, Refuse, "")
+		d.Users = []string{user}
+		return d
+	}
+	first, _ := base.With([]DataPolicy{dataPolicy(t, "de", "S.Orders", Restrict, "country = 'DE'"), of("ann", "S.Orders", "ann")}, false)
+	second, _ := first.With([]DataPolicy{of("bob", "S.Orders", "bob"), of("twice", "S.Orders", "ann"), of("go", "S", "eve")}, false)
+	other, _ := first.With([]DataPolicy{of("eve", "S.Orders", "eve")}, false)
+	for _, c := range []struct {
+		user                 string
+		first, second, other Verdict
+		call                 Verdict
+	}{{"ann", Deny403, Deny403, Deny403, Allow}, {"bob", AllowIf, Deny403, AllowIf, Allow}, {"eve", AllowIf, Deny403, Deny403, Deny403}, {"tom", AllowIf, AllowIf, AllowIf, Allow}} {
+		u := named(c.user, "clerk")
+		if a, b, o := first.Decide(u, read), second.Decide(u, read), other.Decide(u, read); a.Verdict != c.first || b.Verdict != c.second || o.Verdict != c.other {
+			t.Errorf("%s: %v, %v and %v", c.user, a.Verdict, b.Verdict, o.Verdict)
+		}
+		if a, b, was := first.Decide(u, call), second.Decide(u, call), base.Decide(u, call); a.Verdict != Allow || b.Verdict != c.call || was.Verdict != Allow {
+			t.Errorf("%s calls: %v, %v and %v", c.user, a.Verdict, b.Verdict, was.Verdict)
+		}
+	}
+	tom := named("tom", "clerk")
+	a, b, o := first.Decide(tom, read), second.Decide(tom, read), other.Decide(tom, read)
+	if a.Guard.Key() == b.Guard.Key() || b.Guard.Key() == o.Guard.Key() {
+		t.Error("different policies have the same key")
+	}
+	for _, p := range []*Policy{first, second, other} {
+		if got := condition(p.Decide(tom, read).Guard, read.Path[0], sqlgen.Root); got != "country = 'DE'" && got != "if country = 'DE'" {
+			t.Errorf("the first policy is lost: %s", got)
+		}
+	}
+	if shut, _ := base.Shut("closed").With([]DataPolicy{of("bob", "S.Orders", "bob")}, false); shut.Decide(tom, read).Verdict != Deny403 {
+		t.Error("it opens")
+	}
+}

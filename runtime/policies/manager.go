@@ -51,8 +51,8 @@ type Manager struct {
 
 // compiled is what became of the policies for the users of a tenant, together with those for the users of all tenants, which are kept by "".
 type compiled struct {
-	seen   string        // what was read
-	policy *authz.Policy // nil for that of the model
+	seen   string // what was read
+	policy *authz.Policy
 }
 
 // Open makes the table where it is missing, reads it, and lets the policies count. It fails where they cannot be read: without them more would be allowed
@@ -158,69 +158,58 @@ func (m *Manager) left() time.Duration {
 
 // use lets policies count, which come in the order of tenants. Those of tenants for which nothing has changed are not compiled again.
 func (m *Manager) use(ctx context.Context, list []Policy, full []string) {
-	next := map[string]compiled{}
-	n := 0
-	for n < len(list) && list[n].Tenant == "" {
-		n++
+	own, rest := cut(list, "")
+	all := compiled{seen: digest(own, false), policy: m.kept[""].policy}
+	changed := m.shut || m.kept == nil || m.kept[""].seen != all.seen
+	if changed {
+		all.policy = m.policy(ctx, m.app.Policy, m.compile(own))
 	}
-	all := list[:n]
-	base := digest(all, false)
-	var common []authz.DataPolicy // what all is compiled to; made when it is needed
-	changed := m.shut || m.kept == nil || m.kept[""].seen != base
-	if next[""] = m.kept[""]; changed {
-		common = m.compile(all)
-		next[""] = compiled{base, m.policy(ctx, common, "")}
-	}
-	tenants := map[string]*authz.Policy{}
-	for rest := list[n:]; len(rest) > 0; {
-		tenant, n := rest[0].Tenant, 1
-		for n < len(rest) && rest[n].Tenant == tenant {
-			n++
-		}
-		own := rest[:n]
-		rest = rest[n:]
+	next, tenants := map[string]compiled{"": all}, map[string]*authz.Policy{}
+	for len(rest) > 0 {
+		tenant := rest[0].Tenant
+		own, rest = cut(rest, tenant)
 		over := slices.Contains(full, tenant)
-		c := compiled{seen: base + digest(own, over)}
-		if old, ok := m.kept[tenant]; ok && old.seen == c.seen {
+		c := compiled{seen: all.seen + digest(own, over)}
+		if old, ok := m.kept[tenant]; ok && old.seen == c.seen && !m.shut {
 			c = old
 		} else {
 			changed = true
-			if common == nil {
-				common = m.compile(all)
-			}
-			data := slices.Concat(common, m.compile(own))
+			data := m.compile(own)
 			if over { // none is left out: those users are denied everything
 				data = append(data, authz.DataPolicy{ID: "*", Tenant: tenant, Entity: "*", Effect: authz.Refuse, Fault: ErrFull.Error()})
 			}
-			c.policy = m.policy(ctx, data, tenant)
+			c.policy = m.policy(ctx, all.policy, data)
 		}
-		next[tenant] = c
-		if c.policy != nil {
-			tenants[tenant] = c.policy
-		}
+		next[tenant], tenants[tenant] = c, c.policy
 	}
 	if !changed && len(next) == len(m.kept) {
 		return
 	}
 	m.kept, m.shut = next, false
-	m.app.Policy.UseFor(next[""].policy, tenants)
+	m.app.Policy.UseFor(all.policy, tenants)
 }
 
-// policy makes the policy with those of the database for the users of a tenant, "" for those of all others; nil if there are none. What does not fit is logged
-// once, by the tenant that it belongs to.
-func (m *Manager) policy(ctx context.Context, data []authz.DataPolicy, tenant string) *authz.Policy {
-	if len(data) == 0 {
-		return nil
+// cut returns the policies of a tenant, with which a list may begin, and the others.
+func cut(list []Policy, tenant string) (own, rest []Policy) {
+	n := 0
+	for n < len(list) && list[n].Tenant == tenant {
+		n++
 	}
-	p, faults := m.app.Policy.With(data, m.opt.Extend)
+	return list[:n], list[n:]
+}
+
+// policy adds to a policy what is compiled, and logs what does not fit.
+func (m *Manager) policy(ctx context.Context, p *authz.Policy, data []authz.DataPolicy) *authz.Policy {
+	if len(data) == 0 {
+		return p
+	}
+	p, faults := p.With(data, m.opt.Extend)
 	for _, f := range faults {
-		switch {
-		case f.Tenant != tenant:
-		case f.Closed == "":
+		if f.Closed == "" {
 			m.log.WarnContext(ctx, "policy grants nothing", "policy", f.ID, "tenant", f.Tenant, "why", f.Message, "hint", f.Hint)
-		default:
-			m.log.ErrorContext(ctx, "policy does not fit the model and denies what it is about", "policy", f.ID, "tenant", f.Tenant, "why", f.Message, "hint", f.Hint, "denies", f.Closed)
+			continue
 		}
+		m.log.ErrorContext(ctx, "policy does not fit the model and denies what it is about", "policy", f.ID, "tenant", f.Tenant, "why", f.Message, "hint", f.Hint, "denies", f.Closed)
 	}
 	return p
 }
