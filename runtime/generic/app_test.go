@@ -171,6 +171,7 @@ var bothDatabases = []struct {
 	{"deletion asks the whole", TestRemoveAsksTheWhole},
 	{"deletion asks first", TestRemoveAsksFirst},
 	{"deletion by other keys", TestRemoveByOtherKeys},
+	{"deletion from views", TestRemoveFromView},
 	{"native SQL", TestNative},
 	{"assertions of updates", TestAssertionsOfUpdates},
 	{"flows", TestFlows},

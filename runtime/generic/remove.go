@@ -87,6 +87,9 @@ func (p *removals) plan(ctx context.Context, e *csn.Entity, rows []*cds.Row, dep
 	if depth > maxDepth {
 		return cds.Reject(400, "400", "The rows to be deleted are nested too deep.")
 	}
+	if e.Table() == nil { // nothing is deleted from it: the statement is refused, where a question that locks rows could not even be asked
+		return p.d.removeSome(ctx, &removal{e, rows, depth}, false)
+	}
 	for some := range slices.Chunk(p.unplanned(e, rows), atOnce(e)) {
 		where := keysAmong(e, some)
 		if where == nil {

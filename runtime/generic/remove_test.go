@@ -148,3 +148,20 @@ entity d.Kids { key ID : Integer; root : Association to d.Roots; }
 	}
 	a.want(req{event: authz.Delete, path: "S.Names(a)", user: u}, 404)
 }
+
+// TestRemoveFromView: what is a row of no table is not deleted, with or without parts.
+func TestRemoveFromView(t *testing.T) {
+	a := newApp(t, `
+entity d.Roots { key ID : Integer; owner : String; au : Association to d.Authors; kids : Composition of many d.Kids on kids.root = $self; }
+entity d.Authors { key ID : Integer; }
+entity d.Kids { key ID : Integer; root : Association to d.Roots; }
+@requires: 'any' service S {
+  entity Joined as select from d.Roots as r left join d.Authors as a on r.au.ID = a.ID { key r.ID, r.kids };
+  entity Grouped as select from d.Roots { key ID, kids } group by ID;
+  @cds.redirection.target entity Kids as projection on d.Kids;
+}`, "INSERT INTO d_Roots (ID) VALUES (1); INSERT INTO d_Kids (ID, root_ID) VALUES (1, 1);", cds.AppOptions{}, nil)
+	u := user("u")
+	a.want(req{event: authz.Delete, path: "S.Joined(1)", user: u}, 405)
+	a.want(req{event: authz.Delete, path: "S.Grouped(1)", user: u}, 405)
+	a.want(req{event: authz.Read, path: "S.Kids(1)", user: u}, 200)
+}
