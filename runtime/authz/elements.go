@@ -235,24 +235,6 @@ func (in inputs) of(e *csn.Entity, el *csn.Element, depth int) {
 	}
 }
 
-// positions adds what stands in the place of an element in each part of a union: there places count, not names.
-func (in inputs) positions(u *cqn.SetOp, e *csn.Entity, el *csn.Element, depth int) {
-	name := el.Name
-	if p := el.Path(); len(p) > 0 {
-		name = p[0]
-	}
-	at := slices.IndexFunc(e.Elements, func(o *csn.Element) bool { return o.Name == name })
-	for _, q := range u.Args {
-		s, ok := q.(*cqn.Select)
-		if !ok || at < 0 || at >= len(s.Columns) || slices.ContainsFunc(s.Columns[:at], func(c cqn.Column) bool { return c.Star }) {
-			continue
-		}
-		if x := s.Columns[at].X; x != nil {
-			in.column(x, e, map[*cqn.Column]bool{}, depth)
-		}
-	}
-}
-
 // columnName is what a column of a view is called.
 func columnName(c *cqn.Column) string {
 	if c.As != "" {

@@ -77,10 +77,26 @@ func TestElements_columns(t *testing.T) {
 		"select from d.A:b { key ID, hx, x }",
 		"select from (select from d.B { ID, hx as z, x as zz }) as q { key ID, z as hz, q.z * 2 as hz2 : Integer, z + zz as hz3 : Integer, q.zz * 2 as zz2 : Integer }",
 		"select from d.A { key ID, net as hnet2, *, b.hx as hx } excluding { net, pay, hb }",
+		"projection on d.A { ID, @requires: 'any' net as told, net as hn2 }",
+		"select from d.B { key ID, x, x as hall } union all select from d.A { ID, m, pay }",
+		"select from d.N { key ID, n as hx2, n as hy2, n as op } union all select from d.H { * }",
+		"select from d.N { key ID, n as hx2, n as hy2, n as op } union all select from d.H",
+		"select from d.N { key ID, n as hx2, n as hy2, n as op } union all select from d.H { ID, hx, * }",
+		"select from d.N { key ID, n as hx2, n as op } union all select from d.H { * } excluding { hy }",
+		"select from d.N { key ID, n as hx2, n as op, n as last } union all select from d.H { *, 1 as hy : Integer }",
+		"select from d.N { key ID, n as a, n as hy2, n as op } union all select from d.H { *, 1 as hx : Integer }",
+		"select from d.H { * } union all select from d.N { ID, n as x, n as y, n as z }",
+		"select from d.N { key ID, st as hst } union all select from d.N { ID, hst2 as other }",
+		"select from d.N { key ID, n, st as st } union all select from d.N { ID, n, st as other }",
+		"select from d.N { key ID, n } union all select from d.N { ID, n } union all select from d.H { ID, open }",
+		"select from d.N { key ID, n as hn } union all (select from d.N { ID, n as m } union all select from d.H { ID, hy as z })",
+		"select from d.N { key ID as id2, n as a, n as b, n as hc } union all select from d.H as h join d.N as y on y.ID = h.ID { h.ID, h.open, y.n as k, h.hx }",
 		"projection on P { ID, hp2 as hp3, hp2 as hp4 : Integer, free, free as free2, said as said2 : Integer }",
 	} {
 		m, p, _ := policyOf(t, `
 entity d.B { key ID : Integer; x : Integer; @requires: 'hr' hx : Integer; }
+entity d.H { key ID : Integer; @requires: 'hr' hx : Integer; @requires: 'hr' hy : Integer; open : Integer; }
+entity d.N { key ID : Integer; n : Integer; st { a : Integer; b : Integer; }; @requires: 'hr' hst2 { a : Integer; b : Integer; } }
 entity d.A { key ID : Integer; m : Integer; b : Association to d.B; @requires: 'hr' hb : Association to d.B; @requires: 'hr' pay : Integer; net : Integer = pay * 2; }
 service S { @cds.redirection.target entity P as projection on d.A { ID, pay as hp, pay as hp2 : Integer, pay as free, pay as said : Integer }; annotate P with { free @requires: null; said @requires: 'any'; };
   entity V as `+view+"; entity W as projection on V; }")
