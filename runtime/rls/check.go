@@ -169,7 +169,7 @@ func (c *checker) policies(s *Schema) error {
 		object := "policy " + k[1] + " of table " + k[0]
 		switch {
 		case !ours(k[0]): // of somebody who looks after his table himself
-		case k[1] == systemPolicy:
+		case k[1] == systemPolicy, k == [2]string{auditTable, logPolicy} && len(s.Logs) > 0:
 			c.compare(object, "", st, true)
 		default:
 			c.foreign(object)
@@ -218,7 +218,7 @@ func (c *checker) views(s *Schema) error {
 	invoked := map[string]bool{}
 	err := c.each("SELECT c.relname::text FROM pg_catalog.pg_class c"+inSchema("c.relnamespace")+
 		"WHERE c.relkind = 'v' AND 'security_invoker=true' = ANY(c.reloptions)", func(r []string) { invoked[r[0]] = true })
-	for _, v := range s.Views {
+	for _, v := range slices.Concat(s.Views, s.Logs) {
 		if !invoked[folded(v)] {
 			c.add("view "+v, "is not read with the rights of who asks (security_invoker)")
 		}

@@ -59,11 +59,11 @@ func may(right string) string {
 // rights are all that a role may have on a table.
 var rights = []string{"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"}
 
-// What the server is given on tables of the model, on its views (to lock rows by them), and on the table with what is deployed.
+// What the server is given on tables of the model, on its views (to lock rows by them), and on what it reads only: the table with what is deployed, and views of the audit log.
 const (
 	tableRights = "SELECT, INSERT, UPDATE, DELETE"
 	viewRights  = "SELECT, UPDATE"
-	modelRights = "SELECT"
+	readRights  = "SELECT"
 )
 
 // A relation is a table or view of the database that the server has a right on.
@@ -115,12 +115,15 @@ func (c *checker) rights(s *Schema) error {
 
 // given are the rights that the server has on each table and view of the model.
 func (s *Schema) given() map[string]string {
-	out := map[string]string{KeyTable: "", modelTable: modelRights}
+	out := map[string]string{KeyTable: "", modelTable: readRights}
 	for _, t := range s.Tables {
 		out[folded(t.Name)] = tableRights
 	}
 	for _, v := range s.Views {
 		out[folded(v)] = viewRights
+	}
+	for _, v := range s.Logs {
+		out[folded(v)] = readRights
 	}
 	return out
 }

@@ -28,6 +28,7 @@ type Schema struct {
 	Views     []string   // which are to be read with the rights of who asks, in SQL
 	Claims    []Claim    // what the database has to be told of the user
 	Exists    []string   // tables that somebody else makes, in SQL
+	Logs      []string   // views of our own that show the audit log, in SQL
 	Notes     []Note
 	dialect   sqlgen.Dialect
 }
@@ -77,6 +78,8 @@ func Compile(m *csn.Model, p *authz.Policy, d sqlgen.Dialect) (*Schema, diag.Lis
 	for _, e := range m.Entities {
 		switch {
 		case e.SkipPersistence || len(e.Union) > 0:
+		case e.Exists && authz.AuditLog(e):
+			c.out.Logs = append(c.out.Logs, sqlgen.Quote(sqlgen.TableName(e), c.d))
 		case e.Exists:
 			c.out.Exists = append(c.out.Exists, sqlgen.Quote(sqlgen.TableName(e), c.d))
 			c.note(e, "is made by somebody else (@cds.persistence.exists): it has no policies, and the role of the server has no right on it unless somebody gives it one")

@@ -39,7 +39,11 @@ func (s *Schema) Script(app Application) []string {
 		out = append(out, "ALTER VIEW "+v+" SET (security_invoker = true)")
 		out = append(out, grant(v, viewRights, role)...)
 	}
-	return append(out, s.others(role), seal)
+	out = append(out, s.others(role))
+	if len(s.Logs) > 0 {
+		out = append(out, s.logs(role))
+	}
+	return append(out, seal)
 }
 
 // grant gives the server's role rights on a table or view, and takes away what policies do not hold for, whoever gave that.
@@ -208,6 +212,35 @@ BEGIN
     EXECUTE format('REVOKE ALL ON %s FROM %s', r.t, ` + quote(role) + `);
     EXECUTE format(CASE WHEN r.fixed THEN 'REVOKE INSERT, UPDATE, DELETE, ` + unheld + ` ON %s FROM PUBLIC' ELSE 'REVOKE ` + unheld + ` ON %s FROM PUBLIC' END, r.t);
     EXECUTE format(CASE WHEN r.fixed THEN 'GRANT SELECT ON %s TO %s' ELSE 'GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s' END, r.t, ` + quote(role) + `);
+  END LOOP;
+END $cds$`
+}
+
+// auditTable has the audit log, and logPolicy shows it to statements that read it by an entity of the model.
+const (
+	auditTable = "cds_audit"
+	logPolicy  = prefix + "log"
+)
+
+// logs opens the audit log to the views that show it, as far as these are there: the server makes them, not the model.
+func (s *Schema) logs(role string) string {
+	views := make([]string, len(s.Logs))
+	for i, v := range s.Logs {
+		views[i] = quote(v)
+	}
+	return `DO $cds$
+DECLARE v text;
+BEGIN
+  IF to_regclass('` + auditTable + `') IS NOT NULL THEN
+    CREATE POLICY ` + logPolicy + ` ON ` + auditTable + ` FOR SELECT USING ((SELECT cds_rls_open('cds.audit')));
+  END IF;
+  FOREACH v IN ARRAY ARRAY[` + strings.Join(views, ", ") + `] LOOP
+    IF to_regclass(v) IS NOT NULL THEN
+      EXECUTE format('ALTER VIEW %s SET (security_invoker = true)', to_regclass(v));
+      EXECUTE format('REVOKE ALL ON %s FROM %s', to_regclass(v), ` + quote(role) + `);
+      EXECUTE format('REVOKE ` + unheld + ` ON %s FROM PUBLIC', to_regclass(v));
+      EXECUTE format('GRANT SELECT ON %s TO %s', to_regclass(v), ` + quote(role) + `);
+    END IF;
   END LOOP;
 END $cds$`
 }

@@ -47,6 +47,9 @@ const EverythingOpen = `"*"`
 // AllTenantsOpen is added to it for the statement that looks at rows of all tenants.
 const AllTenantsOpen = `"cds.tenants"`
 
+// auditOpen is what a statement has open that reads the audit log by an entity of the model, whose condition is that of the entity alone: the log is no table of the model.
+const auditOpen = "cds.audit"
+
 // mayAll stands before the name of a table that may be written too.
 const mayAll = "+"
 
@@ -75,6 +78,10 @@ func (sc *scope) open(src *source, use Use, localized bool, r right) {
 		return
 	}
 	for _, t := range c.tablesOf(e, localized) {
+		if t.Annotations.Is("audit.log") {
+			c.openName(auditOpen)
+			continue
+		}
 		switch {
 		case t == own && own != nil:
 			c.openTable(t, r)
@@ -94,6 +101,10 @@ func (c *compiler) openTable(t *csn.Entity, r right) {
 	if r == owners {
 		name = mayAll + name
 	}
+	c.openName(name)
+}
+
+func (c *compiler) openName(name string) {
 	name = strconv.QuoteToASCII(name)
 	for _, o := range c.opened {
 		if o == name {
