@@ -111,9 +111,18 @@ func foreign(w http.ResponseWriter) {
 }
 
 func (h *Handler) get(w http.ResponseWriter, r *http.Request, id, tenant string, every bool) {
+	if id != "" {
+		p, err := h.Manager.Get(r.Context(), tenant, id)
+		if err != nil {
+			h.answer(w, r, err)
+			return
+		}
+		write(w, http.StatusOK, p)
+		return
+	}
 	var list []Checked
 	var err error
-	if every && id == "" {
+	if every {
 		list, err = h.Manager.List(r.Context())
 	} else {
 		list, err = h.Manager.ListOf(r.Context(), tenant)
@@ -122,17 +131,7 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, id, tenant string,
 		h.answer(w, r, err)
 		return
 	}
-	if id == "" {
-		write(w, http.StatusOK, map[string]any{"value": list})
-		return
-	}
-	for i := range list {
-		if list[i].ID == id {
-			write(w, http.StatusOK, list[i])
-			return
-		}
-	}
-	h.answer(w, r, ErrNotFound)
+	write(w, http.StatusOK, map[string]any{"value": list})
 }
 
 // input is a policy that is sent.

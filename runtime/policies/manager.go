@@ -273,6 +273,21 @@ func (m *Manager) ListOf(ctx context.Context, tenant string) ([]Checked, error) 
 	return m.checked(list, err)
 }
 
+// Get returns a policy for the users of a tenant, or with "" one for users of all tenants; ErrNotFound if it is not there.
+func (m *Manager) Get(ctx context.Context, tenant, id string) (Checked, error) {
+	tx, err := m.pool.Read(ctx, db.Session{})
+	if err != nil {
+		return Checked{}, fmt.Errorf("policies: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	p, err := one(ctx, tx, m.pool.Dialect(), tenant, id)
+	if err != nil {
+		return Checked{}, err
+	}
+	list, err := m.checked([]Policy{p}, nil)
+	return list[0], err
+}
+
 func (m *Manager) checked(list []Policy, err error) ([]Checked, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policies: %w", err)
