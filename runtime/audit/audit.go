@@ -138,7 +138,7 @@ func text(s string, most int) string {
 	}
 	n := 0
 	for i := range s {
-		if n++; n > most {
+		if n++; n >= most { // what says that there was more is one of them
 			return s[:i] + "…"
 		}
 	}

@@ -2,9 +2,12 @@ package audit
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -51,20 +54,37 @@ func (l *Log) Changes(ctx context.Context, s *cds.Service, e *csn.Entity, keys *
 	for name, as := range f.keys {
 		id[as] = value(res.Rows[0].Value(name))
 	}
-	return l.history(ctx, f, names, text(keyText(id), 1000))
+	return l.history(ctx, f, names, rowKey(id), s.App.Policy.OfTenants(e))
 }
 
-// history reads the entries of a row about some elements, in the transaction of the request.
-func (l *Log) history(ctx context.Context, f *facts, names map[string]*csn.Element, key string) ([]Change, error) {
+// maxKey bounds what the table of changes calls a row by.
+const maxKey = 1000
+
+// rowKey is what the table of changes calls a row by. A long key ends in a hash, lest two that begin alike have one history.
+func rowKey(id map[string]string) string {
+	s := keyText(id)
+	if utf8.RuneCountInString(s) <= maxKey {
+		return text(s, maxKey)
+	}
+	sum := sha256.Sum256([]byte(s))
+	return text(s, maxKey-100) + hex.EncodeToString(sum[:])
+}
+
+// history reads the entries of a row about some elements, in the transaction of the request. Where tables are shared by tenants, a key may have been another one's
+// before: what was changed then is not told.
+func (l *Log) history(ctx context.Context, f *facts, names map[string]*csn.Element, key string, ofTenants bool) ([]Change, error) {
 	objectShown := true
 	for _, name := range f.objectID(f.entity) {
 		el := f.entity.Element(name)
 		objectShown = objectShown && el != nil && names[origin(el).Name] != nil && !veiled(el)
 	}
+	where, values := "entity = ? AND row_key = ?", []any{f.kind, key}
+	if ofTenants {
+		where, values = where+" AND tenant = ?", append(values, text(cds.UserFrom(ctx).Tenant, 255))
+	}
 	var rows []*cds.Row
 	err := cds.Privileged(ctx, "history of "+f.entity.Name, func(ctx context.Context) error {
-		res, err := cds.DB(ctx).NativeQuery(ctx, fmt.Sprintf("SELECT at, user_id, element, object, action, old_value, new_value FROM %s WHERE entity = ? AND row_key = ? ORDER BY at DESC, id DESC LIMIT %d",
-			ChangesTable, maxChanges), f.kind, key)
+		res, err := cds.DB(ctx).NativeQuery(ctx, fmt.Sprintf("SELECT at, user_id, element, object, action, old_value, new_value FROM %s WHERE %s ORDER BY at DESC, id DESC LIMIT %d", ChangesTable, where, maxChanges), values...)
 		if err == nil {
 			rows = res.Rows
 		}

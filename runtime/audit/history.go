@@ -43,7 +43,7 @@ func pathOf(v *cqn.AnnoValue) string {
 // change makes an entry of the history. Its element is named as in the table, so that all doors find it.
 func (l *Log) change(e *cds.AuditEvent, f *facts, row *cqn.Row, c cds.Change) change {
 	o := f.object(row)
-	out := change{id: l.opt.NewID(), at: e.Time.UnixMilli(), entity: f.kind, key: text(keyText(o.ID), 1000), element: c.Element, action: actions[e.Kind],
+	out := change{id: l.opt.NewID(), at: e.Time.UnixMilli(), entity: f.kind, key: rowKey(o.ID), element: c.Element, action: actions[e.Kind],
 		old: historic(c.Old), new: historic(c.New)}
 	if el := f.entity.Element(c.Element); el != nil {
 		out.element = origin(el).Name
