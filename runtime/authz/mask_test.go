@@ -43,6 +43,7 @@ func TestMaskFaults(t *testing.T) {
 		{"@mask: (case when m then 'a' else 'b' end) n : String", "where something true or false is expected"},
 		{"@mask: (case when m = 1 then 'a' else 2 end) n : String", "another result of case"},
 		{"@mask: (case when n = 1 then 'a' end) n : String", "is compared with"},
+		{"@mask: (replace(n, 'a', n)) n : String", "n is no constant, by which alone can be replaced"},
 		{"@mask: (concat(n)) n : String", "two to nine arguments"},
 		{"@mask: (substring(n)) n : String", "another number of arguments"},
 		{"@mask: (substring(n, '1')) n : String", "where a whole number is expected"},

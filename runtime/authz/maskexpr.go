@@ -506,5 +506,8 @@ func (c *maskTyper) call(x *cqn.Call, depth int) maskKind {
 	for i, a := range x.Args {
 		c.need(a, f.args[i], depth)
 	}
+	if x.Name == "replace" && !bare(x.Args[2]) { // texts in texts have no bound
+		c.fail(x.Args[2], "%s is no constant, by which alone can be replaced", cqn.Format(x.Args[2]))
+	}
 	return f.result
 }
