@@ -182,9 +182,12 @@ func (c *checker) foreign(object string) { c.add(object, "is not the model's: dr
 
 func (c *checker) functions(s *Schema) error {
 	have := map[string][]state{}
+	astray := map[string]bool{}
 	err := c.each("SELECT p.proname::text, coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), ''), "+deparsedFunction+
+		", coalesce(p.proconfig = ARRAY['search_path=' || quote_ident(current_schema()) || ', pg_temp'], false)::text"+
 		" FROM pg_catalog.pg_proc p"+inSchema("p.pronamespace")+"WHERE starts_with(p.proname, '"+prefix+"')", func(r []string) {
 		have[r[0]] = append(have[r[0]], stateOf(r[1], r[2]))
+		astray[r[0]] = astray[r[0]] || r[3] != "true"
 	})
 	if err != nil {
 		return err
@@ -196,6 +199,9 @@ func (c *checker) functions(s *Schema) error {
 			c.compare(object, print, state{}, false)
 		case 1:
 			c.compare(object, print, all[0], true)
+			if astray[name] { // the statements did not run in one transaction
+				c.add(object, "looks for its tables elsewhere than in the schema alone (search_path)")
+			}
 		default:
 			c.add(object, "is there more than once: drop what is not the model's")
 		}

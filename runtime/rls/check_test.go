@@ -118,6 +118,22 @@ func TestCheck_rights(t *testing.T) {
 	}
 }
 
+// Statements that were not run in one transaction made functions that a temporary table could deceive.
+func TestCheck_searchPath(t *testing.T) {
+	d := open(t)
+	s := d.deploy(t, checked)
+	for _, sql := range s.Script(rls.Application{Role: role, Key: d.key}) {
+		d.script(t, sql)
+	}
+	if got := problems(t, s, d.server); !strings.Contains(got, "function cds_rls_context looks for its tables elsewhere") {
+		t.Error(got)
+	}
+	d.deploy(t, checked)
+	if got := problems(t, s, d.server); got != "" {
+		t.Error(got)
+	}
+}
+
 // What somebody else looks after is nothing to tell: his own policies, views that are read with the rights of who asks, tables that the server has no right on, and entities that
 // say that they are made by somebody else.
 func TestCheck_others(t *testing.T) {

@@ -90,7 +90,11 @@ func (s *selection) output(c *Column, seal *csn.Seal) error {
 		return s.shownAs(c.Name, nil)
 	}
 	if seal.Hashed() && !s.view {
-		return s.fail("ELEMENT_HASHED", "%q is hashed: it cannot be read", c.Name)
+		name := c.Name
+		if c.Element != nil {
+			name = c.Element.Name
+		}
+		return s.fail("ELEMENT_HASHED", "%q is hashed: it cannot be read", name)
 	}
 	if !seal.Hashed() {
 		c.Seal = seal
