@@ -3,6 +3,7 @@ package codegen
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strconv"
 	"strings"
 )
@@ -196,4 +197,13 @@ func yamlString(s string) string {
 	}
 	b, _ := encode(s)
 	return string(b)
+}
+
+// WriteJSON writes a value as JSON does.
+func WriteJSON(w io.Writer, v any) error {
+	b, err := JSON(v)
+	if err == nil {
+		_, err = w.Write(b)
+	}
+	return err
 }

@@ -3,13 +3,14 @@ package authzmatrix
 import (
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"html"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"cds/codegen"
 )
 
 // Formats are the names of the formats that Write knows.
@@ -26,10 +27,7 @@ func (m *Matrix) Write(w io.Writer, format string) error {
 			return err
 		}
 	case "json":
-		enc := json.NewEncoder(&b)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(m); err != nil {
+		if err := codegen.WriteJSON(&b, m); err != nil {
 			return err
 		}
 	case "html":

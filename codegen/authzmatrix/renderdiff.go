@@ -2,10 +2,11 @@ package authzmatrix
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
+
+	"cds/codegen"
 )
 
 // DiffFormats are the names of the formats that a Diff can be written in.
@@ -18,10 +19,7 @@ func (d *Diff) Write(w io.Writer, format string) error {
 	case "text":
 		d.text(&b)
 	case "json":
-		enc := json.NewEncoder(&b)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(d); err != nil {
+		if err := codegen.WriteJSON(&b, d); err != nil {
 			return err
 		}
 	case "md":

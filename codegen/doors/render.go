@@ -1,20 +1,18 @@
 package doors
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"cds/codegen"
 )
 
 // Write writes the report as "text" or "json".
 func (r *Report) Write(w io.Writer, format string) error {
 	if format == "json" {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(r)
+		return codegen.WriteJSON(w, r)
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "TARGET\tOPERATION\tWHO\tDOORS\tANSWER\tPREDICATE")

@@ -2,20 +2,18 @@ package isolation
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"cds/codegen"
 )
 
 // Write writes the report as "text" or "json".
 func (r *Report) Write(w io.Writer, format string) error {
 	if format == "json" {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(r)
+		return codegen.WriteJSON(w, r)
 	}
 	if !r.Tenants && r.Holes == 0 {
 		_, err := fmt.Fprintln(w, "the model has no element with @tenant: its tables are not shared by tenants")

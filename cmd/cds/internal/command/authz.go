@@ -1,6 +1,11 @@
 package command
 
-import "github.com/spf13/cobra"
+import (
+	cdl "cds/parser"
+	"cds/runtime/serve"
+
+	"github.com/spf13/cobra"
+)
 
 func (e *env) authz() *cobra.Command {
 	cmd := &cobra.Command{
@@ -16,4 +21,20 @@ func (e *env) authz() *cobra.Command {
 	}
 	cmd.AddCommand(e.authzMatrix(), e.authzDiff(), e.authzExplain(), e.authzIsolation(), e.authzDoors(), e.authzTest())
 	return cmd
+}
+
+// policyModel compiles the model of a project, or of some files, whose restrictions are looked at; service, unless "", must be one of it. A model with errors is none.
+func (e *env) policyModel(args []string, profile, service string) (*source, *cdl.Result, error) {
+	src, err := e.sources(args, &compileFlags{profile: profile})
+	if err != nil {
+		return nil, nil, err
+	}
+	res := src.compile()
+	if res.Model == nil || res.Diags.HasErrors() {
+		return nil, nil, &serve.ModelError{Diags: res.Diags, Files: res.Files}
+	}
+	if service != "" && res.Model.Service(service) == nil {
+		return nil, nil, unknownService(res.Model, service)
+	}
+	return src, res, nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	doorcheck "cds/codegen/doors"
-	"cds/runtime/serve"
 
 	"github.com/spf13/cobra"
 )
@@ -35,16 +34,9 @@ The exit code is 1 if something differs.`,
 			if err != nil {
 				return err
 			}
-			src, err := e.sources(args, &compileFlags{profile: profile})
+			_, res, err := e.policyModel(args, profile, service)
 			if err != nil {
 				return err
-			}
-			res := src.compile()
-			if res.Model == nil {
-				return &serve.ModelError{Diags: res.Diags, Files: res.Files}
-			}
-			if service != "" && res.Model.Service(service) == nil {
-				return unknownService(res.Model, service)
 			}
 			r, err := doorcheck.New(context.Background(), res.Model, doorcheck.Options{Policy: opt.Policy, Service: service})
 			if err != nil {

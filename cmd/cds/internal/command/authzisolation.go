@@ -6,7 +6,6 @@ import (
 	"cds/codegen/isolation"
 	"cds/runtime/db/postgres"
 	"cds/runtime/db/sqlite"
-	"cds/runtime/serve"
 
 	"github.com/spf13/cobra"
 )
@@ -29,13 +28,9 @@ The exit code is 1 if something is not bound.`,
 			if format != "text" && format != "json" {
 				return usageError{fmt.Errorf("--format is text or json, not %q", format)}
 			}
-			src, err := e.sources(args, &compileFlags{profile: profile})
+			_, res, err := e.policyModel(args, profile, "")
 			if err != nil {
 				return err
-			}
-			res := src.compile()
-			if res.Model == nil {
-				return &serve.ModelError{Diags: res.Diags, Files: res.Files}
 			}
 			r := isolation.New(res.Model, res.Files, isolation.Database{Name: "sqlite", Dialect: sqlite.Dialect()}, isolation.Database{Name: "postgres", Dialect: postgres.Dialect()})
 			if err := r.Write(e.out, format); err != nil {

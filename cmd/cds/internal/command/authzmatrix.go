@@ -77,16 +77,9 @@ func (e *env) matrix(args []string, f *matrixFlags) (*authzmatrix.Matrix, error)
 	if err != nil {
 		return nil, err
 	}
-	src, err := e.sources(args, &compileFlags{profile: f.profile})
+	_, res, err := e.policyModel(args, f.profile, f.service)
 	if err != nil {
 		return nil, err
-	}
-	res := src.compile()
-	if res.Model == nil {
-		return nil, &serve.ModelError{Diags: res.Diags, Files: res.Files}
-	}
-	if f.service != "" && res.Model.Service(f.service) == nil {
-		return nil, unknownService(res.Model, f.service)
 	}
 	opt.Service, opt.Role = f.service, f.role
 	m, err := newMatrix(res, opt)

@@ -133,16 +133,9 @@ func (e *env) policyTest(args []string, f *authzTestFlags) (*policyTest, error) 
 	if err != nil {
 		return nil, err
 	}
-	src, err := e.sources(args, &compileFlags{profile: f.profile})
+	src, res, err := e.policyModel(args, f.profile, f.service)
 	if err != nil {
 		return nil, err
-	}
-	res := src.compile()
-	if res.Model == nil || res.Diags.HasErrors() {
-		return nil, &serve.ModelError{Diags: res.Diags, Files: res.Files}
-	}
-	if f.service != "" && res.Model.Service(f.service) == nil {
-		return nil, unknownService(res.Model, f.service)
 	}
 	opt.Files = res.Files
 	return &policyTest{src, res.Model, authztest.Options{Authz: opt.Policy, Seed: f.seed, Service: f.service}, opt}, nil
