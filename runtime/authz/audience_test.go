@@ -5,8 +5,10 @@ import (
 	"slices"
 	"testing"
 
+	"cds/parser/cqn"
 	"cds/parser/csn"
 	"cds/runtime/auth"
+	"cds/runtime/sqlgen"
 )
 
 // TestAudience: a policy is for whoever has one of its roles or is one of its users, or for everybody without both; with a tenant, for its users only.
@@ -114,9 +116,134 @@ func TestWith_drafts(t *testing.T) {
 			t.Errorf("%s: B may be created: %v", entity, got)
 		}
 	}
-	for _, name := range []string{"S.A.drafts", "DRAFT.DraftAdministrativeData"} {
+	for _, name := range []string{"S.A.drafts", "S.A.activeOrDraft", "DRAFT.DraftAdministrativeData"} {
 		if _, faults := base.With([]DataPolicy{{ID: "p", Entity: name, Effect: Refuse}}, false); len(faults) != 1 || faults[0].Closed == name {
 			t.Errorf("%s can be named: %v", name, faults)
+		}
+	}
+}
+
+// TestWith_corners: what policies in the database mean where they are about several things, constants, operations and the user alone.
+func TestWith_corners(t *testing.T) {
+	m, base, diags := policyOf(t, `
+service S {
+  @restrict: [{ grant: ['READ', 'UPDATE'], to: 'clerk' }] entity E { key ID : Integer; n : Integer; } actions { action mark(); };
+  action go(); action stop();
+}
+service Closed { @restrict: [{ grants: 'READ' }] entity E { key ID : Integer; } }`)
+	if diags.HasErrors() {
+		t.Fatal(codesOf(diags))
+	}
+	clerk := with("level", "5", "clerk")
+	extend := func(where string, events ...string) DataPolicy {
+		return to(dataPolicy(t, "g", "S.E", Extend, where, events...), "guest")
+	}
+	for _, c := range []struct {
+		policies []DataPolicy
+		do       string
+		user     *auth.User
+		want     string
+	}{
+		{[]DataPolicy{dataPolicy(t, "p", "S", Refuse, "", "*")}, "S.go", clerk, "403"}, {[]DataPolicy{dataPolicy(t, "p", "S", Refuse, "", "*")}, "READ S.E", clerk, "403"}, {[]DataPolicy{dataPolicy(t, "p", "S", Refuse, "", "go")}, "S.stop", clerk, "allow"},
+		{[]DataPolicy{to(dataPolicy(t, "p", "S", Refuse, "", "go"), "clerk"), to(dataPolicy(t, "q", "S", Refuse, "", "go"), "guest")}, "S.go", clerk, "403"}, {[]DataPolicy{to(dataPolicy(t, "p", "S", Refuse, "", "go"), "clerk"), to(dataPolicy(t, "q", "S", Refuse, "", "go"), "guest")}, "S.go", named("g", "guest"), "403"},
+		{[]DataPolicy{dataPolicy(t, "p", "S", Refuse, "", "READ")}, "S.go", clerk, "allow"}, {[]DataPolicy{dataPolicy(t, "p", "S", Refuse, "", "frob")}, "S.go", clerk, "403"}, {[]DataPolicy{dataPolicy(t, "p", "S", Refuse, "", "mark")}, "S.go", clerk, "allow"},
+		// a condition on rows needs rows
+		{[]DataPolicy{dataPolicy(t, "p", "S", Restrict, "n > 1")}, "READ S.E", clerk, "403"}, {[]DataPolicy{dataPolicy(t, "p", "S", Restrict, "n > 1")}, "S.go", clerk, "403"}, {[]DataPolicy{dataPolicy(t, "p", "S", Restrict, "n > 1", "READ")}, "READ S.E", clerk, "if n > 1"}, {[]DataPolicy{dataPolicy(t, "p", "S", Restrict, "n > 1", "READ")}, "S.go", clerk, "allow"},
+		{[]DataPolicy{dataPolicy(t, "p", "S", Restrict, "n > 1", "READ", "go")}, "READ S.E", clerk, "403"},
+		// constants, and conditions on the user alone
+		{[]DataPolicy{extend("1 = 1", "UPDATE")}, "UPDATE S.E", named("g", "guest"), "allow"}, {[]DataPolicy{extend("1 = 2", "UPDATE")}, "UPDATE S.E", named("g", "guest"), "403"}, {[]DataPolicy{extend("1 = 2", "READ")}, "READ S.E", named("g", "guest"), "if false"},
+		{[]DataPolicy{extend("$user.level > 3", "UPDATE")}, "UPDATE S.E", with("level", "5", "guest"), "if $user.level > 3"}, {[]DataPolicy{extend("$user.level > 3", "UPDATE")}, "UPDATE S.E", with("level", "2", "guest"), "403"}, {[]DataPolicy{extend("$user.level > 3", "mark")}, "mark S.E", with("level", "2", "guest"), "403"},
+		{[]DataPolicy{dataPolicy(t, "p", "S.E", Restrict, "$user.level > 3", "UPDATE")}, "UPDATE S.E", with("level", "2", "clerk"), "403"}, {[]DataPolicy{dataPolicy(t, "p", "S.E", Restrict, "1 = 1", "READ")}, "READ S.E", clerk, "allow"},
+		{[]DataPolicy{to(dataPolicy(t, "g", "Closed.E", Extend, "", "READ"), "clerk")}, "READ Closed.E", clerk, "403"},
+	} {
+		p, _ := base.With(c.policies, true)
+		a := access(t, m, c.do)
+		d := p.Decide(c.user, a)
+		got := verdicts[d.Verdict]
+		if d.Verdict == AllowIf {
+			got += " " + condition(d.Guard, a.Path[0], map[Event]sqlgen.Use{Read: sqlgen.Root, Update: sqlgen.Update}[a.Event])
+		}
+		if got != c.want {
+			t.Errorf("%s by %v with %s %v %s: %s, want %s", c.do, c.user.Roles(), c.policies[0].Entity, c.policies[0].Events, c.policies[0].Text, got, c.want)
+		}
+	}
+	if _, faults := base.With([]DataPolicy{to(dataPolicy(t, "g", "Closed.E", Extend, "", "READ"), "clerk")}, true); len(faults) != 1 {
+		t.Errorf("what is closed is extended: %v", faults)
+	}
+}
+
+// TestWith_keys: equal policies give equal keys in whatever order they come, others do not; what depends on the user alone is part of the key of rights.
+func TestWith_keys(t *testing.T) {
+	m, base, _ := policyOf(t, dataModel)
+	a := access(t, m, "READ S.Open")
+	key := func(list ...DataPolicy) string {
+		p, _ := base.With(list, false)
+		d := p.Decide(named("u", "clerk"), a)
+		return d.Guard.Key()
+	}
+	de, at := dataPolicy(t, "a", "S.Open", Restrict, "country = 'DE'"), dataPolicy(t, "b", "S.Open", Restrict, "ID > 1")
+	list := []DataPolicy{at, de}
+	if key(list...) != key(de, at) || list[0].ID != "b" {
+		t.Error("the order counts")
+	}
+	other := at
+	other.Text = de.Text
+	other.ID = de.ID
+	if key(de) == key(other) {
+		t.Error("conditions with one text share plans")
+	}
+	p, _ := base.With([]DataPolicy{dataPolicy(t, "a", "S.Open", Restrict, "$user.country = 'DE'")}, false)
+	german, french := with("country", "DE", "clerk"), with("country", "FR", "clerk")
+	if p.RightsKey(german, "") == p.RightsKey(french, "") || base.RightsKey(german, "") != base.RightsKey(french, "") {
+		t.Error("rights that differ share a key")
+	}
+	p, _ = p.With([]DataPolicy{at}, false)
+	if p.RightsKey(named("u", "clerk"), "") == "" {
+		t.Error("no key")
+	}
+}
+
+// TestDeliver_absent: a condition on a payload may ask whether something is there.
+func TestDeliver_absent(t *testing.T) {
+	m, p, _ := policyOf(t, "service S { @restrict: [{ grant: '*', where: (country is null) }] event E { ID : Integer; country : String; } }")
+	e := eventOfModel(t, m, "S.E")
+	there, absent := cqn.NewRow(), cqn.NewRow()
+	there.Set("country", cqn.String("DE"))
+	absent.Set("ID", cqn.Int(1))
+	if _, ok := p.Deliver(named("u"), e, there, ""); ok {
+		t.Error("delivered though it is there")
+	}
+	if _, ok := p.Deliver(named("u"), e, absent, ""); !ok {
+		t.Error("not delivered though it is not there")
+	}
+}
+
+// TestOpenElements_others: entities that have said what holds, or that the service shows for their parents only, are not reported; nor is what an entity says of
+// its own elements twice.
+func TestOpenElements_others(t *testing.T) {
+	for text, want := range map[string]int{
+		"entity A as projection on d.X { ID, @requires: 'hr' pay };":                                                                                                      0,
+		"entity A as projection on d.X { ID, @requires: 'hr' pay, pay as two };":                                                                                          0,
+		"@cds.redirection.target entity A as projection on d.X { ID, @requires: 'hr' pay }; entity B as projection on d.X { ID, pay };":                                   1,
+		"@cds.redirection.target @requires: 'any' entity A as projection on d.X { ID, @requires: 'hr' pay }; @requires: 'any' entity B as projection on d.X { ID, pay };": 0,
+		"@cds.redirection.target entity A as projection on d.X { ID, @requires: 'hr' pay }; @odata.draft.enabled entity B as projection on d.X { ID, pay };":              1,
+		"@odata.draft.enabled @cds.redirection.target entity A as projection on d.X { ID, @requires: 'hr' pay }; entity B as projection on d.X { ID, pay };":              1,
+		"@cds.redirection.target entity A as projection on d.X { ID, @requires: 'hr' free + 1 as more : Integer }; entity B as projection on d.X { ID, free };":           0,
+		"@cds.redirection.target entity A as projection on d.X { ID, free, @requires: 'hr' pay }; entity B as projection on d.X { ID, free };":                            0,
+	} {
+		m, faults := csn.WithDrafts(compiled(t, "entity d.X { key ID : Integer; pay : Integer; free : Integer; } service S { "+text+" }"), "")
+		if m == nil {
+			t.Fatal(faults)
+		}
+		_, diags := Compile(m, Options{Strict: true})
+		told := 0
+		for _, d := range diags {
+			if d.Code == codeSibling {
+				told++
+			}
+		}
+		if told != want {
+			t.Errorf("%s: told %d times: %s", text, told, codesOf(diags))
 		}
 	}
 }
