@@ -83,6 +83,9 @@ entity d.Rows { key ID : Integer; set : Association to d.Sets; sets : Compositio
 		{cycleModel() + "service S { entity Marks as projection on d.Marks; }", "S.Marks", "all"},
 		{shelf + "service S { entity Genres as projection on d.Genres; }", "S.Genres", "exists S.Genres over subs[exists S.Genres over subs[exists d.Shelves over genres[ID > 5]] or exists d.Shelves over genres[ID > 5]] or exists d.Shelves over genres[ID > 5]"},
 		{shelf + "service S { entity Genres as projection on d.Genres excluding { shelf }; }", "S.Genres", "forbidden"},
+		{shelf + "service S { entity Shelves as projection on d.Shelves excluding { genres, sets }; entity Genres as projection on d.Genres; }", "S.Genres",
+			"exists S.Genres over subs[exists S.Genres over subs[exists d.Shelves over genres[ID > 5]] or exists d.Shelves over genres[ID > 5]] or exists d.Shelves over genres[ID > 5]"},
+		{shelf + "service S { entity Faked as projection on d.Genres { ID, ID + 1 as shelf_ID : Integer }; }", "S.Faked", "forbidden"}, // its parent is another one
 		{shelf + "service S { entity Rows as projection on d.Rows; }", "S.Rows", "exists S.Sets over rows[exists S.Rows over sets[exists S.Sets over rows[exists S.Rows over sets[exists S.Sets over rows[exists d.Shelves over sets[ID > 5]]] or exists d.Shelves over sets[ID > 5]]] or exists d.Shelves over sets[ID > 5]]"},
 		{shelf + "service S { @restrict: [{ grant: '*', where: 'ID > 6' }] entity Genres as projection on d.Genres { *, subs : redirected to Genres }; }", "S.Genres", "ID > 6 and (exists S.Genres over subs[ID > 6 and (exists S.Genres over subs"},
 		{strings.Replace(shelf, "annotate d.Shelves with @(restrict: [{ grant: '*', where: 'ID > 5' }]);", "", 1) + "service S { entity Genres as projection on d.Genres; }", "S.Genres", "all"},

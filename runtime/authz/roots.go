@@ -40,15 +40,17 @@ func (p *policy) findRoots(e *csn.Entity) []root {
 	if free {
 		return out
 	}
-	if out = outside(out); len(out) == 0 {
+	if out = outside(e, out); len(out) == 0 {
 		return nil
 	}
 	return append(rootsOf(e.Parents), out...) // a hierarchy whose parent the service does not show
 }
 
-// outside returns those of the roots that their service does not show.
-func outside(roots []root) []root {
-	return slices.DeleteFunc(roots, func(r root) bool { return r.as != nil })
+// outside returns those of the roots that e's service does not show, or not with the composition that leads to e.
+func outside(e *csn.Entity, roots []root) []root {
+	return slices.DeleteFunc(roots, func(r root) bool {
+		return r.as != nil && slices.ContainsFunc(e.Parents, func(el *csn.Element) bool { return el.Owner == r.as })
+	})
 }
 
 // anchor gives roots to entities on cycles of compositions, such as folders with files with folders: those that have a restriction are roots
@@ -59,7 +61,7 @@ func (p *policy) anchor() {
 		if er := &p.entities[i]; er.entity != nil && er.own == nil && len(er.roots) == 0 {
 			base, out := p.baseRoots(er.entity)
 			if !grounded(er.entity, map[*csn.Entity]bool{}, 0) {
-				loose[er.entity] = append(rootsOf(er.entity.Parents), outside(out)...)
+				loose[er.entity] = append(rootsOf(er.entity.Parents), outside(er.entity, out)...)
 			} else if base != nil && !grounded(base, map[*csn.Entity]bool{}, 0) {
 				loose[er.entity] = out
 			}
