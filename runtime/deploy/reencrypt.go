@@ -27,9 +27,10 @@ type EncryptOptions struct {
 type Encrypted struct {
 	Table, Column string
 	Hashed        bool
-	Values        int // that are not null
-	Old           int // encrypted with other keys than the active one
-	Plain         int // neither encrypted nor hashed
+	Unmarked      bool // hashes of the column (sha256) cannot be told from texts of the same form
+	Values        int  // that are not null
+	Old           int  // encrypted with other keys than the active one
+	Plain         int  // neither encrypted nor hashed
 	Changed       int
 }
 
@@ -84,7 +85,7 @@ type encrypter struct {
 func (c *encrypter) quote(name string) string { return sqlgen.Quote(name, c.d) }
 
 func (c *encrypter) run(ctx context.Context) (Encrypted, error) {
-	out := Encrypted{Table: c.e.Name, Column: c.el.Name, Hashed: c.el.Seal().Hashed()}
+	out := Encrypted{Table: c.e.Name, Column: c.el.Name, Hashed: c.el.Seal().Hashed(), Unmarked: c.el.Seal().Kind == csn.SealSHA256}
 	if len(c.keys) == 0 {
 		return out, c.fault("encrypt-no-key-columns", "its rows have no key, so they cannot be changed one by one", "")
 	}

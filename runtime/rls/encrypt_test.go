@@ -49,10 +49,10 @@ func TestEncrypt(t *testing.T) {
 	if got, err := deploy.Encrypt(ctx, held, m, opt); err == nil || !strings.Contains(err.Error(), "row-level security hides rows") {
 		t.Errorf("without the key: %v, %v", got, err)
 	}
-	if got, err := deploy.Encrypt(ctx, d.server, m, opt); err != nil || fmt.Sprint(got) != "[{my.Staff pay false 2 2 0 2} {my.Staff token true 2 0 2 2}]" {
+	if got, err := deploy.Encrypt(ctx, d.server, m, opt); err != nil || fmt.Sprint(got) != "[{my.Staff pay false false 2 2 0 2} {my.Staff token true true 2 0 2 2}]" {
 		t.Errorf("%v, %v", got, err)
 	}
-	if got, err := deploy.Encrypt(ctx, d.owner, m, opt); err != nil || fmt.Sprint(got) != "[{my.Staff pay false 2 0 0 0} {my.Staff token true 2 0 0 0}]" {
+	if got, err := deploy.Encrypt(ctx, d.owner, m, opt); err != nil || fmt.Sprint(got) != "[{my.Staff pay false false 2 0 0 0} {my.Staff token true true 2 0 0 0}]" {
 		t.Errorf("as the owner: %v, %v", got, err)
 	}
 }

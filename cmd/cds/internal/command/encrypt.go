@@ -76,6 +76,11 @@ func (e *env) showEncrypted(found []deploy.Encrypted, keys *crypt.Ring) {
 		fmt.Fprintf(w, "%s.%s\t%d\t%s\t%d\t%d\n", c.Table, c.Column, c.Values, old, c.Plain, c.Changed)
 	}
 	_ = w.Flush() // to the output, whose errors nobody could be told of
+	for _, c := range found {
+		if n := c.Values - c.Plain; c.Unmarked && n > 0 {
+			fmt.Fprintf(e.err, "note: %s.%s: %d values have 64 hexadecimal digits and were taken for hashes; texts of that form look the same\n", c.Table, c.Column, n)
+		}
+	}
 }
 
 // encryptionFacet writes a key.
