@@ -84,6 +84,8 @@ func TestCheck_rights(t *testing.T) {
 		{"GRANT INSERT ON cds_model TO " + role, "", "table cds_model can be used by the server beyond its policies (INSERT)"},
 		{"CREATE ROLE rls_up BYPASSRLS; GRANT rls_up TO " + role, "DROP ROLE rls_up", "the role of the server is not held to policies (SUPERUSER or BYPASSRLS), as a member of rls_up"},
 		{"CREATE ROLE rls_mid; CREATE ROLE rls_up REPLICATION; GRANT rls_up TO rls_mid; GRANT rls_mid TO " + role, "DROP ROLE rls_up; DROP ROLE rls_mid", "may copy the whole database (REPLICATION), as a member of rls_up"},
+		{"ALTER ROLE " + role + " NOINHERIT; CREATE ROLE rls_mid; GRANT TRUNCATE ON my_Orders TO rls_mid; GRANT rls_mid TO " + role, "ALTER ROLE " + role + " INHERIT; REVOKE ALL ON my_Orders FROM rls_mid; DROP ROLE rls_mid", "table my_orders can be used by the server beyond its policies (TRUNCATE)"},
+		{"CREATE ROLE rls_mid; GRANT CREATE ON SCHEMA public TO rls_mid; GRANT rls_mid TO " + role, "REVOKE CREATE ON SCHEMA public FROM rls_mid; DROP ROLE rls_mid", "may create tables and functions"},
 		{"ALTER ROLE " + role + " CREATEROLE", "ALTER ROLE " + role + " NOCREATEROLE", "the role " + role + " may make itself a member of other roles (CREATEROLE)"},
 		{"GRANT pg_write_all_data TO " + role, "REVOKE pg_write_all_data FROM " + role, "as a member of pg_write_all_data"},
 		{"GRANT pg_read_server_files TO " + role, "REVOKE pg_read_server_files FROM " + role, "as a member of pg_read_server_files"},

@@ -35,7 +35,7 @@ func (c *checker) role(*Schema) error {
 		c.owner = super
 		return err // may do anything, so nothing that follows tells more
 	}
-	return c.each("SELECT current_user::text, has_schema_privilege(current_schema(), 'CREATE')::text, "+
+	return c.each(myself+"SELECT current_user::text, (SELECT bool_or(has_schema_privilege(me.oid, current_schema(), 'CREATE')) FROM me)::text, "+
 		"((SELECT count(*) FROM pg_catalog.pg_class c"+inSchema("c.relnamespace")+"WHERE c.relkind <> 'i' AND pg_has_role(session_user, c.relowner, 'MEMBER')) + "+
 		"(SELECT count(*) FROM pg_catalog.pg_proc p"+inSchema("p.pronamespace")+"WHERE starts_with(p.proname, '"+prefix+"') AND pg_has_role(session_user, p.proowner, 'MEMBER')))::text", func(r []string) {
 		role := "the role " + r[0]
@@ -47,13 +47,17 @@ func (c *checker) role(*Schema) error {
 	})
 }
 
-// may is whether the role of the server has a right on a relation c, if only on one of its columns.
+// myself are the role of the server and all that it may become by SET ROLE, whether it has their rights already or not.
+const myself = "WITH me AS MATERIALIZED (SELECT r.oid FROM pg_catalog.pg_roles r WHERE pg_has_role(session_user, r.oid, 'MEMBER')) "
+
+// may is whether one of these has a right on a relation c, if only on one of its columns.
 func may(right string) string {
+	has := "has_table_privilege"
 	switch right {
 	case "SELECT", "INSERT", "UPDATE", "REFERENCES":
-		return "has_any_column_privilege(c.oid, '" + right + "')"
+		has = "has_any_column_privilege"
 	}
-	return "has_table_privilege(c.oid, '" + right + "')"
+	return "EXISTS (SELECT 1 FROM me WHERE " + has + "(me.oid, c.oid, '" + right + "'))"
 }
 
 // rights are all that a role may have on a table.
@@ -87,7 +91,7 @@ func (c *checker) rights(s *Schema) error {
 	for _, e := range s.Exists {
 		foreign[folded(e)] = true
 	}
-	return c.each("SELECT c.relname::text, (c.relkind = 'v')::text, c.relrowsecurity::text, coalesce('security_invoker=true' = ANY(c.reloptions), false)::text, "+strings.Join(asked, " || ")+
+	return c.each(myself+"SELECT c.relname::text, (c.relkind = 'v')::text, c.relrowsecurity::text, coalesce('security_invoker=true' = ANY(c.reloptions), false)::text, "+strings.Join(asked, " || ")+
 		" FROM pg_catalog.pg_class c"+inSchema("c.relnamespace")+"WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d "+
 		"WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') ORDER BY c.relname", func(r []string) {
 		rel := relation{r[0], r[1] == "true", r[2] == "true", r[3] == "true", strings.Fields(r[4])}
@@ -143,11 +147,12 @@ func (c *checker) beyond(rel relation, given string) {
 
 // elsewhere tells of views in other schemas that show the server rows of tables of this one past their policies: those are read with the rights of the view's owner.
 func (c *checker) elsewhere(*Schema) error {
-	return c.each("SELECT DISTINCT n2.nspname::text, v.relname::text FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_class v ON v.oid = w.ev_class JOIN pg_catalog.pg_namespace n2 ON n2.oid = v.relnamespace "+
+	return c.each(myself+"SELECT DISTINCT n2.nspname::text, v.relname::text FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_class v ON v.oid = w.ev_class JOIN pg_catalog.pg_namespace n2 ON n2.oid = v.relnamespace "+
 		"JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass "+
 		"JOIN pg_catalog.pg_class c ON c.oid = d.refobjid"+inSchema("c.relnamespace")+"JOIN pg_catalog.pg_roles o ON o.oid = v.relowner "+
 		"WHERE n2.oid <> n.oid AND (v.relkind = 'm' OR v.relkind = 'v' AND NOT coalesce('security_invoker=true' = ANY(v.reloptions), false)) "+
-		"AND (pg_has_role(o.oid, c.relowner, 'USAGE') OR o.rolbypassrls) AND has_schema_privilege(n2.oid, 'USAGE') AND has_any_column_privilege(v.oid, 'SELECT') ORDER BY 1, 2", func(r []string) {
+		"AND (pg_has_role(o.oid, c.relowner, 'USAGE') OR o.rolbypassrls) "+
+		"AND EXISTS (SELECT 1 FROM me WHERE has_schema_privilege(me.oid, n2.oid, 'USAGE') AND has_any_column_privilege(me.oid, v.oid, 'SELECT')) ORDER BY 1, 2", func(r []string) {
 		c.add("view "+r[0]+"."+r[1], "shows the server tables of the model with the rights of its owner: take the server's rights on it away")
 	})
 }
