@@ -58,3 +58,33 @@ func TestPostgresURL(t *testing.T) {
 		}
 	}
 }
+
+// TestPostgresAttached makes databases on a server that is running, and leaves none there.
+func TestPostgresAttached(t *testing.T) {
+	s := pgtest.Shared(t)
+	cred := s.Config("postgres").Credentials
+	p, err := OnPostgres(t.Context(), "postgres:///postgres?sslmode=disable&host="+cred["host"]+"&user="+cred["user"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := compiled(t, "service S { @restrict: [{ grant: 'UPDATE', to: 'a' }, { grant: 'READ' }] entity E { key ID : Integer; n : Integer; } }").Model
+	opt := strict
+	opt.Databases = p
+	if rep := tried(t, m, opt); rep.Differences > 0 || len(rep.Cases) == 0 {
+		t.Error(written(t, rep, "text", false))
+	}
+	if len(p.all) > 0 {
+		t.Errorf("%d databases are left", len(p.all))
+	}
+	if pool, err := p.Empty(t.Context()); err != nil || len(p.all) != 1 {
+		t.Error(pool, err)
+	} else {
+		_ = pool.Close() // as if the run had been ended
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if again, err := OnPostgres(t.Context(), "postgres:///nosuch?sslmode=disable&host="+cred["host"]+"&user="+cred["user"]); err == nil {
+		t.Error(again)
+	}
+}
