@@ -19,6 +19,11 @@ service Shop {
   @restrict: [{ grant: 'READ' }, { grant: 'WRITE', to: 'packer', where: 'qty < 10' }, { grant: ['CREATE', 'UPDATE'], to: 'admin' }]
   entity Items { key ID : Integer; up : Association to Orders; qty : Integer; }
   entity Notes { key ID : Integer; up : Association to Orders; text : String; }
+  @restrict: [{ grant: ['READ', 'CREATE'], to: 'maker' }]
+  entity Bills { key ID : Integer; lines : Composition of many Lines on lines.up = $self; marks : Composition of many Marks on marks.up = $self; }
+  @restrict: [{ grant: 'READ' }, { grant: 'CREATE', where: 'qty < 10' }]
+  entity Lines { key ID : Integer; up : Association to Bills; qty : Integer; }
+  entity Marks { key ID : Integer; up : Association to Bills; }
   @restrict: [{ grant: ['READ', 'UPDATE'], to: 'clerk', where: 'level > 3' }, { grant: 'CREATE', to: 'clerk', where: 'level < 10' }]
   entity Levels { key ID : Integer; level : Integer; }
 }`
@@ -34,6 +39,8 @@ func TestTogether(t *testing.T) {
 		"UPDATE Shop.Orders/items a part more: allowed", "UPDATE Shop.Orders/items a part more: the part refuses: 403",
 		"UPDATE Shop.Orders/items a change of a part: allowed", "UPDATE Shop.Orders/items a change of a part: the part refuses: 403",
 		"UPDATE Shop.Orders/items a part is left out: allowed", "UPDATE Shop.Orders/items a part is left out: the part refuses: 403",
+		"CREATE Shop.Bills/lines a new row with a new part: allowed", "CREATE Shop.Bills/lines a new row with a new part: the part refuses: 403",
+		"CREATE Shop.Bills/marks a new row with a new part: allowed",
 		"UPDATE Shop.Orders/notes a part is left out: allowed",
 	} {
 		if !slices.ContainsFunc(rep.Cases, func(c *Case) bool {
