@@ -13,9 +13,10 @@ import (
 
 const everyoneModel = `
 context d {
-  entity Orders { key ID : Integer; owner : String; n : Integer; items : Composition of many Items on items.order = $self; }
+  entity Orders { key ID : Integer; owner : String; n : Integer; code : Association to Codes; items : Composition of many Items on items.order = $self; }
   entity Items { key ID : Integer; order : Association to Orders; n : Integer; parts : Composition of many Parts on parts.item = $self; }
   entity Parts { key ID : Integer; item : Association to Items; box : Association to Boxes; }
+  @cds.autoexpose entity Codes { key ID : Integer; }
   entity Boxes { key ID : Integer; parts : Composition of many Parts on parts.box = $self; }
 }
 @roles: { boss: 'clerk' }

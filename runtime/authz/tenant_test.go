@@ -61,6 +61,9 @@ func TestTenantHoles(t *testing.T) {
 				}
 			}
 		}
+		if diags.HasErrors() != (c.want != "") {
+			t.Errorf("%s: stops the start: %v", c.model, diags.HasErrors())
+		}
 		if (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.model, got, c.want)
 		}

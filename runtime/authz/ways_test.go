@@ -62,6 +62,29 @@ service S { `
 	}
 }
 
+// TestElements_joins: paths of a join begin in each of its sources.
+func TestElements_joins(t *testing.T) {
+	for _, columns := range []string{
+		"{ key C.ID as id0, w.hc.hy as hx, w.st.hb as hb, w.st.a as a, w.c.y as yy, w.hc.{ID as hid} }",
+		"{ key C.y as id0, w.hc.{*} excluding { ID } }",
+		"{ key C.ID as id0, w.st.{*} }",
+	} {
+		m, p, _ := policyOf(t, `
+entity d.C { key ID : Integer; y : Integer; hy : Integer; }
+entity d.B { key ID : Integer; st { a : Integer; @requires: 'hr' hb : Integer; }; @requires: 'hr' hc : Association to d.E; c : Association to d.C; }
+entity d.E { key ID : Integer; hy : Integer; }
+service S { entity V as select from d.C join d.B as w on C.ID = w.ID `+columns+`; }`)
+		for _, user := range []string{"", "hr"} {
+			d := p.Decide(named("u", user), access(t, m, "READ S.V"))
+			for _, el := range m.Entity("S.V").Flat {
+				if err := d.Guard.Element(el, sqlgen.Root); (err != nil) != (el.Name[0] == 'h' && user == "") {
+					t.Errorf("%s: %s as %q: %v", columns, el.Name, user, err)
+				}
+			}
+		}
+	}
+}
+
 // TestElements_columns: what a column makes of a restricted element is restricted, whatever it is called and wherever it is named: with a type of its own, by
 // $self, over associations of the view, in subqueries and in queries that are read from. Elements that begin with h are for hr.
 func TestElements_columns(t *testing.T) {
