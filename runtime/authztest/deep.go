@@ -45,8 +45,22 @@ func (m *maker) deep(s *csn.Service, e *csn.Entity) {
 			m.uncovered(&privilege{name: e.Name + "." + el.Name}, "", "", "writing it together with its root is not tried: "+why)
 			continue
 		}
+		if why := d.unmade(); why != "" && !closed(e, evCreate) {
+			m.uncovered(&privilege{name: e.Name + "." + el.Name}, "", evCreate, "writing it together with its root is not tried where that is new: "+why)
+		}
 		d.run()
 	}
+}
+
+// unmade says why no new root is written with a part, "" if one is.
+func (d *deepWrite) unmade() string {
+	switch {
+	case d.rule != nil && d.far(evCreate):
+		return "a condition looks at other rows"
+	case len(d.w.policy.parents[d.e]) > 0:
+		return "the root is itself a part"
+	}
+	return ""
 }
 
 func (d *deepWrite) untried() string {
@@ -157,7 +171,7 @@ func (d *deepWrite) own(o *oracle, ev string, p *row) bool {
 
 // created makes a new row with a new part. What a condition on the part asks of other rows is not known before these are there.
 func (d *deepWrite) created(o *oracle, like *row) {
-	if d.rule != nil && d.far(evCreate) || d.complete("a new row with a new part") {
+	if d.unmade() != "" || d.complete("a new row with a new part") {
 		return
 	}
 	root, body := d.w.newcomer(o.u, like)
@@ -165,9 +179,6 @@ func (d *deepWrite) created(o *oracle, like *row) {
 		return
 	}
 	x := d.creation(o, &Case{e: d.e, r: root, u: o.u})
-	if len(d.w.policy.parents[d.e]) > 0 {
-		return
-	}
 	if !x.allowed && d.done["a new row with a new part"+rootRefuses] {
 		return
 	}
