@@ -42,11 +42,11 @@ func (m *maker) deep(s *csn.Service, e *csn.Entity) {
 			if m.w.policy.rules[e] == nil && d.rule == nil {
 				continue // nothing is asked
 			}
-			m.uncovered(&privilege{name: e.Name + "." + el.Name}, "", "", "writing it together with its root is not tried: "+why)
+			m.uncovered(&privilege{name: e.Name + "." + el.Name, span: el.Span}, "", "", "writing it together with its root is not tried: "+why)
 			continue
 		}
 		if why := d.unmade(); why != "" && !closed(e, evCreate) {
-			m.uncovered(&privilege{name: e.Name + "." + el.Name}, "", evCreate, "writing it together with its root is not tried where that is new: "+why)
+			m.uncovered(&privilege{name: e.Name + "." + el.Name, span: el.Span}, "", evCreate, "writing it together with its root is not tried where that is new: "+why)
 		}
 		d.run()
 	}

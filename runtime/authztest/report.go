@@ -105,10 +105,10 @@ func (r *Report) text(out io.Writer, all bool) error {
 	}
 	for _, u := range r.Lacking {
 		place := u.At
-		if place == "" {
-			place = u.Rule
+		if place != "" {
+			place += ": "
 		}
-		fmt.Fprintf(out, "not covered: %s: %s %s: %s\n", place, u.Rule, u.Event, u.Why)
+		fmt.Fprintf(out, "not covered: %s%s: %s\n", place, strings.TrimSpace(u.Rule+" "+u.Event), u.Why)
 	}
 	if r.Undecided > 0 {
 		fmt.Fprintf(out, "%s for other reasons than rights; --all shows them\n", count(r.Undecided, "answer"))
