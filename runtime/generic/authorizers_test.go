@@ -90,10 +90,14 @@ func TestAuthorizersReach(t *testing.T) {
 		if got := ids(read("S.A", func(s *cqn.Select) { s.Where = &cqn.Exists{Path: cqn.NewRef("kids"), Pred: eq("n", 2)} }, u)); got != "" {
 			t.Errorf("with hidden kids: %s", got)
 		}
-		if got := ids(read("S.A", func(s *cqn.Select) { s.Where = &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef("b", "n"), R: &cqn.Lit{Value: cqn.Int(2)}} }, u)); got != "" {
+		if got := ids(read("S.A", func(s *cqn.Select) {
+			s.Where = &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef("b", "n"), R: &cqn.Lit{Value: cqn.Int(2)}}
+		}, u)); got != "" {
 			t.Errorf("by a hidden row: %s", got)
 		}
-		rows := read("S.A", func(s *cqn.Select) { s.Columns = []cqn.Column{{X: cqn.NewRef("ID")}, {X: cqn.NewRef("b"), Expand: &cqn.Select{}}, {X: cqn.NewRef("kids"), Expand: &cqn.Select{}}} }, u)
+		rows := read("S.A", func(s *cqn.Select) {
+			s.Columns = []cqn.Column{{X: cqn.NewRef("ID")}, {X: cqn.NewRef("b"), Expand: &cqn.Select{}}, {X: cqn.NewRef("kids"), Expand: &cqn.Select{}}}
+		}, u)
 		if len(rows) != 3 || rows[0].Value("b").Row() == nil || rows[1].Value("b").Row() != nil || ids(rows[0].Value("kids").Rows()) != "1" {
 			t.Errorf("expanded: %v", rows)
 		}
@@ -128,7 +132,9 @@ func TestAuthorizersRequests(t *testing.T) {
 	var asked []string
 	a := asking(t, map[string]cds.Narrowing{"!READ A": {Where: eq("n", 1)}, "!UPDATE A": {Where: eq("n", 1)}, "!CREATE A": {Where: eq("n", 1)}, "!touch A": {Where: eq("n", 1)}, "!DELETE A": {Where: eq("n", 2)}}, &asked)
 	u := user("u")
-	res, _ := a.want(req{event: authz.Read, path: "S.A", user: u, query: func(s *cqn.Select) { s.Columns = []cqn.Column{{X: cqn.NewRef("ID")}, {X: cqn.NewRef("b"), Expand: &cqn.Select{}}} }}, 200)
+	res, _ := a.want(req{event: authz.Read, path: "S.A", user: u, query: func(s *cqn.Select) {
+		s.Columns = []cqn.Column{{X: cqn.NewRef("ID")}, {X: cqn.NewRef("b"), Expand: &cqn.Select{}}}
+	}}, 200)
 	if ids(res.Rows) != "1" || res.Rows[0].Value("b").Row() == nil {
 		t.Errorf("rows %s", ids(res.Rows))
 	}
