@@ -83,10 +83,23 @@ func (p *Postgres) closed(pool db.Pool) (string, error) {
 	return name, pool.Close()
 }
 
+// The rows of all tables are kept beside them, in a schema of their own, so that they need not be copied with the whole database to be there again.
+const (
+	keepRows = `DO $$ DECLARE t text; BEGIN CREATE SCHEMA cds_kept; FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP
+		EXECUTE format('CREATE TABLE cds_kept.%I AS TABLE %I', t, t); END LOOP; END $$`
+	resetRows = `DO $$ DECLARE t text; BEGIN FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP EXECUTE format('DELETE FROM %I', t); END LOOP;
+		FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'cds_kept' LOOP EXECUTE format('INSERT INTO %I SELECT * FROM cds_kept.%I', t, t); END LOOP; END $$`
+)
+
+func script(ctx context.Context, pool db.Pool, sql string) error {
+	return db.InTx(ctx, pool, func(tx db.Tx) error { return tx.Script(ctx, sql) })
+}
+
 // Keep implements Databases. Copies can be made only of what nobody is connected to.
-func (p *Postgres) Keep(_ context.Context, pool db.Pool) (Kept, error) {
+func (p *Postgres) Keep(ctx context.Context, pool db.Pool) (Kept, error) {
+	resets := script(ctx, pool, keepRows) == nil
 	name, err := p.closed(pool)
-	return &keptOnPostgres{p, name}, err
+	return &keptOnPostgres{p, name, resets}, err
 }
 
 // Drop implements Databases.
@@ -96,8 +109,17 @@ func (p *Postgres) Drop(pool db.Pool) error {
 }
 
 type keptOnPostgres struct {
-	on   *Postgres
-	name string
+	on     *Postgres
+	name   string
+	resets bool
+}
+
+// Reset gives the tables of a copy the rows back that they had. ok is false where that can't be done, as with columns that the database computes.
+func (k *keptOnPostgres) Reset(ctx context.Context, p db.Pool) (ok bool) {
+	if k.resets {
+		k.resets = script(ctx, p, resetRows) == nil
+	}
+	return k.resets
 }
 
 func (k *keptOnPostgres) Copy(ctx context.Context) (db.Pool, error) { return k.on.open(ctx, k.name) }
