@@ -525,6 +525,9 @@ func (sc *scope) subquery(x *cqn.Subquery) (frag, error) {
 		if cols[i].masked != nil {
 			return frag{}, cols[i].masked
 		}
+		if cols[i].seal != nil { // the value of a subquery is part of an expression
+			return frag{}, sc.sealedUse(cols[i].name, cols[i].seal)
+		}
 	}
 	f := frag{sql: "(" + sql + ")"}
 	if len(cols) == 1 {
