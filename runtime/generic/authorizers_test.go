@@ -207,3 +207,33 @@ type failing struct{}
 func (failing) Decide(context.Context, cds.Access) (cds.Narrowing, error) {
 	return cds.Narrowing{}, errors.New("cannot tell")
 }
+
+// TestAuthorizersPlans: what an Authorizer asks now is asked, whatever it asked when the same query came before, of the entity itself or of another one.
+func TestAuthorizersPlans(t *testing.T) {
+	answers := map[string]cds.Narrowing{}
+	a := asking(t, answers, nil)
+	u := user("u")
+	gt := func(name string, n int64) cqn.Expr {
+		return &cqn.Binary{Op: cqn.Gt, L: cqn.NewRef(name), R: &cqn.Lit{Value: cqn.Int(n)}}
+	}
+	read := func() string {
+		t.Helper()
+		res, _ := a.want(req{event: authz.Read, path: "S.A", user: u, query: func(s *cqn.Select) { s.Where = &cqn.Exists{Path: cqn.NewRef("kids")} }}, 200)
+		return ids(res.Rows)
+	}
+	for i, c := range []struct {
+		a, k cqn.Expr
+		want string
+	}{
+		{nil, nil, "1 2"}, {eq("ID", 1), nil, "1"}, {eq("ID", 2), nil, "2"}, {gt("ID", 1), nil, "2"}, {nil, eq("ID", 1), "1"}, {nil, eq("ID", 3), "2"}, {nil, gt("ID", 1), "1 2"}, {eq("ID", 1), eq("ID", 3), ""}, {eq("ID", 2), eq("ID", 3), "2"}, {nil, nil, "1 2"}, {eq("ID", 1), nil, "1"},
+	} {
+		answers["READ A"], answers["READ K"] = cds.Narrowing{Where: c.a}, cds.Narrowing{Where: c.k}
+		for range 2 {
+			if got := read(); got != c.want {
+				t.Errorf("%d: %s, want %s", i, got, c.want)
+			}
+		}
+	}
+	answers["READ K"] = cds.Narrowing{Deny: true}
+	a.want(req{event: authz.Read, path: "S.A", user: u, query: func(s *cqn.Select) { s.Where = &cqn.Exists{Path: cqn.NewRef("kids")} }}, 403)
+}
