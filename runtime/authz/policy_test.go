@@ -188,3 +188,27 @@ func TestElements_loose(t *testing.T) {
 		t.Errorf("%v %v", err, diags)
 	}
 }
+
+// TestRightsKey_statics: users of whom a condition on the user alone holds and others share no rights, be it of a service, an entity, an operation or one that
+// denies.
+func TestRightsKey_statics(t *testing.T) {
+	for _, text := range []string{
+		"@restrict: [{ grant: '*', where: ($user.level > 3) }] service S { entity E { key ID : Integer; } }",
+		"service S { @restrict: [{ grant: '*', where: ($user.level > 3) }] entity E { key ID : Integer; } }",
+		"service S { @restrict: [{ where: ($user.level > 3) }] action go(); }",
+		"service S { entity E { key ID : Integer; } actions { @restrict: [{ where: ($user.level > 3) }] action go(); } }",
+		"service S { @restrict: [{ grant: '*' }, { deny: '*', where: ($user.level > 3) }] entity E { key ID : Integer; } }",
+		"service S { entity E { key ID : Integer; @restrict: [{ grant: '*', where: ($user.level > 3) }] x : Integer; } }",
+	} {
+		_, p, diags := policyOf(t, text)
+		if len(diags) > 0 {
+			t.Fatal(codesOf(diags))
+		}
+		if low, high := p.RightsKey(with("level", "2"), ""), p.RightsKey(with("level", "5"), ""); low == high {
+			t.Errorf("%s: one key", text)
+		}
+		if p.RightsKey(with("level", "2"), "") != p.RightsKey(with("level", "1"), "") {
+			t.Errorf("%s: keys differ where rights do not", text)
+		}
+	}
+}
