@@ -358,7 +358,7 @@ func (h *handlers) upsert(ctx context.Context, r *cds.RawRequest, _ cds.Next) (*
 			return nil, err
 		}
 		if len(mine) == 0 {
-			return nil, cds.Reject(403, "403", "Forbidden")
+			return nil, forbidden(r)
 		}
 		(&manager{h: h, r: c}).changed(row, r.Target)
 		if err := (&deep{h: h, r: c}).update(ctx, r.Target, mine[0], row, 0); err != nil {

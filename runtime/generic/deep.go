@@ -140,7 +140,7 @@ func (d *deep) update(ctx context.Context, e *csn.Entity, old, data *cds.Row, de
 			return err
 		}
 		if res.Affected == 0 {
-			return cds.Reject(403, "403", "Forbidden")
+			return forbidden(d.r)
 		}
 	}
 	d.h.touch(d.r, e, old, d.at)

@@ -99,7 +99,7 @@ func (p *removals) plan(ctx context.Context, e *csn.Entity, rows []*cds.Row, dep
 		case err != nil:
 			return err
 		case n < len(some):
-			return cds.Reject(403, "403", "Forbidden")
+			return forbidden(p.d.r)
 		}
 		for _, el := range compositions(e) {
 			a := el.Assoc()
@@ -177,7 +177,7 @@ func (d *deep) removeSome(ctx context.Context, m *removal, asked bool) error {
 		return err
 	}
 	if !asked && res.Affected < int64(len(m.rows)) {
-		return cds.Reject(403, "403", "Forbidden")
+		return forbidden(d.r)
 	}
 	return nil
 }
