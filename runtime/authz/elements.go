@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,12 +102,19 @@ func (p *policy) computed() {
 			}
 			p.derived = e.Active != nil
 			for _, el := range e.Flat {
-				if p.elements[el] != nil {
+				own := p.elements[el]
+				if own != nil && (own.computed || e.Source == nil) {
 					continue
 				}
 				in := inputs{}
 				in.of(e, el, 0)
-				if r := p.ofInputs(e, el, in); r != nil {
+				r := (*rules)(nil)
+				if own == nil {
+					r = p.ofInputs(e, el, in)
+				} else {
+					r = p.besides(e, el, own, in)
+				}
+				if r != nil {
 					found[el] = p.keep(r)
 				}
 			}
@@ -157,6 +165,59 @@ func (p *policy) ofInputs(e *csn.Entity, el *csn.Element, in inputs) *rules {
 		}
 	}
 	return &out
+}
+
+// besides returns the rules of an element whose restriction is inherited from what it shows, where other elements are restricted that it is reached over, such as an
+// association: it is closed, unless they ask for the same roles and nothing else. An own restriction is the model's answer, and nil.
+func (p *policy) besides(e *csn.Entity, el *csn.Element, own *rules, in inputs) *rules {
+	taken, settled := false, inputs{} // what an element that it shows is made from has been asked for there
+	for x := range in {
+		if r := p.elements[x]; r != nil && inheritedFrom(el, x) {
+			taken = true
+			if !r.computed {
+				settled[x] = true
+				settled.of(x.Owner, x, 0)
+			}
+		}
+	}
+	others := false
+	for x, counts := range in {
+		_, done := settled[x]
+		r := p.elements[x]
+		others = others || r != nil && !done && (counts || r.computed) && !r.sameRoles(own)
+	}
+	if !taken || !others {
+		return nil
+	}
+	out := *own
+	out.on, out.computed = e.Name+"."+el.Name, true
+	out.closed = "it shows one restricted element and is reached over others, and has no restriction of its own"
+	return &out
+}
+
+// inheritedFrom reports whether all that restricts el was written for x.
+func inheritedFrom(el, x *csn.Element) bool {
+	found := false
+	for i := range el.Annotations {
+		a := &el.Annotations[i]
+		if a.Name != "requires" && a.Name != "restrict" && a.Name != "mask" && !strings.HasPrefix(a.Name, "mask.") {
+			continue
+		}
+		k := slices.IndexFunc(x.Annotations, func(b cqn.AnnoField) bool { return a.Name == b.Name })
+		if k < 0 || a.Span != x.Annotations[k].Span || !a.Span.Valid() && !reflect.DeepEqual(a.Value, x.Annotations[k].Value) {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
+// sameRoles reports whether rules ask for the same roles, and for nothing else.
+func (r *rules) sameRoles(o *rules) bool {
+	plain := func(r *rules) bool {
+		return r.requires != nil && !r.restricted && len(r.denies) == 0 && r.mask == nil && r.closed == "" && !r.computed
+	}
+	return plain(r) && plain(o) && slices.Equal(r.requires.roles, o.requires.roles)
 }
 
 // restrictedAs names the restriction of an element. Drafts have that of active rows, and where both are shown together it counts once.
