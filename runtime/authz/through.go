@@ -20,6 +20,33 @@ func (in inputs) through(e *csn.Entity, el *csn.Element, depth int) {
 		}
 		return true
 	})
+	in.sources(e.Source, e, depth)
+}
+
+// sources adds the associations that lead to what a view reads from: select from Orders:items is reached over items.
+func (in inputs) sources(n any, e *csn.Entity, depth int) {
+	switch n := n.(type) {
+	case *cqn.Select:
+		in.sources(n.From, e, depth)
+	case *cqn.SetOp:
+		for _, q := range n.Args {
+			in.sources(q, e, depth)
+		}
+	case *cqn.Derived:
+		in.sources(n.Query, e, depth)
+	case *cqn.Join:
+		in.sources(n.L, e, depth)
+		in.sources(n.R, e, depth)
+	case *cqn.From:
+		if n.Path == nil || len(n.Path.Path) < 2 {
+			return
+		}
+		for _, from := range e.Reads {
+			if from.Name == n.Path.Path[0].Name {
+				in.path(from, n.Path.Path[1:], depth)
+			}
+		}
+	}
 }
 
 // columns looks for el among columns, where it is called name; before are the steps that lead to them, and excluded what a * among them leaves out.

@@ -139,16 +139,22 @@ service S { @cds.redirection.target entity P as projection on d.A { ID, pay as h
 // TestElements_ways_both: what is restricted itself and reached over a restricted association is for nobody who has not both: without an own restriction, for nobody.
 func TestElements_ways_both(t *testing.T) {
 	m, p, _ := policyOf(t, `
-entity d.B { key ID : Integer; @requires: 'z' z : Integer; @requires: 'hr' same : Integer; }
+entity d.B { key ID : Integer; @requires: 'z' z : Integer; @requires: 'hr' same : Integer; n : Integer; }
 entity d.A { key ID : Integer; @requires: 'hr' b : Association to d.B; open : Association to d.B; }
 service S {
   entity V as select from d.A { key ID, b.z as z2, b.same as same2, b.{z as z3}, open.z as z4, @requires: 'own' b.z as z5 };
   entity W as projection on V;
   entity X as projection on V { ID, z2 as z6 };
+  entity F as select from d.A:b { ID, same, z, n, @requires: 'own' n as n2 };
+  entity G as select from d.A:open { ID, same, z, n };
+  entity H as projection on d.A:b;
 }`)
 	for path, want := range map[string]string{
 		"S.V.z2": "", "S.V.z3": "", "S.V.same2": "hr all", "S.V.z4": "z all", "S.V.z5": "own",
 		"S.W.z2": "", "S.W.z3": "", "S.W.same2": "hr all", "S.W.z4": "z all", "S.W.z5": "own", "S.X.z6": "",
+		"S.F.ID": "hr all", "S.F.same": "hr all", "S.F.z": "", "S.F.n": "hr all", "S.F.n2": "own",
+		"S.G.ID": "hr z own all", "S.G.same": "hr all", "S.G.z": "z all", "S.G.n": "hr z own all",
+		"S.H.n": "hr all", "S.H.z": "",
 	} {
 		i := strings.LastIndex(path, ".")
 		el := m.Entity(path[:i]).Element(path[i+1:])
