@@ -33,7 +33,7 @@ func onPostgres(t *testing.T) Databases {
 // TestPostgres comes to the same cases, and the same answers, on PostgreSQL.
 func TestPostgres(t *testing.T) {
 	if testing.Short() {
-		t.Skip("short")
+		t.Skip("short mode: it makes PostgreSQL databases for each model")
 	}
 	on := onPostgres(t)
 	for name, model := range map[string]string{"values": values, "tenants": tenanted, "parts": parted, "drafts": draftModel} {
