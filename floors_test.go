@@ -39,6 +39,7 @@ var sameFloor = map[string]string{
 	"runtime/odata → runtime/odata/edmx":                  "parts of one door",
 	"runtime/odata* → runtime/odata/internal/*":           "parts of one door",
 	"runtime/rest → runtime/odata":                        "REST is OData's URLs in plain JSON: the door that answers is the same",
+	"runtime/db/postgres/pgtest → runtime/db/postgres/*":  "tests share one server",
 	"strategies → strategies/*":                           "the table of built-in strategies",
 	"strategies/* → strategies/internal/*":                "what several strategies share",
 	"strategies/ias → strategies/xsuaa":                   "tokens of both are accepted side by side",

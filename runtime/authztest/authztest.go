@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"testing/fstest"
 	"time"
 
 	"cds/parser/cqn"
@@ -123,7 +122,7 @@ func open(ctx context.Context, m *csn.Model, opt Options, filled Kept) (*app, di
 	if filled != nil {
 		a.pool, err = filled.Copy(ctx)
 	} else if a.pool, err = a.databases.Empty(ctx); err == nil {
-		err = deploy.New(ctx, a.pool, m, deploy.Options{Files: fstest.MapFS{}, Log: slog.New(slog.DiscardHandler)})
+		err = deploy.New(ctx, a.pool, m, deploy.Options{Log: slog.New(slog.DiscardHandler)})
 	}
 	if err == nil {
 		c.Connect(a.pool)

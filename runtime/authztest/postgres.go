@@ -8,12 +8,12 @@ import (
 
 	"cds/runtime/db"
 	"cds/runtime/db/postgres"
-	"cds/runtime/db/postgres/pgtest"
+	"cds/runtime/db/postgres/pgserver"
 )
 
 // Postgres makes databases on a PostgreSQL server. Those that were there are left alone. Close it.
 type Postgres struct {
-	server *pgtest.Server
+	server *pgserver.Server
 
 	mu    sync.Mutex
 	names map[db.Pool]string
@@ -23,9 +23,9 @@ type Postgres struct {
 // OnPostgres makes databases on the server that a connection URL leads to, whose user has to be allowed to, or for "" on one that is started for them from the
 // installed programs.
 func OnPostgres(ctx context.Context, url string) (*Postgres, error) {
-	start := pgtest.Start
+	start := pgserver.Start
 	if url != "" {
-		start = func(ctx context.Context) (*pgtest.Server, error) { return pgtest.Attach(ctx, url) }
+		start = func(ctx context.Context) (*pgserver.Server, error) { return pgserver.Attach(ctx, url) }
 	}
 	s, err := start(ctx)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"cds/runtime/db/postgres/pgserver"
 	"cds/runtime/db/postgres/pgtest"
 )
 
@@ -13,7 +14,7 @@ import (
 func onPostgres(t *testing.T) Databases {
 	t.Helper()
 	p, err := OnPostgres(context.Background(), "")
-	if errors.Is(err, pgtest.ErrNoBinaries) && os.Getenv("CI") != "true" {
+	if errors.Is(err, pgserver.ErrNoBinaries) && os.Getenv("CI") != "true" {
 		t.Skip(err)
 	}
 	if err != nil {

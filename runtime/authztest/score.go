@@ -26,6 +26,9 @@ type Laboratory struct {
 	Progress func(done, all int, mu *Mutant)
 }
 
+// ModelVariable is the environment variable by which the project's own tests are told of a changed model: the name of a file with it as CSN.
+const ModelVariable = "CDS_TEST_MODEL"
+
 // A Score tells how many changes of a policy would be noticed.
 type Score struct {
 	Mutants    []*Mutant `json:"mutants"`

@@ -15,7 +15,7 @@ import (
 
 // ModelVariable names a file with a model as CSN that tests run with instead of their own: cds authz test --mutate --exec sets it to find out whether they
 // notice a changed restriction. That generated code is of another model is no fault then. In production it is one, so tests with that profile are skipped.
-const ModelVariable = "CDS_TEST_MODEL"
+const ModelVariable = authztest.ModelVariable
 
 // environ is the environment of an application in a test: empty, but for a model that takes the place of the test's own.
 func environ(t testing.TB, profiles []string) []string {

@@ -6,7 +6,7 @@ import (
 
 	"cds/runtime/db"
 	"cds/runtime/db/postgres"
-	"cds/runtime/db/postgres/pgtest"
+	"cds/runtime/db/postgres/pgserver"
 	"cds/runtime/rls"
 )
 
@@ -21,7 +21,7 @@ type locks struct {
 }
 
 // locked opens a copy with the role of the server.
-func (t *Template) locked(s *pgtest.Server, name string) (db.Pool, error) {
+func (t *Template) locked(s *pgserver.Server, name string) (db.Pool, error) {
 	if t.rows == nil {
 		key, err := db.NewRowKey("a secret of tests, and of nobody else")
 		if err != nil {

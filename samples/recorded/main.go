@@ -19,7 +19,7 @@ import (
 	cds "cds/runtime"
 	"cds/runtime/db"
 	"cds/runtime/db/postgres"
-	"cds/runtime/db/postgres/pgtest"
+	"cds/runtime/db/postgres/pgserver"
 	"cds/runtime/db/sqlite"
 	"cds/runtime/deploy"
 	"cds/runtime/rls"
@@ -83,7 +83,7 @@ func run(dir string, port int) error {
 
 // An ownServer is a PostgreSQL server of our own, which ends with this process, with a database.
 type ownServer struct {
-	*pgtest.Server
+	*pgserver.Server
 	name string
 	pool db.Pool // of the owner of the tables
 	key  *db.RowKey
@@ -103,7 +103,7 @@ func private(ctx context.Context, model func() (*csn.Model, error), dir string) 
 		return nil, err
 	}
 	// An interrupt must not end the server before the last answers are given.
-	server, err := pgtest.Start(context.WithoutCancel(ctx))
+	server, err := pgserver.Start(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, err
 	}

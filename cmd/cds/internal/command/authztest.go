@@ -15,7 +15,6 @@ import (
 	"cds/parser/csn"
 	"cds/parser/diag"
 	"cds/runtime/authztest"
-	"cds/runtime/cdstest"
 	"cds/runtime/serve"
 
 	"github.com/spf13/cobra"
@@ -244,7 +243,7 @@ func ownTests(ctx context.Context, dir string, command []string, m *csn.Model, f
 	defer func() { _ = os.Remove(file) }()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), cdstest.ModelVariable+"="+file)
+	cmd.Env = append(os.Environ(), authztest.ModelVariable+"="+file)
 	err := cmd.Run()
 	var failed *exec.ExitError
 	switch {
