@@ -30,6 +30,7 @@ func TestSealFaults(t *testing.T) {
 		"a type's, in an array":   {"\n@encrypted type T : String; entity E { key ID : Integer; c : many T; }", "csn-seal", "2:2", "c has @encrypted within an array"},
 		"a part's, in an array":   {"type T { n : Integer;\n @encrypted a : String; }; type L : many T; entity E { key ID : Integer; c : L; }", "csn-seal", "2:3", "c has @encrypted within an array"},
 		"a misspelling":           {"entity E { key ID : Integer;\n @encrypt a : String; }", "csn-seal", "2:3", "looks like a misspelt @encrypted"},
+		"a synonym":               {"entity E { key ID : Integer;\n @encryption a : String; }", "csn-seal", "2:3", "looks like a misspelt @encrypted"},
 		"another case":            {"entity E { key ID : Integer;\n @Encrypted: 'deterministic' a : String; }", "csn-seal", "2:3", "looks like a misspelt @encrypted"},
 		"a misspelt hash's name":  {"entity E { key ID : Integer;\n @hashed a : String; }", "csn-seal", "2:3", "looks like a misspelt @hash"},
 		"an event":                {"service S { event V {\n @encrypted a : String; } }", "csn-seal", "2:3", "means nothing"},

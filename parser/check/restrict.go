@@ -154,9 +154,8 @@ func (c *checker) restricted(r *resource, as csn.Annotations) {
 		case base == "restrict":
 			flat = append(flat, strings.TrimLeft(rest, ".#")+": …")
 			first = min(first, i)
-		case !r.loose && resembles(base):
-			c.fault(r, a.Span, codeMisspelt, "@%s looks like a misspelt restriction", a.Name).Hint =
-				fmt.Sprintf("Write @%s, or give the annotation a name that is less similar.", orElse(nearest(base, "requires", "restrict"), "restrict"))
+		case !r.loose:
+			c.resembling(r, a)
 		}
 	}
 	if len(flat) > 0 {
@@ -165,17 +164,16 @@ func (c *checker) restricted(r *resource, as csn.Annotations) {
 	}
 }
 
-func orElse(s, t string) string {
-	if s == "" {
-		return t
+// resembling reports annotations that are clearly meant to restrict, and warns of those that only begin alike.
+func (c *checker) resembling(r *resource, a *cqn.AnnoField) {
+	switch meant := csn.MeantAnnotation(a); {
+	case meant == "requires" || meant == "restrict":
+		c.fault(r, a.Span, codeMisspelt, "@%s looks like a misspelt restriction", a.Name).Hint = fmt.Sprintf("Write @%s, or give the annotation a name that is less similar.", meant)
+	case meant == "":
+		if alike := csn.AlikeAnnotation(a); alike == "requires" || alike == "restrict" {
+			c.warn(r, a.Span, codeMisspelt, "@%s restricts nothing", a.Name).Hint = fmt.Sprintf("Write @%s if that is meant.", alike)
+		}
 	}
-	return s
-}
-
-// resembles reports whether a name is nearly that of a restriction.
-func resembles(name string) bool {
-	low := strings.ToLower(name)
-	return strings.HasPrefix(low, "restrict") || strings.HasPrefix(low, "require") || nearest(low, "requires", "restrict") != ""
 }
 
 func (c *checker) requires(r *resource, a *cqn.AnnoField) {

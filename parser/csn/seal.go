@@ -61,17 +61,6 @@ func sealAnno(name string) (base string, ok bool) {
 	return base, base == encryptedAnno || base == hashAnno
 }
 
-// sealMeant returns the annotation that a name is a misspelling of, "" for none.
-func sealMeant(name string) string {
-	switch low := strings.ToLower(name); {
-	case strings.HasPrefix(low, "encr"), low == "crypted":
-		return encryptedAnno
-	case low == hashAnno, low == "hashed", low == "hashes":
-		return hashAnno
-	}
-	return ""
-}
-
 // seals sets the seals of elements and reports those that cannot be. Those of tables come from their annotations, all others from the column that they
 // show: what is kept is a fact of the table, which no view changes.
 func (f *freezer) seals() {
@@ -110,9 +99,13 @@ func (f *freezer) tableSeal(e *Entity, el *Element) *Seal {
 		a := &el.Annotations[i]
 		base, ok := sealAnno(a.Name)
 		if !ok {
-			if meant := sealMeant(base); meant != "" {
+			switch meant := MeantAnnotation(a); {
+			case meant == encryptedAnno || meant == hashAnno:
 				f.sealFault(e, el, a, "write @"+meant+", or give the annotation another name", "@%s looks like a misspelt @%s", a.Name, meant)
 				s = &Seal{Kind: SealClosed, Column: e.Name + "." + el.Name}
+			case meant == "" && AlikeAnnotation(a) == encryptedAnno && a.Span.Valid():
+				d := f.diags.Warnf(codeSeal, a.Span, "@%s encrypts nothing", a.Name)
+				d.Hint = "write @encrypted if that is meant"
 			}
 			continue
 		}

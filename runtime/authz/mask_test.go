@@ -93,6 +93,7 @@ func TestMaskFaults(t *testing.T) {
 		{"@mask: { write: 5 } n : String", "@mask.write must be a role"},
 		{"@Mask: 'x' n : String", "looks like a misspelt @mask"},
 		{"@masked: 'x' n : String", "looks like a misspelt @mask"},
+		{"@maks: 'x' n : String", "looks like a misspelt @mask"},
 		{"@mask: { value: 'x', unless: { where: (m = 1) } } @encrypted n : String", "encrypted or hashed"},
 		{"@encrypted k : String; @mask: { unless: { where: (k is null) } } n : String", "k is encrypted or hashed"},
 		{"@mask @odata.etag n : String", "cannot be masked"},

@@ -32,7 +32,7 @@ func (n *normalizer) masked(res resource, e *csn.Entity, el *csn.Element, r *rul
 		a := &el.Annotations[i]
 		base, rest := split(a.Name)
 		if base != "mask" {
-			if resemblesMask(base) {
+			if csn.MeantAnnotation(a) == "mask" {
 				k.begin(a)
 				n.fault(k.r, res, a.Span, codeMask, "@%s looks like a misspelt @mask", a.Name).Hint = "write @mask, or give the annotation another name"
 			}
@@ -56,11 +56,6 @@ func (n *normalizer) masked(res resource, e *csn.Entity, el *csn.Element, r *rul
 	k.m.to, k.m.write = n.roles.set(k.m.unless), n.roles.set(k.m.writers)
 	k.r.mask = k.m
 	return k.r
-}
-
-// resemblesMask reports whether an annotation's name is that of a mask but for its letters or its form.
-func resemblesMask(base string) bool {
-	return strings.EqualFold(base, "mask") && base != "mask" || strings.EqualFold(base, "masked") || strings.EqualFold(base, "masking")
 }
 
 // begin makes the rules and the mask, if there are none yet.
@@ -292,7 +287,7 @@ func (n *normalizer) masks(m *csn.Model) {
 	at := func(what, on string, as csn.Annotations) {
 		for i := range as {
 			a := &as[i]
-			if base, _ := split(a.Name); (base == "mask" || what != "service" && resemblesMask(base)) && !(a.Value != nil && a.Value.Kind == cqn.AnnoNull) {
+			if base, _ := split(a.Name); (base == "mask" || what != "service" && csn.MeantAnnotation(a) == "mask") && !(a.Value != nil && a.Value.Kind == cqn.AnnoNull) {
 				r := &rules{on: on, span: a.Span}
 				n.fault(r, resource{what: what, on: on}, a.Span, codeMask, "@%s has no effect on %s %s", a.Name, what, on).Hint = "write it on an element"
 			}

@@ -109,7 +109,7 @@ func TestMask_said(t *testing.T) {
 	for mask, fault := range map[string]bool{
 		"@mask: 'a'": false, "@mask: 'a' @mask.value: 'b'": true, "@mask.value: 'a' @mask.fn: 'last(2)'": true, "@mask: { value: 'a', expr: (n) }": true, "@mask.expr: ('a') @mask.fn: 'last(2)'": true, "@mask: true @mask.value: 'a'": false, "@mask.value: 'a' @mask: true": false, "@mask.fn: 'last(2)' @mask": false,
 		"@mask: { unless: { were: (n = 1) } }": true, "@mask: { unless: { where: 'n = 1' } }": true, "@mask: { unless: [5] }": true, "@mask.unless.to: 'a' @mask.unless.too: 'b'": true,
-		"@mask.value: 5": true, "@mask.value: 'a' @mask.write: 5": true, "@masked: 'a'": true, "@Mask: 'a'": true, "@masking: 'a'": true, "@masks: 'a'": false, "@mask.vale: 'a'": true, "@mask: null @mask.unless: null": false, "@mask.value: null": false, "@mask.unless: [{ to: 'a' }, 'b']": false, "@mask.unless: 'b'": false,
+		"@mask.value: 5": true, "@mask.value: 'a' @mask.write: 5": true, "@masked: 'a'": true, "@Mask: 'a'": true, "@masking: 'a'": true, "@masks: 'a'": true, "@maskInput: 'a'": false, "@task: 'a' @mark": false, "@mask.vale: 'a'": true, "@mask: null @mask.unless: null": false, "@mask.value: null": false, "@mask.unless: [{ to: 'a' }, 'b']": false, "@mask.unless: 'b'": false,
 	} {
 		m, p, diags := policyOf(t, "service S { entity E { key ID : Integer; n : String; "+mask+" x : String; } }")
 		_, strict := Compile(m, Options{Strict: true})

@@ -46,7 +46,7 @@ func (n *normalizer) rules(res resource, d *csn.Def) *rules {
 		case base == "restrict":
 			n.fault(r, res, a.Span, codeRestrictForm, "@%s is not understood: @restrict takes a list of privileges", a.Name).Hint =
 				fmt.Sprintf("write @restrict: [{ %s: … }]", strings.TrimLeft(rest, ".#"))
-		case !res.loose && resembles(base):
+		case !res.loose && resembles(a):
 			n.fault(r, res, a.Span, codeMisspelt, "@%s looks like a misspelt restriction", a.Name).Hint = "write @requires or @restrict, or give the annotation another name"
 		}
 	}
@@ -295,13 +295,10 @@ func (p *privilege) settleConstant() {
 	}
 }
 
-// resembles reports whether an annotation's name is nearly one of ours.
-func resembles(name string) bool {
-	low := strings.ToLower(name)
-	if strings.HasPrefix(low, "restrict") || strings.HasPrefix(low, "require") {
-		return true
-	}
-	return nearest(low, "requires", "restrict") != ""
+// resembles reports whether an annotation is clearly meant to restrict.
+func resembles(a *cqn.AnnoField) bool {
+	meant := csn.MeantAnnotation(a)
+	return meant == "requires" || meant == "restrict"
 }
 
 // nearest returns the candidate that differs from name in case, or in at most two letters (one if it is short), "" if none does.

@@ -96,6 +96,8 @@ func TestNormalForm(t *testing.T) {
 		{"misspelt restricted", annos("restricted", arr()), "closed: authz-misspelt"},
 		{"misspelt case", annos("Restrict", arr()), "closed: authz-misspelt"},
 		{"misspelt letter", annos("retsrict", arr()), "closed: authz-misspelt"},
+		{"begins alike", annos("restriction", str("see the handbook"), "requirements", str("R17")), "none"},
+		{"privileges under another name", annos("restrictions", arr(obj("grant", str("READ")))), "closed: authz-misspelt"},
 		{"not misspelt", annos("readonly", flag(), "description", str("x"), "cds.autoexpose", flag()), "none"},
 		{"grant", annos("restrict", arr(obj("grant", str("READ")))), "READ to any"},
 		{"to only", annos("restrict", arr(obj("to", str("a")))), "* to a"},

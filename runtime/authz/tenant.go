@@ -102,6 +102,7 @@ func holesOf(m *csn.Model, tenants bool) []TenantHole {
 		if e.Active != nil {
 			continue // as the entity whose drafts it has
 		}
+		meantTenant(e, add)
 		columnHoles(e, add)
 	}
 	if !tenants {
@@ -125,6 +126,30 @@ func holesOf(m *csn.Model, tenants bool) []TenantHole {
 		}
 	}
 	return out
+}
+
+// meantTenant reports annotations of tables that are clearly meant to be @tenant: rows would belong to everybody.
+func meantTenant(e *csn.Entity, add func(*csn.Entity, token.Span, string, string)) {
+	if e.Source != nil && !e.Exists {
+		return // it has them from its tables
+	}
+	look := func(d *csn.Def, on string) {
+		for i := range d.Annotations {
+			a := &d.Annotations[i]
+			if csn.MeantAnnotation(a) != "tenant" || a.Value == nil || a.Value.Kind == cqn.AnnoNull {
+				continue
+			}
+			at := a.Span
+			if !at.Valid() {
+				at = d.Span
+			}
+			add(e, at, "has @"+a.Name+on+", which looks like a misspelt @tenant", "write @tenant, or give the annotation another name")
+		}
+	}
+	look(&e.Def, "")
+	for _, el := range e.Elements {
+		look(&el.Def, " on "+el.Name)
+	}
 }
 
 // columnHoles reports elements with @tenant that cannot be the column.

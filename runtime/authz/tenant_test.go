@@ -37,6 +37,10 @@ func TestTenantHoles(t *testing.T) {
 			" service S { entity A as projection on d.A; entity B as projection on d.B; }", "d.K is read by services"},
 		{own + "} @tenant: false entity d.B { key ID : Integer; up : Association to d.B; subs : Composition of many d.B on subs.up = $self; } service S { entity A as projection on d.A; entity B as projection on d.B; }", ""},
 		{own + "} entity d.B { key ID : Integer; up : Association to d.B; subs : Composition of many d.B on subs.up = $self; } service S { entity A as projection on d.A; entity B as projection on d.B; }", "d.B is read by services"},
+		// what is nearly @tenant
+		{"entity d.A { key ID : Integer; @Tenant t : String; }" + onlyA, "has @Tenant on t, which looks like a misspelt @tenant"},
+		{own + "} @tennant: false entity d.B { key ID : Integer; } service S { entity A as projection on d.A; }", "has @tennant, which looks like a misspelt @tenant"},
+		{"@tenancy: 'shared' entity d.A { key ID : Integer; @tenantId t : String; @tenants: ['x'] u : String; }" + onlyA, ""},
 		// the column
 		{"@tenant: false " + own + "}" + onlyA, "d.A has a column of the tenant and says @tenant: false"},
 		{own + "@tenant u : String; }" + onlyA, "d.A has @tenant on t and on u"},

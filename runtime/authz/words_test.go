@@ -65,7 +65,7 @@ func TestWords(t *testing.T) {
 		{"service S { @restrict: [{ grant: 'acts' }] entity E { key ID : Integer; } actions { action act(); } }", true},
 		{"service S { @restrict: [{ grant: 'go' }] action go(); }", false}, {"service S { @restrict: [{ grant: 'READ' }] action go(); }", true}, {"service S { @restrict: [{ grant: 'gone' }] action go(); }", true},
 		{"service S { entity E { key ID : Integer; @restrict: [{ grant: 'go' }] x : String; } actions { action go(); } }", true}, {"service S { entity E { key ID : Integer; @restrict: [{ grant: 'READ' }] x : String; } }", false},
-		{"service S { @restrictions: [{ grant: 'READ' }] entity E { key ID : Integer; } }", true}, {"service S { @requirement: 'a' entity E { key ID : Integer; } }", true}, {"service S { @restict: [] entity E { key ID : Integer; } }", true},
+		{"service S { @restrictions: [{ grant: 'READ' }] entity E { key ID : Integer; } }", true}, {"service S { @requirement: 'a' entity E { key ID : Integer; } }", false}, {"service S { @restict: [] entity E { key ID : Integer; } }", true},
 		{"service S { @reqiures: 'a' entity E { key ID : Integer; } }", true}, {"service S { @Requires: 'a' entity E { key ID : Integer; } }", true}, {"service S { @readonly entity E { key ID : Integer; } }", false},
 	} {
 		_, diags := Compile(compiled(t, c.model), Options{Strict: true})

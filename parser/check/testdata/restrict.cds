@@ -14,6 +14,12 @@ type Sneaky : String @requires: 'admin'; // warning: restrict-no-effect
 @Requires: 'admin' service Typo2 { } // error: restrict-misspelt
 @restricted: [{ to: 'admin' }] service Typo3 { } // error: restrict-misspelt
 @restrcit: [{ to: 'admin' }] service Typo4 { } // error: restrict-misspelt
+@Restrictions: [{ grant: 'READ', to: 'admin' }] service Typo5 { } // error: restrict-misspelt
+@restricted.to: 'admin' service Typo6 { } // error: restrict-misspelt
+@required: 'admin' service Typo7 { } // error: restrict-misspelt
+@requirement: 'REQ-17' service Own1 { } // warning: restrict-misspelt
+@restrictions: 'see the handbook' service Own2 { } // warning: restrict-misspelt
+@required: true @strict: true @district: 'x' @retires: '2030-01-01' @required.until: true service Own3 { }
 @restrict: [{ grant: 'READ', to: 'a' }] service Granted { }
 @restrict: [{ grant: 'nothing', to: 'a' }] service Ungranted { } // error: restrict-unknown-grant
 @restrict: [{ to: 'a', where: '$user.x = ''y''' }] service Static { }
