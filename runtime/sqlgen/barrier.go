@@ -28,6 +28,7 @@ func (c *compiler) withBarrier(fn func(c *compiler) (*Plan, error)) (*Plan, erro
 	}
 	c.markSession(p)
 	p.markSealed()
+	p.markMasked()
 	c.markOpens(p)
 	if p != nil {
 		p.Tenant = c.tenanted
@@ -37,11 +38,7 @@ func (c *compiler) withBarrier(fn func(c *compiler) (*Plan, error)) (*Plan, erro
 
 // shut makes the source a derived table of the rows that its guard so far lets through, into which nothing can look from outside: what is asked of the
 // rows after it may fail.
-func (src *source) shut() {
-	if !src.mapped {
-		src.first, src.guard = src.guard, ""
-	}
-}
+func (src *source) shut() { src.first, src.guard = src.guard, "" }
 
 // enclose makes the guard a part of the source itself.
 func (src *source) enclose() {
@@ -59,14 +56,14 @@ func (sc *scope) take(src *source, x cqn.Expr) (string, error) {
 	f, err := sc.cond(x)
 	may := sc.compiler.fallible
 	sc.compiler.fallible = was || may
-	if err != nil || may || src == nil || !src.takes() || !src.ownOnly(x) {
+	if err != nil || may || !src.takes() || !src.ownOnly(x) {
 		return f.at(precAnd), err
 	}
 	src.inner = append(src.inner, f.at(precAnd))
 	return "", nil
 }
 
-// ownOnly reports whether an expression looks at stored elements of the source's own row only, and cannot fail.
+// ownOnly reports whether an expression looks at elements of the source's own row only.
 func (src *source) ownOnly(x cqn.Expr) bool {
 	ok := true
 	cqn.Walk(x, func(n any) bool {
@@ -74,10 +71,8 @@ func (src *source) ownOnly(x cqn.Expr) bool {
 		case *cqn.Exists, *cqn.Subquery:
 			ok = false
 		case *cqn.Ref:
-			el, used := flat(src.entity, n.Path)
-			ok = ok && el != nil && used == len(n.Path) && n.Path[used-1].Filter == nil && el.Assoc() == nil && !el.Virtual && !fallibleElement(el, 0)
-		default:
-			ok = ok && !fallible(n)
+			_, used := flat(src.entity, n.Path)
+			ok = ok && used == len(n.Path)
 		}
 		return ok
 	})
@@ -114,7 +109,7 @@ func (sc *scope) note(x cqn.Expr) {
 	}
 	switch x := x.(type) {
 	case *cqn.Ref:
-		if f, err := sc.probe(x); err == nil && f.el != nil {
+		if f, _ := sc.probe(x); f.el != nil { // what does not exist is refused when it is compiled
 			sc.compiler.fallible = fallibleElement(f.el, 0)
 		}
 		return
@@ -140,7 +135,7 @@ func afterRows(x *cqn.Call) bool {
 // noteElement takes down that an output column may fail. One of the query's own rows is computed when they are chosen; what goes into another
 // query, or comes from a view behind an association, may be computed before.
 func (s *selection) noteElement(src *source, el *csn.Element) {
-	if s.definer || s.compiler.fallible || s.use == Root && (src == s.main || src.entity == nil || src.entity.Source == nil) {
+	if s.definer || s.compiler.fallible || s.use == Root && (src == s.main || src.entity.Source == nil) {
 		return
 	}
 	s.compiler.fallible = fallibleElement(el, 0)
@@ -163,7 +158,7 @@ func (sc *scope) noteTypes(a, b *csn.Builtin) {
 func (sc *scope) moment(x cqn.Expr) csn.Scalar {
 	switch x := x.(type) {
 	case *cqn.Ref:
-		if f, err := sc.probe(x); err == nil && f.typ != nil {
+		if f, _ := sc.probe(x); f.typ != nil {
 			switch f.typ.Kind {
 			case csn.Date, csn.Time, csn.DateTime, csn.Timestamp:
 				return f.typ.Kind
@@ -207,7 +202,12 @@ func fallible(node any) bool {
 	case *cqn.Ref, *cqn.Lit, *cqn.Param, *cqn.Tuple, *cqn.Case, *cqn.Exists, *cqn.Between, *raw, *cqn.Select, *cqn.From:
 		return false
 	case *cqn.Unary:
-		return n.Op > cqn.IsNotTrue || n.Op == cqn.Neg && !isBare(n.X)
+		switch n.Op {
+		case cqn.Not, cqn.Plus, cqn.IsNull, cqn.IsNotNull, cqn.IsNotTrue:
+			return false
+		case cqn.Neg:
+			return !isBare(n.X)
+		}
 	case *cqn.Binary:
 		switch n.Op {
 		case cqn.And, cqn.Or, cqn.Eq, cqn.Ne, cqn.NeSQL, cqn.EqNull, cqn.Lt, cqn.Le, cqn.Gt, cqn.Ge, cqn.Concat:
@@ -219,7 +219,7 @@ func fallible(node any) bool {
 		_, array := n.Set.(*cqn.Ref)
 		return array
 	case *cqn.Call:
-		return !n.Star && !sturdy[strings.ToLower(n.Name)]
+		return !sturdy[strings.ToLower(n.Name)]
 	case *cqn.Subquery:
 		return !n.Exists && !oneRow(n.Query)
 	}
@@ -251,7 +251,7 @@ func fallibleElement(el *csn.Element, depth int) bool {
 	if depth > maxViews {
 		return true
 	}
-	if el.Value() != nil && !el.Stored && anyFallible(el.Value()) {
+	if !el.Stored && anyFallible(el.Value()) {
 		return true
 	}
 	if el.Origin != nil {
@@ -259,7 +259,7 @@ func fallibleElement(el *csn.Element, depth int) bool {
 	}
 	e := el.Owner
 	if e == nil || e.Source == nil {
-		return el.Value() != nil && !el.Stored && refersFallible(e, el.Value(), depth+1)
+		return !el.Stored && refersFallible(e, el.Value(), depth+1)
 	}
 	return fallibleView(e, depth+1)
 }
@@ -294,7 +294,7 @@ func fallibleView(e *csn.Entity, depth int) bool {
 	if depth > maxViews {
 		return true
 	}
-	if e.Source != nil && anyFallible(e.Source) {
+	if anyFallible(e.Source) {
 		return true
 	}
 	for _, r := range e.Reads {
@@ -302,11 +302,11 @@ func fallibleView(e *csn.Entity, depth int) bool {
 			continue
 		}
 		for _, el := range r.Flat {
-			if el.Value() != nil && !el.Stored && anyFallible(el.Value()) {
+			if !el.Stored && anyFallible(el.Value()) {
 				return true
 			}
 		}
-		if r.Source != nil && fallibleView(r, depth+1) {
+		if fallibleView(r, depth+1) {
 			return true
 		}
 	}
@@ -319,14 +319,8 @@ func fallibleFilter(e *csn.Entity, depth int) bool {
 		return false
 	}
 	s, ok := e.Source.(*cqn.Select)
-	if !ok || depth > maxViews {
-		return fallibleView(e, depth)
-	}
-	if _, plain := s.From.(*cqn.From); !plain || anyFallible(s.From) {
-		return fallibleView(e, depth)
-	}
-	if s.Where != nil && anyFallible(s.Where) || s.Having != nil && anyFallible(s.Having) {
-		return true
+	if !ok || depth > maxViews || anyFallible(s.From) || anyFallible(s.Where) || anyFallible(s.Having) {
+		return true // joins and unions are among what may fail
 	}
 	for _, r := range e.Reads {
 		if r != e && fallibleFilter(r, depth+1) {
@@ -336,7 +330,7 @@ func fallibleFilter(e *csn.Entity, depth int) bool {
 	return false
 }
 
-// anyFallible looks for a node that may fail.
+// anyFallible looks for a node that may fail; there is none in nothing.
 func anyFallible(node any) bool {
 	found := false
 	cqn.Walk(node, func(n any) bool {

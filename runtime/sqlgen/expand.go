@@ -174,9 +174,6 @@ func (s *selection) childPlan(child *Child, src *source, el *csn.Element, q *cqn
 		return nil, err
 	}
 	k.setMain(target)
-	if target.inner == nil {
-		k.from = target.table()
-	}
 	k.plan.Entity = a.Target
 	var parentKeys []*csn.Element
 	var keyCols []string

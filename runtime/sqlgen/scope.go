@@ -32,7 +32,6 @@ type compiler struct {
 	asks      bool        // a view is read that asks the session, see Plan.Anonymous
 	judging   int         // see slice
 	barrier   bool        // guarded sources are closed against what is around them, see barrier.go
-	everybody bool        // makes the list of tenants
 	tenanted  bool        // rows that belong to tenants are touched, see tenant.go
 	unsealing *cqn.Ref    // the path that may end in a sealed element, see sealed.go
 	opened    []string    // see rowsecurity.go

@@ -25,6 +25,7 @@ type selection struct {
 	use     Use // of the elements among the columns
 	numbers map[string]int
 	plain   bool // hidden columns may be added: no grouping, no DISTINCT
+	nested  bool // the query is part of another one
 	// keyIn is the condition of a child by the list of its parents' keys, and keyOne that by one key.
 	keyIn, keyOne string
 }
@@ -66,7 +67,7 @@ func (s *selection) andExpr(x cqn.Expr) error {
 	if x == nil {
 		return nil
 	}
-	if s.from == "" && s.main != nil && s.main.inner != nil { // else the source is written already
+	if s.from == "" && s.main != nil { // else the source is written already
 		for _, part := range conjuncts(x) {
 			cond, err := s.take(s.main, part)
 			if err != nil {
@@ -264,9 +265,6 @@ func (s *selection) readPath(path *cqn.Ref, alias string, use Use) error {
 		src.name, src.explicit = alias, true
 	}
 	s.setMain(src)
-	if src.inner == nil {
-		s.from = src.table()
-	}
 	s.and(src.guard)
 	if err := s.andExpr(steps[len(steps)-1].Filter); err != nil {
 		return err

@@ -22,7 +22,7 @@ func TenantColumn(e *csn.Entity) *csn.Element {
 		return nil
 	}
 	for _, el := range e.Flat {
-		if isTenant(el) && el.Assoc() == nil && !el.Virtual && el.Value() == nil && el.Scalar() != nil {
+		if isTenant(el) && !el.Virtual && el.Value() == nil && el.Scalar() != nil {
 			return el
 		}
 	}
@@ -47,7 +47,7 @@ func tenantParents(e *csn.Entity, depth int) []*csn.Element {
 	var out []*csn.Element
 	any := false
 	for _, el := range e.Parents {
-		if el.Owner == nil || el.Owner == e || el.Assoc() == nil {
+		if el.Owner == e {
 			continue
 		}
 		out = append(out, el)
@@ -88,16 +88,15 @@ func tenantBound(e *csn.Entity, seen map[*csn.Entity]bool, depth int) bool {
 
 // ShownTenant returns the element of a projection that shows the tenant's column of its table, nil for none.
 func ShownTenant(e *csn.Entity) *csn.Element {
-	if e == nil || len(e.Union) > 0 {
+	if e == nil {
 		return nil
 	}
-	t := e.Table()
-	col := TenantColumn(t)
+	col := TenantColumn(e.Table())
 	if col == nil {
 		return nil
 	}
 	for _, el := range e.Flat {
-		if el.Assoc() == nil && tableElement(e, el) == col {
+		if tableElement(e, el) == col {
 			return el
 		}
 	}
@@ -110,15 +109,14 @@ func (sc *scope) tenant(src *source, use Use) error {
 	if sc.mapped {
 		e = e.Table()
 	}
-	if sc.everybody {
-		return nil
-	}
 	if use == Insert {
-		sc.compiler.tenanted = sc.compiler.tenanted || TenantBound(e)
+		if TenantBound(e) {
+			sc.compiler.tenanted = true
+		}
 		return nil // there is no row yet: see payload
 	}
 	if !keepsRows(e) {
-		if sc.view || !TenantBound(e) {
+		if !TenantBound(e) {
 			return nil
 		}
 		sc.compiler.tenanted = true
@@ -139,7 +137,6 @@ func (sc *scope) tenant(src *source, use Use) error {
 	if len(parents) == 0 {
 		return nil
 	}
-	sc.compiler.tenanted, sc.compiler.guarded = true, true
 	row := *src
 	row.entity = e
 	in := &scope{stmt: sc.stmt, sources: []*source{&row}, self: &row, definer: true, noJoin: true}
@@ -147,11 +144,7 @@ func (sc *scope) tenant(src *source, use Use) error {
 	defer sc.compiler.judge(was)
 	var any []string
 	for _, el := range parents {
-		ref := cqn.NewRef(el.Name)
-		if len(el.Path()) > 1 {
-			ref = cqn.NewRef(el.Path()...)
-		}
-		f, err := in.inverse(&cqn.Exists{Inverse: el.Owner.Name, Path: ref})
+		f, err := in.inverse(&cqn.Exists{Inverse: el.Owner.Name, Path: cqn.NewRef(el.Name)})
 		if err != nil {
 			return err
 		}
@@ -175,10 +168,10 @@ func (sc *scope) ofTenant(src *source, e *csn.Entity, col *csn.Element) error {
 	return err
 }
 
-// both combines the SQL of two conditions, "" being true.
+// both combines the SQL of two conditions, of which the first may be "", which is true.
 func both(a, b string) string {
-	if a == "" || b == "" {
-		return a + b
+	if a == "" {
+		return b
 	}
 	return a + " AND " + b
 }
@@ -189,13 +182,13 @@ func TenantsSQL(m *csn.Model, d Dialect) string {
 	var parts []string
 	for _, e := range m.Entities {
 		col := TenantColumn(e)
-		if col == nil || e.SkipPersistence {
+		if col == nil {
 			continue
 		}
-		c := &compiler{m: m, d: d, t: d.Tables(), everybody: true}
+		c := &compiler{m: m, d: d, t: d.Tables()}
 		src, err := (&scope{stmt: &stmt{compiler: c}, definer: true}).newSource(e, Root)
 		if err != nil {
-			continue
+			continue // it is not in the database
 		}
 		parts = append(parts, "SELECT DISTINCT "+src.alias+"."+Quote(col.Name, d)+" AS tenant FROM "+src.table()+" WHERE "+src.alias+"."+Quote(col.Name, d)+" IS NOT NULL")
 	}

@@ -40,7 +40,7 @@ func (c *compiler) insertPlan(q *cqn.Insert) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		if tenant != nil && b.Column == "" {
+		if b.Column == "" {
 			tenant = nil // is among them
 		}
 		names, values = append(names, col), append(values, st.bind(b))
