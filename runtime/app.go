@@ -44,6 +44,7 @@ type app struct {
 	spooled       atomic.Int64 // bytes of room for media data in temporary files
 	rowSecurity   bool         // the database has row-level security, see claims.go
 	claims        []Claim
+	masks         map[string]maskFunc // functions for masks; nil for none
 }
 
 // NewApp compiles the policy of a model and makes an App without handlers. The list has what the policy compiler found; with errors
@@ -118,6 +119,9 @@ func (a *App) Start(ctx context.Context) error {
 	}
 	if a.inner.refused != nil {
 		return a.inner.refused
+	}
+	if err := a.checkMasks(); err != nil {
+		return err
 	}
 	for _, s := range a.inner.order {
 		if err := s.inner.err; err != nil {

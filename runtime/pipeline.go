@@ -44,7 +44,7 @@ func (t *unit) beginQuery(write bool) (db.Tx, error) {
 // first runs the statement of the outermost level of a read.
 func (rd *reader) first(p *sqlgen.Plan) (db.Rows, error) {
 	rows, err := rd.firstRows(p)
-	return rd.unsealed(p, rows, err)
+	return rd.delivered(p, rows, err)
 }
 
 func (rd *reader) firstRows(p *sqlgen.Plan) (db.Rows, error) {
@@ -120,7 +120,7 @@ func (rd *reader) childRows(c *sqlgen.Child, g *groups) (db.Rows, error) {
 		if err == nil && len(g.index) == 0 {
 			return nil, rows.Close()
 		}
-		return rd.unsealed(c.Plan, rows, err)
+		return rd.delivered(c.Plan, rows, err)
 	}
 	if len(g.index) == 0 {
 		return nil, nil

@@ -209,7 +209,7 @@ func (rd *reader) queryAs(p *sqlgen.Plan, sql string) (db.Rows, error) {
 	}
 	rd.binds.unit.app.logStatement(rd.ctx, sql, len(binds))
 	rows, err := rd.tx.Query(rd.ctx, db.Stmt{SQL: sql, Binds: binds, Anonymous: p.Anonymous, Opens: p.Opens})
-	return rd.unsealed(p, rows, err)
+	return rd.delivered(p, rows, err)
 }
 
 // queryChildren reads the children of the parents in g.

@@ -23,6 +23,8 @@ type mask struct {
 	write   roleSet // who changes values unseen
 	writers []string
 	span    token.Span
+	element *csn.Element // that a function of the application masks, nil for none
+	named   token.Span   // where that is named
 }
 
 // forbidding is the mask for what is computed from a masked element: there is nothing to show in its place.

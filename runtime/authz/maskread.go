@@ -11,8 +11,8 @@ import (
 	"cds/runtime/sqlgen"
 )
 
-// maskParts are the properties of @mask. One of the first three says what is shown.
-var maskParts = []string{"value", "expr", "fn", "unless", "write"}
+// maskParts are the properties of @mask. One of the first four says what is shown.
+var maskParts = []string{"value", "expr", "fn", "go", "unless", "write"}
 
 // A maskReader reads the annotations @mask of one element.
 type maskReader struct {
@@ -50,7 +50,7 @@ func (n *normalizer) masked(res resource, e *csn.Entity, el *csn.Element, r *rul
 	if el.Key || !maskable(el) || el.Annotations.Get("odata.etag") != nil {
 		n.fault(k.r, res, k.m.span, codeMask, "%s cannot be masked: it is a key, an association, a structure, an array, binary data, virtual or an entity tag", res.on).Hint = "restrict it: @requires or @restrict"
 	}
-	if el.Seal() != nil && (k.m.show.Computed || k.m.about(e) != nil) {
+	if x := el.Seal(); x != nil && (x.Hashed() || k.m.show.Func == "") && (k.m.show.Computed || k.m.about(e) != nil) {
 		n.fault(k.r, res, k.m.span, codeMask, "%s is encrypted or hashed, so that the database can make nothing of its value", res.on).Hint = "show a constant, and exempt roles"
 	}
 	k.m.to, k.m.write = n.roles.set(k.m.unless), n.roles.set(k.m.writers)
@@ -81,6 +81,8 @@ func (k *maskReader) part(rest string, a *cqn.AnnoField) {
 		k.constant(a)
 	case rest == "fn":
 		k.function(a)
+	case rest == "go":
+		k.inCode(a)
 	case rest == "unless":
 		k.unless(a.Value, a.Span)
 	case strings.HasPrefix(rest, "unless."):
@@ -92,7 +94,7 @@ func (k *maskReader) part(rest string, a *cqn.AnnoField) {
 		}
 		k.m.writers = names
 	default:
-		d := k.fault(a.Span, "@%s is not understood: a mask has value, expr or fn, and unless and write", a.Name)
+		d := k.fault(a.Span, "@%s is not understood: a mask has value, expr, fn or go, and unless and write", a.Name)
 		if near := nearest(rest, maskParts...); near != "" {
 			d.Hint = "did you mean @mask." + near + "?"
 		}
@@ -164,6 +166,19 @@ func (k *maskReader) function(a *cqn.AnnoField) {
 		return
 	}
 	k.m.show = &sqlgen.Mask{X: x, Computed: true, Text: strings.Join(strings.Fields(a.Value.Text), "")}
+}
+
+// inCode reads the name of a function of the application. Whether there is one, and for which type, shows when the application starts: see MaskFunctions.
+func (k *maskReader) inCode(a *cqn.AnnoField) {
+	if !k.says(a) {
+		return
+	}
+	if a.Value == nil || a.Value.Kind != cqn.AnnoString || !MaskFunctionName(a.Value.Text) {
+		k.fault(a.Span, "@mask.go must be the name of a function, as a text").Hint = "write the name that the application registers the function by: @mask: { go: 'lastFour' }"
+		return
+	}
+	k.m.show = &sqlgen.Mask{X: &cqn.Lit{}, Computed: true, Func: a.Value.Text, Text: a.Value.Text + " (Go)"}
+	k.m.element, k.m.named = k.el, a.Span
 }
 
 // unless reads who sees the value: roles, exemptions with a condition, or a list of both.

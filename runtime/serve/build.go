@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -278,6 +279,10 @@ func (a *App) Build(ctx context.Context, opt Options) (*Server, error) {
 	}
 	if err := s.CDS.Start(ctx); err != nil {
 		s.Close()
+		var found diag.List
+		if errors.As(err, &found) {
+			err = &ModelError{Diags: found, Files: s.Model.Files}
+		}
 		return nil, err
 	}
 	if err := s.setupStrategy(ctx, production); err != nil {

@@ -15,7 +15,21 @@ type Mask struct {
 	Computed bool
 	// Unless is the condition of rows that show the value itself, nil for none. Where it is unknown, the mask is shown.
 	Unless cqn.Expr
-	Text   string // of X, as the model says it: a literal, an expression or a function
+	// Func, unless "", is the function of the application that makes what is shown, of the value and outside the database; X is null then, and Computed set.
+	Func string
+	Text string // of X, as the model says it: a literal, an expression or a function
+}
+
+// A FuncMask says where the row has what a function of the application needs. The position of the column itself has null: whoever knows nothing of such masks
+// shows that.
+type FuncMask struct {
+	Func    string
+	Element *csn.Element
+	Value   int // position of the value
+	// Exempt is the position of a number that is 1 in rows that show the value itself, -1 if none do.
+	Exempt int
+	// Present is the position of a column that is null where there is no row that the value could be of, -1 if there always is one.
+	Present int
 }
 
 // maskOf returns what is shown in the place of an element that a guard refuses, nil for nothing.
@@ -36,6 +50,9 @@ func (s *selection) masked(src *source, el *csn.Element, name string, m *Mask, r
 	if (m.Computed || m.Unless != nil) && !s.plain {
 		return Column{}, refused // of which row of the group?
 	}
+	if m.Func != "" {
+		return s.masksLater(src, el, name, m, refused)
+	}
 	if (m.Computed || m.Unless != nil) && el.Seal() != nil {
 		return Column{}, refused // what is kept is not the value
 	}
@@ -48,6 +65,70 @@ func (s *selection) masked(src *source, el *csn.Element, name string, m *Mask, r
 	c.Name, c.Element, c.Type, c.masked = name, el, el.Type, refused
 	c.Index = s.add(f.sql)
 	return c, nil
+}
+
+// masksLater is the column of an element whose mask is a function of the application: the value leaves the database, beside the column, for that function alone.
+// Within another query it would be merged, sorted and compared with.
+func (s *selection) masksLater(src *source, el *csn.Element, name string, m *Mask, refused error) (Column, error) {
+	if s.nested || el.Seal() != nil && el.Seal().Hashed() {
+		return Column{}, refused
+	}
+	s.noteElement(src, el)
+	in := &scope{stmt: s.stmt, sources: []*source{src}, self: src, definer: true, noJoin: true}
+	was := s.compiler.judge(judging)
+	defer func() { s.compiler.judge(was) }()
+	value, err := in.element(src, el)
+	if err != nil {
+		return Column{}, err
+	}
+	mask := &FuncMask{Func: m.Func, Element: el, Exempt: -1, Present: -1}
+	if m.Unless != nil {
+		cond, err := in.guardCond(src, m.Unless, src.localized)
+		if err != nil {
+			return Column{}, err
+		}
+		mask.Exempt = s.add("CASE WHEN " + cond.sql + " THEN 1 ELSE 0 END")
+	}
+	s.noteMask(src, m)
+	mask.Value = s.add(value.sql)
+	c := noColumn()
+	c.Name, c.Element, c.Type, c.masked, c.Mask = name, el, el.Type, refused, mask
+	c.Index = s.add("NULL")
+	return c, nil
+}
+
+// markMasked notes the columns of a finished plan, and of its children, that functions of the application mask.
+func (p *Plan) markMasked() {
+	if p == nil {
+		return
+	}
+	p.Masked = appendMasked(nil, p.Columns, -1)
+	for i := range p.Masked {
+		if m := p.Masked[i].Mask; m.Element.Seal() != nil {
+			c := noColumn()
+			c.Name, c.Index, c.Element, c.Type, c.Seal = m.Element.Name, m.Value, m.Element, m.Element.Type, m.Element.Seal()
+			p.Sealed = append(p.Sealed, c)
+		}
+	}
+	for _, c := range p.Children {
+		c.Plan.markMasked()
+	}
+}
+
+func appendMasked(out, cols []Column, present int) []Column {
+	for i := range cols {
+		c := &cols[i]
+		if c.Mask != nil {
+			c.Mask.Present = present
+			out = append(out, *c)
+		}
+		at := present
+		if c.Present >= 0 {
+			at = c.Present
+		}
+		out = appendMasked(out, c.Nested, at)
+	}
+	return out
 }
 
 func (sc *scope) maskedValue(src *source, el *csn.Element, m *Mask) (frag, error) {

@@ -121,6 +121,8 @@ type Plan struct {
 	Opens string
 	// Sealed are the columns, at any level but those of Children, whose values are encrypted.
 	Sealed []Column
+	// Masked are the columns, at any level but those of Children, that functions of the application mask.
+	Masked []Column
 	// Blobs are the parameters of a write whose data follow the statement, where the database keeps rows by number (Tables.RowID): the statement
 	// returns the numbers of the rows that it has written.
 	Blobs []BlobColumn
@@ -153,6 +155,8 @@ type Column struct {
 	Hidden bool
 	// Seal, unless nil, says how the value was encrypted; Type is that of the plain one.
 	Seal *csn.Seal
+	// Mask, unless nil, says how a function of the application masks the value.
+	Mask *FuncMask
 	// masked, if the column shows a mask, is the refusal of a query around that would do more than show it.
 	masked error
 	// MediaType is the position of the column with the media type of this stream, -1 for none.

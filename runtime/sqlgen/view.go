@@ -92,7 +92,7 @@ func (sc *scope) selectQuery(q *cqn.Select) (string, []outColumn, error) {
 	if q == nil {
 		return "", nil, sc.fail("INVALID_QUERY", "a query is expected")
 	}
-	s := &selection{scope: sc, plan: &Plan{}, use: Path} // what goes into another query may be compared there
+	s := &selection{scope: sc, plan: &Plan{}, use: Path, nested: true} // what goes into another query may be compared there
 	if sc.result != nil {
 		sc.own = &source{scope: sc, entity: sc.result, name: "$projection", own: true}
 	}
