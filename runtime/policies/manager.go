@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -42,12 +43,19 @@ type Manager struct {
 	opt  Options
 	log  *slog.Logger
 
+	counted bool // by the database: a look can read what has changed, and no more
+
 	mu     sync.Mutex // of reading and using what was read, in this order
 	read   time.Time  // when that worked last
+	full   time.Time  // when everything was read last
+	since  int64      // the change up to which everything was read
 	kept   map[string]compiled
 	shut   bool
 	failed bool // the last look
 }
+
+// rereadAfter is after which time everything is read, whatever was counted: triggers can be switched off.
+const rereadAfter = time.Minute
 
 // compiled is what became of the policies for the users of a tenant, together with those for the users of all tenants, which are kept by "".
 type compiled struct {
@@ -68,6 +76,13 @@ func Open(ctx context.Context, app *cds.App, pool db.Pool, opt Options) (*Manage
 	m := &Manager{app: app, pool: pool, opt: opt, log: app.Logger("policies")}
 	if err := Prepare(ctx, pool); err != nil {
 		return nil, err
+	}
+	var err error
+	if m.counted, err = counts(ctx, pool); err != nil {
+		return nil, &TableError{"its changes cannot be looked for", err}
+	}
+	if !m.counted {
+		m.log.WarnContext(ctx, "the database does not count changes of policies, so all of them are read at each look: cds deploy, as the owner of the table, makes it")
 	}
 	return m, m.Refresh(ctx)
 }
@@ -108,19 +123,50 @@ func (m *Manager) Refresh(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	list, full, err := read(ctx, m.pool, "", true)
-	if err == nil && slices.Contains(full, "") {
-		err = ErrFull
-	}
-	if err != nil {
+	if err := m.look(ctx, now); err != nil {
 		m.fail(ctx, err)
 		return fmt.Errorf("policies: %w", err)
 	}
 	if m.failed {
 		m.log.InfoContext(ctx, "policies can be read again")
 	}
-	m.use(ctx, list, full)
 	m.read, m.failed = now, false
+	return nil
+}
+
+// look reads what has changed and lets it count.
+func (m *Manager) look(ctx context.Context, now time.Time) error {
+	found := change{all: true}
+	if m.counted {
+		var err error
+		if found, err = changes(ctx, m.pool, m.since); err != nil {
+			return err
+		}
+	}
+	if found.all || m.kept == nil || m.shut || m.full.IsZero() || now.Sub(m.full) >= rereadAfter || now.Before(m.full) {
+		list, full, err := read(ctx, m.pool, "", true)
+		if err == nil && slices.Contains(full, "") {
+			err = ErrFull
+		}
+		if err != nil {
+			return err
+		}
+		m.use(ctx, list, full)
+		m.full, m.since = now, found.version
+		return nil
+	}
+	if len(found.tenants) > 0 {
+		next := maps.Clone(m.kept)
+		for _, tenant := range found.tenants {
+			list, full, err := read(ctx, m.pool, tenant, false)
+			if err != nil {
+				return err
+			}
+			m.ofTenant(ctx, next, tenant, list, len(full) > 0)
+		}
+		m.adopt(next)
+	}
+	m.since = found.version
 	return nil
 }
 
@@ -164,29 +210,49 @@ func (m *Manager) use(ctx context.Context, list []Policy, full []string) {
 	if changed {
 		all.policy = m.policy(ctx, m.app.Policy, m.compile(own))
 	}
-	next, tenants := map[string]compiled{"": all}, map[string]*authz.Policy{}
+	next := map[string]compiled{"": all}
 	for len(rest) > 0 {
 		tenant := rest[0].Tenant
 		own, rest = cut(rest, tenant)
-		over := slices.Contains(full, tenant)
-		c := compiled{seen: all.seen + digest(own, over)}
-		if old, ok := m.kept[tenant]; ok && old.seen == c.seen && !m.shut {
-			c = old
-		} else {
-			changed = true
-			data := m.compile(own)
-			if over { // none is left out: those users are denied everything
-				data = append(data, authz.DataPolicy{ID: "*", Tenant: tenant, Entity: "*", Effect: authz.Refuse, Fault: ErrFull.Error()})
-			}
-			c.policy = m.policy(ctx, all.policy, data)
-		}
-		next[tenant], tenants[tenant] = c, c.policy
+		changed = m.ofTenant(ctx, next, tenant, own, slices.Contains(full, tenant)) || changed
 	}
 	if !changed && len(next) == len(m.kept) {
 		return
 	}
+	m.adopt(next)
+}
+
+// ofTenant adds to what shall hold the policies for the users of a tenant, of which there are too many if over is set, and reports whether they have changed.
+func (m *Manager) ofTenant(ctx context.Context, next map[string]compiled, tenant string, own []Policy, over bool) (changed bool) {
+	all := next[""]
+	if len(own) == 0 {
+		delete(next, tenant)
+		return false
+	}
+	c := compiled{seen: all.seen + digest(own, over)}
+	if old, ok := m.kept[tenant]; ok && old.seen == c.seen && !m.shut {
+		next[tenant] = old
+		return false
+	}
+	data := m.compile(own)
+	if over { // none is left out: those users are denied everything
+		data = append(data, authz.DataPolicy{ID: "*", Tenant: tenant, Entity: "*", Effect: authz.Refuse, Fault: ErrFull.Error()})
+	}
+	c.policy = m.policy(ctx, all.policy, data)
+	next[tenant] = c
+	return true
+}
+
+// adopt lets what was compiled count.
+func (m *Manager) adopt(next map[string]compiled) {
+	tenants := make(map[string]*authz.Policy, len(next))
+	for tenant, c := range next {
+		if tenant != "" {
+			tenants[tenant] = c.policy
+		}
+	}
 	m.kept, m.shut = next, false
-	m.app.Policy.UseFor(all.policy, tenants)
+	m.app.Policy.UseFor(next[""].policy, tenants)
 }
 
 // cut returns the policies of a tenant, with which a list may begin, and the others.

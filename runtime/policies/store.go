@@ -52,39 +52,67 @@ func (e *TableError) Unwrap() error { return e.Cause }
 // Taken returns an entity of a model whose table would be ours, nil if there is none.
 func Taken(m *csn.Model) *csn.Entity {
 	for _, e := range m.Entities {
-		if strings.EqualFold(sqlgen.TableName(e), Table) {
+		if n := sqlgen.TableName(e); strings.EqualFold(n, Table) || strings.EqualFold(n, ChangesTable) {
 			return e
 		}
 	}
 	return nil
 }
 
-// Prepare makes the table where it is missing. Errors are *TableError.
+// Prepare makes the table where it is missing, gives one of an older version the key that it has now, and lets the database count its changes. Errors are
+// *TableError.
 func Prepare(ctx context.Context, pool db.Pool) error {
 	there, err := hasColumns(ctx, pool)
 	switch {
 	case err != nil:
 		return &TableError{"it cannot be looked for", err}
-	case there == len(columns):
-		return nil
-	case there > 0:
+	case there > 0 && there < len(columns):
 		return &TableError{Message: "it is there, but is not ours; rename it"}
+	case there == 0:
+		if err := prepared(ctx, pool, func(tx db.Tx) error { return tx.Script(ctx, "CREATE TABLE IF NOT EXISTS "+Table+" ("+ddl()+")") }, func() (bool, error) {
+			n, err := hasColumns(ctx, pool)
+			return n == len(columns), err
+		}); err != nil {
+			return &TableError{"it cannot be made", err}
+		}
 	}
-	ddl := make([]string, len(columns), len(columns)+1)
-	for i, c := range columns {
-		ddl[i] = c.name + " " + c.typ
+	current := func() (bool, error) {
+		old, err := oldKey(ctx, pool)
+		return !old, err
 	}
-	ddl = append(ddl, "PRIMARY KEY (tenant, id)")
-	err = db.InTx(ctx, pool, func(tx db.Tx) error {
-		return tx.Script(ctx, "CREATE TABLE IF NOT EXISTS "+Table+" ("+strings.Join(ddl, ", ")+")")
-	})
+	if ok, err := current(); err != nil {
+		return &TableError{"its key cannot be looked for", err}
+	} else if !ok {
+		if err := prepared(ctx, pool, func(tx db.Tx) error { return rekey(ctx, tx, pool.Dialect()) }, current); err != nil {
+			return &TableError{"its key is that of an older version, by which tenants share ids, and cannot be changed: cds deploy, as the owner of the table, does so", err}
+		}
+	}
+	// Without the right to, all is read at each look.
+	if ok, err := counts(ctx, pool); err == nil && !ok {
+		_ = prepared(ctx, pool, func(tx db.Tx) error { return tx.Script(ctx, counting(pool.Dialect())) }, func() (bool, error) { return counts(ctx, pool) })
+	}
+	return nil
+}
+
+// prepared changes the tables in a transaction, unless another process has done so at the same time.
+func prepared(ctx context.Context, pool db.Pool, do func(db.Tx) error, done func() (bool, error)) error {
+	err := db.InTx(ctx, pool, func(tx db.Tx) error { return do(tx) })
 	if err == nil {
 		return nil
 	}
-	if there, rerr := hasColumns(ctx, pool); rerr == nil && there == len(columns) { // another process made it at the same time
+	if ok, rerr := done(); rerr == nil && ok {
 		return nil
 	}
-	return &TableError{"it cannot be made", err}
+	return err
+}
+
+// ddl is what stands in the parentheses of CREATE TABLE.
+func ddl() string {
+	out := make([]string, len(columns), len(columns)+1)
+	for i, c := range columns {
+		out[i] = c.name + " " + c.typ
+	}
+	return strings.Join(append(out, "PRIMARY KEY (tenant, id)"), ", ")
 }
 
 func hasColumns(ctx context.Context, pool db.Pool) (n int, err error) {
@@ -123,11 +151,7 @@ func fields() string {
 // read returns the policies of a tenant's users, "" for those of all tenants; with every set those of all of them. They come in the order of tenants and ids.
 // full has the tenants that have more than there may be: what exceeds is not returned.
 func read(ctx context.Context, pool db.Pool, tenant string, every bool) (list []Policy, full []string, err error) {
-	begin := pool.Read
-	if p, ok := pool.(db.OneReader); ok {
-		begin = p.ReadOne
-	}
-	tx, err := begin(ctx, db.Session{})
+	tx, err := readOne(ctx, pool)
 	if err != nil {
 		return nil, nil, err
 	}
