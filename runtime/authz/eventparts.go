@@ -35,13 +35,13 @@ type payloadType struct {
 
 // An origin is the element of an entity that a part of a payload is of the type of.
 type origin struct {
-	entity *csn.Entity
-	path   []string
+	entity *csn.Entity // nil for none
+	path   []string    // empty for a row of the entity, and without one
 }
 
 // element returns the flat or structured element, nil if there is none.
 func (o origin) element() *csn.Element {
-	if o.entity == nil || len(o.path) == 0 {
+	if len(o.path) == 0 {
 		return nil
 	}
 	if el := o.entity.Flat.Lookup(strings.Join(o.path, "_")); el != nil {
@@ -51,6 +51,25 @@ func (o origin) element() *csn.Element {
 		return o.entity.Elements.Lookup(o.path[0])
 	}
 	return nil
+}
+
+// structure returns the structure at the end of the path that is within another one, nil if there is none.
+func (o origin) structure() *csn.Element {
+	if len(o.path) < 2 {
+		return nil
+	}
+	var el *csn.Element
+	in := o.entity.Elements
+	for _, name := range o.path {
+		if el = in.Lookup(name); el == nil {
+			return nil
+		}
+		in = nil
+		if st, ok := el.Type.(*csn.Struct); ok {
+			in = st.Elements
+		}
+	}
+	return el
 }
 
 func (o origin) step(name string) origin {
@@ -67,17 +86,26 @@ func (r *payloadReader) part(on string, within *csn.Entity, el *csn.Element, fro
 		if o, ok := r.declared(el, 0); ok {
 			from = o
 		}
-		res := resource{what: "element", on: on, events: true, loose: true, named: r.named}
-		if out.rules = r.n.masked(res, within, el, r.n.rules(res, &el.Def)); out.rules != nil {
-			out.rules = r.p.askFirst(r.p.keep(out.rules))
+		out.rules = r.own(on, within, el, r.named)
+		if st := from.structure(); st != nil && out.rules == nil {
+			out.rules = r.own(on, from.entity, st, namedBy(from.entity))
 		}
 	}
-	if of := from.element(); of != nil && out.rules == nil {
-		out.rules = r.p.elements[of]
+	if out.rules == nil {
+		out.rules = r.p.elements[from.element()]
 	}
 	r.found = r.found || out.rules != nil
 	r.content(out, on, el, from, depth)
 	return out
+}
+
+// own reads the restriction of an element itself; nil if it has none.
+func (r *payloadReader) own(on string, within *csn.Entity, el *csn.Element, named []csn.Annotations) *rules {
+	res := resource{what: "element", on: on, events: true, loose: true, named: named}
+	if own := r.n.masked(res, within, el, r.n.rules(res, &el.Def)); own != nil {
+		return r.p.askFirst(r.p.keep(own))
+	}
+	return nil
 }
 
 // content reads what is in an element.
@@ -104,7 +132,7 @@ func (r *payloadReader) content(out *payloadPart, on string, el *csn.Element, fr
 
 func (r *payloadReader) structure(out *payloadPart, on string, t *csn.Struct, from origin, depth int) {
 	key := payloadType{t, from.entity, strings.Join(from.path, "_")}
-	if known := r.known[key]; known != nil { // a structure may have lists of itself
+	if known := r.known[key]; known != nil { // a type that is used often is read once
 		out.in = known.in
 		return
 	}
@@ -151,7 +179,7 @@ func (r *payloadReader) within(el *csn.Element, path []string, depth int) (o ori
 		if el == nil {
 			return origin{}, false
 		}
-		if o, ok := r.declared(el, depth+1); ok && o.entity != nil {
+		if o, _ := r.declared(el, depth+1); o.entity != nil {
 			return along(o.entity, append(o.path[:len(o.path):len(o.path)], path[i:]...)), true
 		}
 		st, _ := el.Type.(*csn.Struct)
@@ -199,9 +227,7 @@ func along(e *csn.Entity, path []string) origin {
 	for i, name := range path {
 		o = o.step(name)
 		if el := o.element(); el != nil && el.Assoc() != nil && i < len(path)-1 {
-			if o = (origin{entity: el.Assoc().Target}); o.entity == nil {
-				return o
-			}
+			o = origin{entity: el.Assoc().Target}
 		}
 	}
 	return o
@@ -219,7 +245,7 @@ func (part *payloadPart) shown(g *guard, v cqn.Value) (cqn.Value, bool) {
 		return v, part.open || !structured(v)
 	case part.items != nil:
 		return part.items.list(g, v)
-	case part.in != nil && v.Kind() == cqn.KindRow:
+	case v.Kind() == cqn.KindRow:
 		return cqn.OfRow(part.row(g, v.Row())), true
 	}
 	return cqn.Null, false

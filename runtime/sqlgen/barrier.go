@@ -298,9 +298,6 @@ func fallibleView(e *csn.Entity, depth int) bool {
 		return true
 	}
 	for _, r := range e.Reads {
-		if r == e {
-			continue
-		}
 		for _, el := range r.Flat {
 			if !el.Stored && anyFallible(el.Value()) {
 				return true
@@ -323,7 +320,7 @@ func fallibleFilter(e *csn.Entity, depth int) bool {
 		return true // joins and unions are among what may fail
 	}
 	for _, r := range e.Reads {
-		if r != e && fallibleFilter(r, depth+1) {
+		if fallibleFilter(r, depth+1) {
 			return true
 		}
 	}

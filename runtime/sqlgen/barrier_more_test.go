@@ -16,6 +16,7 @@ entity my.OverCalm as select from my.Calm { ID, owner, upper(title) as u : Strin
 entity my.OverOverCalm as select from my.OverCalm { ID, owner, upper(u) as uu : String };
 entity my.OverHalf as select from my.Half { ID, owner, upper(title) as u : String };
 entity my.Big as select from my.Q { key title, max(owner) as owner : String, count(*) as c : Integer } group by title having count(*) > 1;
+entity my.Filtered as select from my.P[100 / n > 1] { ID, owner, title };
 entity my.Odd { key ID : Integer; owner : String; n : Integer; tags : many String; float : Decimal(9, variable); dbl : Double; ratio : Integer = 100 / n; of_ratio : Integer = ratio stored; own : Integer = $self.n; ownRatio : Integer = $self.ratio; }
 `
 
@@ -66,12 +67,18 @@ func TestBarrier_forms(t *testing.T) {
 		// computed columns of views over views
 		"select from my.OverCalm { ID } where u = 'a'": false, "select from my.OverOverCalm { ID } where uu = 'a'": false, "select from my.OverHalf { ID } where u = 'a'": true, "select from my.Calm { ID } where kept = 1": false, "select from my.Calm { ID } where fine = 'a'": false,
 		// conditions of views
-		"select from my.Some { title } where title = 'a'": true, "select from my.Big { title } where title = 'a'": false,
+		"select from my.Some { title } where title = 'a'": true, "select from my.Big { title } where title = 'a'": false, "select from my.Some { title }": true, "select from my.Big { title }": false, "select from my.Few { ID }": true, "select from my.Filtered { ID }": true, "select from my.Plain { ID }": false,
+		// what has no type, or is no number
+		"select from my.P { ID } where coalesce(dbl, null) > 1": false, "select from my.P { ID } where dbl between null and 2": false, "select from my.P { ID } where dbl > (select null as z from my.N)": true, "select from my.P { ID } where case when n = 1 then dbl else null end > 1": false, "select from (select ID, null as z, dbl from my.P) as d { ID } where dbl > z": false,
 	} {
 		sql, got, err := barredIn(t, m, parseQuery(t, query), owned(m))
 		if err != nil || got != want {
 			t.Errorf("%s: barrier %v, %v: %s", query, got, err, sql)
 		}
+	}
+	minus := &cqn.Select{From: from("my.P"), Columns: cols("ID"), Where: &cqn.Binary{Op: cqn.Gt, L: &cqn.Unary{Op: cqn.Neg, X: &cqn.Lit{Value: cqn.Int(1)}}, R: cqn.NewRef("n")}}
+	if sql, got, err := barredIn(t, m, minus, owned(m)); err != nil || got {
+		t.Errorf("a negative number: barrier %v, %v: %s", got, err, sql)
 	}
 	for _, query := range []string{"select from my.P { ID } where nosuch = 1", "select from my.P { ID } where year(nosuch) = 1", "select from my.P { ID } where up.nosuch = 1", "select from my.P { ID } where 100 / n > 1 and nosuch = 1"} {
 		if sql, _, err := barredIn(t, m, parseQuery(t, query), owned(m)); err == nil {
@@ -122,17 +129,17 @@ func TestBarrier_guards(t *testing.T) {
 func TestBarrier_deep(t *testing.T) {
 	const n = 60
 	var b strings.Builder
-	b.WriteString("entity P { key ID : Integer; owner : String; n : Integer; c0 : Integer = n;")
+	b.WriteString("entity R { key ID : Integer; owner : String; near : Association to W5; far : Association to W60; }\nentity W0 as select from P { ID, n };\nentity P { key ID : Integer; owner : String; n : Integer; c0 : Integer = n;")
 	for i := 1; i <= n; i++ {
 		fmt.Fprintf(&b, " c%d : Integer = c%d;", i, i-1)
 	}
 	b.WriteString(" }\nentity T { key ID : Integer; @tenant t : String; }\nentity V0 as select from P { ID, owner, n, upper(owner) as u : String };\nentity T0 as select from T { ID };\n")
 	for i := 1; i <= n; i++ {
-		fmt.Fprintf(&b, "entity V%d as select from V%d { ID, owner, n, upper(u) as u : String };\nentity T%d as select from T%d { ID };\n", i, i-1, i, i-1)
+		fmt.Fprintf(&b, "entity V%d as select from V%d { ID, owner, n, upper(u) as u : String };\nentity T%d as select from T%d { ID };\nentity W%d as select from W%d { ID, n };\n", i, i-1, i, i-1, i, i-1)
 	}
 	m := compile(t, b.String())
 	for query, want := range map[string]bool{
-		"select from P { ID } where c5 > 1": false, "select from V5 { ID } where u = 'a'": false, "select from V60 { ID } where u = 'a'": true, "select from V5 { ID } where n = 1": false, "select from V60 { ID } where n = 1": true,
+		"select from P { ID } where c5 > 1": false, "select from V5 { ID } where u = 'a'": false, "select from V60 { ID } where u = 'a'": true, "select from V5 { ID } where n = 1": false, "select from V60 { ID } where n = 1": true, "select from R { ID } where near.n = 1": false, "select from R { ID } where far.n = 1": true,
 	} {
 		sql, got, err := barredIn(t, m, parseQuery(t, query), owned(m))
 		if err != nil || got != want {

@@ -29,7 +29,7 @@ service S {
 	fails := expr(t, "100 / x > 1")
 	for what, q := range map[string]cqn.Query{
 		"update": &cqn.Update{Entity: cqn.NewRef("S.A"), Data: row("x", 1)}, "delete": &cqn.Delete{From: cqn.NewRef("S.A")}, "update some": &cqn.Update{Entity: cqn.NewRef("S.A"), Data: row("x", 1), Where: expr(t, "ID = 1")},
-		"read by a condition on the way": parseQuery(t, "select from S.B { ID } where 100 / y > 1 and a.x = 1"), "read by a condition": parseQuery(t, "select from S.B { ID } where a.x = 1 and 100 / y > 1"),
+		"read by a condition on the way": parseQuery(t, "select from S.B { ID } where 100 / y > 1 and a.x = 1"), "read by a condition": parseQuery(t, "select from S.B { ID } where a.x = 1 and 100 / y > 1"), "read by either": parseQuery(t, "select from S.B { ID } where 100 / y > 1 or a.x = 1"),
 	} {
 		p, err := sqlgen.Compile(q, m, &guard{where: map[string]cqn.Expr{"S.A": fails}}, d)
 		if err != nil {

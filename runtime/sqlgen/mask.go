@@ -181,7 +181,7 @@ func wide(t *csn.Builtin) *csn.Builtin {
 // noteMask takes down that a mask may fail on some rows. It is computed for the rows that were chosen, but where a query is part of another, or the row is joined,
 // a database may be earlier.
 func (s *selection) noteMask(src *source, m *Mask) {
-	if s.definer || s.use == Root && src == s.main {
+	if s.use == Root && src == s.main {
 		return
 	}
 	if anyFallible(m.X) || refersFallible(src.entity, m.X, 0) || m.Unless != nil && (anyFallible(m.Unless) || refersFallible(src.entity, m.Unless, 0)) {

@@ -200,7 +200,7 @@ func (sc *scope) protect(src *source, use Use, localized bool) error {
 		sc.compiler.guarded = true
 		sc.written(e, use, f.at(precAnd))
 	}
-	if src.guard == "" && src.first == "" {
+	if src.guard == "" {
 		return nil
 	}
 	if fallibleFilter(e, 0) {
