@@ -12,9 +12,6 @@ import (
 // parameter, so that plans serve all tenants; in views it is a variable of the session. A part of a tenant's row that has no column of its own, as
 // translated texts and inline compositions, belongs to the tenant of the row that it is a part of.
 
-// maxParts bounds the chain of compositions from a part to the row that says whose it is.
-const maxParts = 20
-
 // TenantColumn returns the element of a table that says whose a row is, nil if there is none. A view has none: its tables have. For a view that somebody
 // else makes (@cds.persistence.exists) it is the element with @tenant, as for a table.
 func TenantColumn(e *csn.Entity) *csn.Element {
@@ -38,25 +35,32 @@ func keepsRows(e *csn.Entity) bool {
 
 // TenantParents returns the compositions over which the rows of a table belong to tenants, if it has no column that says so; none if its rows belong to
 // nobody.
-func TenantParents(e *csn.Entity) []*csn.Element { return tenantParents(e, 0) }
-
-func tenantParents(e *csn.Entity, depth int) []*csn.Element {
-	if !keepsRows(e) || depth > maxParts || TenantColumn(e) != nil {
+func TenantParents(e *csn.Entity) []*csn.Element {
+	if e == nil || len(e.Parents) == 0 || !tenantAbove(e, map[*csn.Entity]bool{}) {
 		return nil
 	}
 	var out []*csn.Element
-	any := false
 	for _, el := range e.Parents {
-		if el.Owner == e {
-			continue
+		if el.Owner != e {
+			out = append(out, el)
 		}
-		out = append(out, el)
-		any = any || TenantColumn(el.Owner) != nil || len(tenantParents(el.Owner, depth+1)) > 0
-	}
-	if !any {
-		return nil
 	}
 	return out
+}
+
+// tenantAbove reports whether some chain of compositions leads up from a table without a tenant's column to one that has it; seen are those that were looked at.
+// Compositions may lead in circles, and there are many ways around them.
+func tenantAbove(e *csn.Entity, seen map[*csn.Entity]bool) bool {
+	if seen[e] || !keepsRows(e) || TenantColumn(e) != nil {
+		return false
+	}
+	seen[e] = true
+	for _, el := range e.Parents {
+		if el.Owner != e && (TenantColumn(el.Owner) != nil || tenantAbove(el.Owner, seen)) {
+			return true
+		}
+	}
+	return false
 }
 
 // TenantBound reports whether reading or writing an entity touches rows that belong to tenants.

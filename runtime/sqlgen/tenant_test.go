@@ -171,3 +171,26 @@ entity e.Shown as projection on S.A; entity e.Hidden as projection on S.A { ID }
 		t.Error("no entity belongs to somebody")
 	}
 }
+
+// TestTenantParents_circles: where compositions lead in many circles, each table is looked at once; with or without a tenant somewhere above.
+func TestTenantParents_circles(t *testing.T) {
+	for _, column := range []string{"", "@tenant t : String;"} {
+		text := "entity d.Top { key ID : Integer; " + column + " down : Composition of many d.E0 on down.ID = ID; }\n"
+		const n = 12
+		for i := range n {
+			text += fmt.Sprintf("entity d.E%d { key ID : Integer; ", i)
+			for k := range n {
+				text += fmt.Sprintf("c%d : Composition of many d.E%d on c%d.ID = ID; ", k, k, k)
+			}
+			text += "}\n"
+		}
+		res := parser.CompileString("m.cds", text)
+		if res.Model == nil {
+			t.Fatal(res.Diags)
+		}
+		want := map[string]int{"": 0, "@tenant t : String;": n - 1}[column]
+		if got := len(sqlgen.TenantParents(res.Model.Entity("d.E5"))); got != want {
+			t.Errorf("%q: %d parents, want %d", column, got, want)
+		}
+	}
+}
