@@ -43,6 +43,12 @@ func (d *deep) removeAll(ctx context.Context, e *csn.Entity, rows []*cds.Row, de
 	if len(rows) <= atOnce(e) && !hasParts(e) { // one statement asks and deletes
 		return d.removeSome(ctx, &removal{e, rows, depth}, false)
 	}
+	if e.Table() != nil && inPortions(e) {
+		if err := d.askAll(ctx, e, rows, depth); err != nil {
+			return err
+		}
+		return d.takeAll(ctx, e, rows, depth)
+	}
 	p := removals{d: d, planned: map[*csn.Entity]map[string]bool{}}
 	if err := p.plan(ctx, e, rows, depth); err != nil {
 		return err
@@ -80,26 +86,23 @@ type removals struct {
 	d       *deep
 	list    []removal
 	planned map[*csn.Entity]map[string]bool // keys: a row may be composed of several
+	n       int
 }
 
 // plan adds rows with all that the service shows to be composed of them.
 func (p *removals) plan(ctx context.Context, e *csn.Entity, rows []*cds.Row, depth int) error {
 	if depth > maxDepth {
-		return cds.Reject(400, "400", "The rows to be deleted are nested too deep.")
+		return tooDeep()
 	}
 	if e.Table() == nil { // nothing is deleted from it: the statement is refused, where a question that locks rows could not even be asked
 		return p.d.removeSome(ctx, &removal{e, rows, depth}, false)
 	}
 	for some := range slices.Chunk(p.unplanned(e, rows), atOnce(e)) {
-		where := keysAmong(e, some)
-		if where == nil {
-			return noKey(e)
+		if p.n += len(some); p.n > maxRemembered {
+			return cds.Reject(400, "DELETE_TOO_LARGE", "More than %d rows would be deleted together", maxRemembered)
 		}
-		switch n, err := p.d.r.Removable(ctx, e, where); {
-		case err != nil:
+		if err := p.d.ask(ctx, e, some); err != nil {
 			return err
-		case n < len(some):
-			return forbidden(p.d.r)
 		}
 		for _, el := range compositions(e) {
 			a := el.Assoc()
@@ -107,7 +110,8 @@ func (p *removals) plan(ctx context.Context, e *csn.Entity, rows []*cds.Row, dep
 			if cond == nil || a.Rest != nil {
 				continue // conditions beyond keys: left to the table's own composition
 			}
-			res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(a.Target.Name)}, Columns: columnsToWrite(a.Target), Where: cond})
+			res, err := cds.DB(ctx).Run(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef(a.Target.Name)}, Columns: columnsToWrite(a.Target), Where: cond,
+				Limit: &cqn.Lit{Value: cqn.Int(maxRemembered + 1)}})
 			if err != nil {
 				return err
 			}
@@ -274,13 +278,18 @@ func (d *deep) cascade(ctx context.Context, t *csn.Entity, keys []*cds.Row, dept
 			continue
 		}
 		path := &cqn.Ref{Path: []cqn.Step{{Name: t.Name, Filter: where}, {Name: el.Name}}}
-		res, err := db.Run(ctx, &cqn.Select{From: &cqn.From{Path: path}, Columns: columnsToWrite(a.Target)})
-		if err != nil {
-			return err
-		}
-		for some := range slices.Chunk(res.Rows, atOnce(child)) {
-			below := make([]*cds.Row, len(some))
-			for i, row := range some {
+		n := atOnce(child)
+		q := &cqn.Select{From: &cqn.From{Path: path}, Columns: columnsToWrite(a.Target), Limit: &cqn.Lit{Value: cqn.Int(int64(n))}}
+		for more := true; more; {
+			res, err := db.Run(ctx, q)
+			if err != nil {
+				return err
+			}
+			if len(res.Rows) == 0 {
+				break
+			}
+			below := make([]*cds.Row, len(res.Rows))
+			for i, row := range res.Rows {
 				below[i] = tableKeys(a.Target, row)
 			}
 			if err := d.cascade(ctx, child, below, depth+1); err != nil {
@@ -290,9 +299,11 @@ func (d *deep) cascade(ctx context.Context, t *csn.Entity, keys []*cds.Row, dept
 			if which == nil { // a deletion without condition would take all
 				return noKey(child)
 			}
-			if _, err := db.Run(ctx, &cqn.Delete{From: cqn.NewRef(child.Name), Where: which}); err != nil {
+			gone, err := db.Run(ctx, &cqn.Delete{From: cqn.NewRef(child.Name), Where: which})
+			if err != nil {
 				return err
 			}
+			more = len(res.Rows) == n && gone.Affected > 0 // rows of a view that are none of its table stay
 		}
 	}
 	return nil
