@@ -75,7 +75,7 @@ service S {
   event Row { whole : d.A; }
   event Parts { hnet : d.A:hnet; hin : d.A:st.hin; hcalc : d.A:st.sub.hcalc; x : d.A:st.sub.x; sub : d.A:st.sub; hsub : d.A:st.hsub; st : d.A:st; hcomp : d.A:b.hcomp; hagain : d.A:b.c.hcomp; name : d.A:b.c.name; }
   event Types { hnet : Holder:a.hnet; hcomp : Holder:a.b.hcomp; n : Holder:a.n; hin : Holder:st.hin; sub : Holder:st.sub; hmark : Marked:a.hnet; hother : Other:a.hnet; halso : Also:h.a.hnet; }
-  event Own { @requires: 'boss' bpay : d.A:hpay; @restrict: [{ grant: 'READ', to: 'hr' }] hread : Integer; @requireds: 'x' @restriction: 'y' alike : Integer; n : Integer; }
+  event Own { @requires: 'boss' bpay : d.A:hpay; @requires: 'boss' bsub : d.A:st.hsub; @restrict: [{ grant: 'READ', to: 'hr' }] hread : Integer; @requireds: 'x' @restriction: 'y' alike : Integer; n : Integer; }
   event First { @requires: 'hr' hx : Integer; last : Integer; }
   event Maps { @requires: 'hr' hx : Integer; map : Map; n : Integer; }
   event Keys { b : Association to d.B { name }; c : Association to d.B { name as called, hcomp as hc }; st : Association to d.B { st }; ref : Association to d.A { b }; many : Association to many d.B; own : Association to d.B on own.ID = 1; list : many { x : Integer; }; }
@@ -84,7 +84,7 @@ service S {
 		{"Row", "whole(ID hpay hnet n st(hin flat sub(hcalc x) hsub(x)))", "whole(ID n st(flat sub(x)))", "whole(ID hpay hnet n st(hin flat sub(hcalc x) hsub(x)))"},
 		{"Parts", "hnet hin hcalc x sub(hcalc x) hsub(x) st(hin flat sub(hcalc x) hsub(x)) hcomp hagain name", "x sub(x) st(flat sub(x)) name", "hnet hin hcalc x sub(hcalc x) hsub(x) st(hin flat sub(hcalc x) hsub(x)) hcomp hagain name"},
 		{"Types", "hnet hcomp n hin sub(hcalc x) hmark hother halso", "n sub(x)", "hnet hcomp n hin sub(hcalc x) hmark hother halso"},
-		{"Own", "bpay hread alike n", "alike n", "hread alike n"}, {"First", "hx last zz", "last", "hx last"},
+		{"Own", "bpay bsub(x) hread alike n", "alike n", "hread alike n"}, {"First", "hx last zz", "last", "hx last"},
 		{"Maps", "hx map(a b(c)) n(a)", "map(a b(c))", "hx map(a b(c))"},
 		{"Keys", "b(name ID) c(called hc name hcomp ID) st(st ID) ref(b ID) many(ID) own(ID) list[(x y)]", "b(name) c(called) st() ref() many() own() list[(x)]", "b(name) c(called hc) st() ref() many() own() list[(x)]"},
 	} {
@@ -94,7 +94,7 @@ service S {
 			}
 		}
 	}
-	if got := deliver(t, model, "S.Own", "boss", payloadOf(t, "(bpay hread n)")); got != "(bpay n)" {
+	if got := deliver(t, model, "S.Own", "boss", payloadOf(t, "(bpay bsub(x) hread n)")); got != "(bpay bsub() n)" {
 		t.Errorf("the boss gets %s", got)
 	}
 	missing := cqn.NewRow()

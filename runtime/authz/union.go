@@ -33,7 +33,7 @@ func (in inputs) positions(u *cqn.SetOp, e *csn.Entity, el *csn.Element, depth i
 			}
 			continue
 		}
-		in.anywhere(s, e, depth) // it is not clear which column is in that place
+		in.anywhere(e, depth) // it is not clear which column is in that place
 	}
 }
 
@@ -54,16 +54,11 @@ func (in inputs) structure(x cqn.Expr, e *csn.Entity, depth int) {
 	}
 }
 
-// anywhere adds all that a query shows.
-func (in inputs) anywhere(s *cqn.Select, e *csn.Entity, depth int) {
+// anywhere adds all that the queries of a view name.
+func (in inputs) anywhere(e *csn.Entity, depth int) {
 	for _, from := range e.Reads {
 		for _, o := range from.Flat {
 			in.path(from, []cqn.Step{{Name: o.Name}}, depth)
-		}
-	}
-	for i := range s.Columns {
-		if x := s.Columns[i].X; x != nil {
-			in.column(x, e, map[*cqn.Column]bool{}, depth)
 		}
 	}
 }
@@ -100,7 +95,7 @@ func laidOut(s *cqn.Select, e *csn.Entity) (out []cqn.Expr, ok bool) {
 				}
 				add(o.Name, x)
 			}
-		case c.X == nil || c.Inline != nil || c.Expand != nil || wide(source, c.X):
+		case c.Inline != nil || c.Expand != nil || wide(source, c.X):
 			return nil, false
 		default:
 			add(columnName(c), c.X)

@@ -129,7 +129,7 @@ func TestBarrier_guards(t *testing.T) {
 func TestBarrier_deep(t *testing.T) {
 	const n = 60
 	var b strings.Builder
-	b.WriteString("entity R { key ID : Integer; owner : String; near : Association to W5; far : Association to W60; }\nentity W0 as select from P { ID, n };\nentity P { key ID : Integer; owner : String; n : Integer; c0 : Integer = n;")
+	b.WriteString("entity R { key ID : Integer; owner : String; near : Association to W5; far : Association to W45; }\nentity W0 as select from P { ID, c12 as n };\nentity P { key ID : Integer; owner : String; n : Integer; c0 : Integer = n;")
 	for i := 1; i <= n; i++ {
 		fmt.Fprintf(&b, " c%d : Integer = c%d;", i, i-1)
 	}
