@@ -141,6 +141,7 @@ func (r *runner) serve(ctx context.Context, m *csn.Model, pool db.Pool) error {
 		}
 		r.seen = append(r.seen, o)
 	})
+	app.StandInMasks() // the application's code is not here
 	if err := app.Start(ctx); err != nil {
 		return err
 	}

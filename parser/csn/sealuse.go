@@ -110,14 +110,18 @@ func (u *sealUse) search(a *cqn.AnnoField) {
 	}
 }
 
-// mask reports masks of a sealed element that the database would have to compute: what it has is not the value. A constant, and roles that see the value, need none.
+// mask reports masks of a sealed element that the database would have to compute: what it has is not the value. A constant, and roles that see the value, need none; nor does a function of
+// the application, which gets the decrypted value.
 func (u *sealUse) mask(a *cqn.AnnoField, el *Element) {
 	s := el.Seal()
 	if s == nil || a.Value == nil || a.Value.Kind == cqn.AnnoNull || el.Assoc() != nil {
 		return
 	}
 	computed := a.Name == "mask.fn" || a.Name == "mask.expr" || a.Name == "mask" && a.Value.Kind == cqn.AnnoExpr
-	if a.Name == "mask.unless" {
+	if s.Hashed() {
+		computed = computed || a.Name == "mask.go"
+	}
+	if f := el.Annotations.Get("mask.go"); a.Name == "mask.unless" && (s.Hashed() || f == nil || f.Kind == cqn.AnnoNull) {
 		u.exemptions(a.Value, &computed, 0)
 	}
 	if !computed {
@@ -128,6 +132,9 @@ func (u *sealUse) mask(a *cqn.AnnoField, el *Element) {
 		d.Span = a.Span
 	}
 	d.Hint = "show a constant: @mask: { value: '***', unless: 'a role' }"
+	if !s.Hashed() {
+		d.Hint += ", or what a function of the application makes of it: @mask: { go: 'NAME' }"
+	}
 }
 
 // exemptions looks for those that hold for some rows only.

@@ -18,8 +18,6 @@ const (
 	codeMessage       diag.Code = "authz-message"
 	codeRoles         diag.Code = "authz-roles"
 	codeMask          diag.Code = "authz-mask"
-	codeMaskFunction  diag.Code = "authz-mask-function"
-	codeMaskType      diag.Code = "authz-mask-type"
 	codeTenant        diag.Code = "authz-tenant"
 	codeAuditLog      diag.Code = "authz-audit-log"
 	codeNoEffect      diag.Code = "authz-no-effect"
@@ -63,10 +61,6 @@ func Messages() diag.Catalogue {
 		codeMask: {Severity: diag.Error, Title: "A mask is not understood",
 			Explain: "@mask on an element shows something else in the place of its value: `value`, a text for strings, an integer for integers, null for all types; `expr`, an expression in parentheses on the same row that yields the element's type; `fn`, one of last(n), first(n), email, round(n), year and month; or `go`, a function of the application. `unless` names the roles that see the value, or exemptions with `to`, `where` and `if`; `write` the roles that change it without seeing it. Keys, associations, structures, arrays, binary data, virtual elements and entity tags cannot be masked.",
 			Wrong:   "service S { @requires: 'clerk' entity Books { key ID : Integer; @mask: 'secret' cost : Integer; } }", Right: "service S { @requires: 'clerk' entity Books { key ID : Integer; @mask: { value: 0, unless: 'buyer' } cost : Integer; } }"},
-		codeMaskFunction: {Severity: diag.Error, Title: "A mask names a function that the application does not have",
-			Explain: "@mask: { go: 'NAME' } has a value masked by a function of the application, which registers it by cds.Mask(app, \"NAME\", fn) before it starts. Without the function nothing could be shown but the value itself, so the application does not start. Where a model is served without an application, as by cds watch in a folder without Go code, there are no such functions."},
-		codeMaskType: {Severity: diag.Error, Title: "The function of a mask is for another type",
-			Explain: "The function that @mask: { go: 'NAME' } names takes and returns values of the type that Go code has for the element: string, cds.UUID, bool, int16, int32, uint8, int64 (which does for integers of all sizes), float64, cds.Decimal, cds.Date, cds.TimeOfDay or time.Time."},
 		codeRoles: {Severity: diag.Error, Title: "A hierarchy of roles is not understood",
 			Explain: "@roles on a service says which roles a role includes. Roles that are included must be known, no role may include itself, and pseudo-roles such as any take no part.",
 			Wrong:   "@roles: { admin: ['edtior'] } service S { @requires: 'editor' entity Books { key ID : Integer; } }", Right: "@roles: { admin: ['editor'] } service S { @requires: 'editor' entity Books { key ID : Integer; } }"},

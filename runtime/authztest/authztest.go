@@ -114,6 +114,8 @@ func open(ctx context.Context, m *csn.Model, opt Options, filled Kept) (*app, di
 		if err := opt.Register(c); err != nil {
 			return nil, nil, err
 		}
+	} else {
+		c.StandInMasks()
 	}
 	a := &app{App: c, ctx: ctx, databases: opt.Databases}
 	if a.databases == nil {
@@ -136,7 +138,7 @@ func open(ctx context.Context, m *csn.Model, opt Options, filled Kept) (*app, di
 
 // world makes the rows of an application.
 func (a *app) world(opt Options) *world {
-	w := &world{app: a.App, ctx: a.ctx, now: Now, tenants: []string{""}, bound: map[*csn.Entity]bool{}}
+	w := &world{app: a.App, ctx: a.ctx, now: Now, tenants: []string{""}, bound: map[*csn.Entity]bool{}, standIns: opt.Register == nil}
 	w.policy = readPolicy(a.Model, opt.Authz.RestrictAllServices)
 	if a.Policy.Tenants() {
 		w.tenants = []string{ours, other}

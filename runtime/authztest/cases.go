@@ -30,12 +30,14 @@ type Case struct {
 	r       *row
 	body    *cqn.Row
 	x       expectation
-	keys    []string     // of a list
-	shown   *cqn.Value   // of a masked element; nil for the value itself
-	draft   *draftOf     // of another user
-	byKey   bool         // of an upsert: there is no row with the key
-	state   bool         // of an upsert: it must say which state of the row it is about
-	code    *expectation // what code is answered, if that is something else than requests are
+	keys    []string   // of a list
+	shown   *cqn.Value // of a masked element; nil for the value itself
+	// anything is set if what is shown is not known
+	anything bool
+	draft    *draftOf     // of another user
+	byKey    bool         // of an upsert: there is no row with the key
+	state    bool         // of an upsert: it must say which state of the row it is about
+	code     *expectation // what code is answered, if that is something else than requests are
 }
 
 // An Answer is what one door says.

@@ -16,6 +16,8 @@ type veil struct {
 	value  cqn.Value
 	unless []string
 	span   token.Span
+	// computed is set if what is shown is made of the row, and so not known here; inCode, if that is done by a function of the application.
+	computed, inCode bool
 }
 
 // veilOf returns the mask of an element, nil for none.
@@ -30,7 +32,12 @@ func veilOf(el *csn.Element) *veil {
 			out = &veil{span: a.Span}
 		}
 		switch a.Name {
+		case "mask.expr", "mask.fn":
+			out.computed = true
+		case "mask.go":
+			out.inCode = true
 		case "mask", "mask.value":
+			out.computed = out.computed || a.Value != nil && a.Value.Kind == cqn.AnnoExpr
 			if v := a.Value; v != nil && v.Kind == cqn.AnnoString {
 				out.value = cqn.String(v.Text)
 			} else if v != nil && v.Kind == cqn.AnnoNumber {
@@ -134,6 +141,7 @@ func (m *maker) elementFor(s *csn.Service, e *csn.Entity, el *csn.Element, r *ru
 			c.x = refused(u, "the element is not granted")
 		case v != nil && !o.p.has(u, v.unless):
 			c.shown, c.Why = &v.value, "masked"
+			c.anything = v.computed || v.inCode && !m.w.standIns
 		default:
 			c.shown = &value
 		}
@@ -192,7 +200,7 @@ func (x *runner) element(c *Case) error {
 	x.note(c, "go", x.code(c, &cqn.Select{From: &cqn.From{Path: c.r.path()}, Columns: []cqn.Column{{X: cqn.NewRef(c.el.Name)}}}).status, "")
 	whole := x.send(odata, c, http.MethodGet, url, "") // all that may be read
 	status := whole.status
-	if got, there := member(whole.body, c.el.Name); status < 400 && (there != c.x.allowed || there && !shows(got, c.shown)) {
+	if got, there := member(whole.body, c.el.Name); status < 400 && (there != c.x.allowed || there && !c.shows(got)) {
 		status = http.StatusInternalServerError
 	}
 	x.names["*"] = true
@@ -209,12 +217,15 @@ func (x *runner) element(c *Case) error {
 
 // shows notes whether a door shows what it must.
 func (x *runner) shows(c *Case, door string, a reply) {
-	if got, there := member(a.body, c.el.Name); a.status < 400 && c.x.allowed && (!there || !shows(got, c.shown)) {
+	if got, there := member(a.body, c.el.Name); a.status < 400 && c.x.allowed && (!there || !c.shows(got)) {
 		x.note(c, door, http.StatusInternalServerError, "another value is shown")
 		return
 	}
 	x.note(c, door, a.status, "")
 }
+
+// shows reports whether a value of JSON is the one that must be shown.
+func (c *Case) shows(got any) bool { return c.anything || shows(got, c.shown) }
 
 // member returns a property of a JSON object.
 func member(body []byte, name string) (any, bool) {

@@ -46,6 +46,8 @@ type world struct {
 	rows    map[*csn.Entity][]*row
 	failed  map[*csn.Entity]string // why rows could not be read
 	spare   *spare
+	// standIns is set if masks by functions of the application show null, for lack of its code
+	standIns bool
 }
 
 // owner returns a context for code of a tenant.

@@ -21,7 +21,7 @@ import (
 
 // catalogues are the messages of packages other than the compiler's.
 func catalogues() []diag.Catalogue {
-	return []diag.Catalogue{authz.Messages(), external.Messages(), golang.Catalogue, lint.Messages(), authzmatrix.Messages(), format.Messages(), ddl.Messages(), rls.Messages()}
+	return []diag.Catalogue{authz.Messages(), authz.StartMessages(), external.Messages(), golang.Catalogue, lint.Messages(), authzmatrix.Messages(), format.Messages(), ddl.Messages(), rls.Messages()}
 }
 
 func (e *env) explain() *cobra.Command {
