@@ -139,7 +139,7 @@ func (b *builder) follow(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 	for _, r := range roots {
 		if b.count(r.parent) >= maxLevels || b.parents >= maxParents {
 			open = open && b.parents < maxParents && g.free(r.parent, ev)
-			l.no = l.no || !open
+			l.no = !open // as it is where no parent's condition could be lifted
 			continue
 		}
 		b.parents++
@@ -163,13 +163,13 @@ func (b *builder) follow(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 		any, found = or(any, l.x), true
 	}
 	switch {
+	case open: // nothing is asked of any parent
+		return nil, true
 	case !found:
 		if b.why == "" {
 			b.why = e.Name + ": its composition parent is out of reach"
 		}
 		return nil, false
-	case open:
-		return nil, true
 	case b.dry:
 		return some, true
 	}
@@ -178,7 +178,7 @@ func (b *builder) follow(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 
 // free reports whether no rule holds for e and what it follows: then deeper levels of a hierarchy put no condition on its rows either.
 func (g *guard) free(e *csn.Entity, ev Event) bool {
-	return e.Service == g.access.Service && (ev != Read || g.access.event() == Read) && !g.p.restricts(e, 0)
+	return e.Service == g.access.Service && (ev != Read || g.access.event() == Read) && !g.p.restricts(e)
 }
 
 // parentRows returns the condition on the rows of a root's parent.
@@ -191,7 +191,7 @@ func (b *builder) parentRows(r root, ev Event) (cqn.Expr, bool) {
 	x, ok := b.rows(r.as, ev)
 	b.dry = dry
 	if ok && x != nil && !transferable(x, r.as, r.parent) {
-		if y, can := lift(x); can && b.guard.s.everyone != nil {
+		if y, can := lift(x); can { // only conditions for everyone have roles
 			return y, true
 		}
 		b.why = "the condition of " + r.as.Name + " cannot be applied to " + r.parent.Name

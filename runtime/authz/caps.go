@@ -55,7 +55,7 @@ func (c capabilities) check(e *csn.Entity, ev Event) refusal {
 	switch {
 	case c.readOnly && writes(ev):
 		return refusal{codeReadOnly, "Entity \"" + e.Name + "\" is read-only"}
-	case c.insertOnly && (ev == Read || writes(ev) && ev != Create):
+	case c.insertOnly && ev != Create:
 		return refusal{codeInsertOnly, "Entity \"" + e.Name + "\" is insert-only"}
 	}
 	switch ev {

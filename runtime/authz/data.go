@@ -85,7 +85,6 @@ func (p *Policy) With(list []DataPolicy, extend bool) (*Policy, []DataFault) {
 		c.policy(&list[i])
 	}
 	c.apply()
-	st.statics = nil
 	st.findStatics()
 	st.data = &dataRules{version: dataVersion(list, extend)}
 	if was := p.state.data; was != nil {
@@ -238,7 +237,7 @@ func (c *dataCompiler) find(name string) (t target, fault, hint string) {
 	if name == "*" {
 		return c.everything(), "", ""
 	}
-	if e := c.model.Entity(name); e != nil && e.Service != nil && e.Active == nil && len(e.Union) == 0 && !framework(e) {
+	if e := c.model.Entity(name); e != nil && e.Service != nil && e.Active == nil && !framework(e) {
 		return target{entities: []*csn.Entity{e}, name: name, one: true}, "", ""
 	}
 	if s := c.model.Service(name); s != nil {
@@ -272,7 +271,7 @@ func (c *dataCompiler) find(name string) (t target, fault, hint string) {
 func (c *dataCompiler) service(s *csn.Service) target {
 	t := target{name: s.Name, ops: s.Ops}
 	for _, e := range s.Entities {
-		if e.Active == nil && len(e.Union) == 0 && !framework(e) {
+		if e.Active == nil && !framework(e) {
 			t.entities = append(t.entities, e)
 		}
 	}

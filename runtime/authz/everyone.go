@@ -26,12 +26,9 @@ func (p *Policy) Everyone(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 	if e != nil {
 		g.access.Service = e.Service
 	}
-	if writes(ev) && !st.writable(e, ev) {
-		return nil, false
-	}
 	b := builder{guard: g}
 	x, ok := b.rows(e, ev)
-	if !ok {
+	if !ok || writes(ev) && !st.writable(e, ev) {
 		return nil, false
 	}
 	service, ok := st.serviceForEveryone(g, e, ev)
@@ -40,9 +37,6 @@ func (p *Policy) Everyone(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 
 // serviceForEveryone returns what the service of e asks of the user.
 func (p *policy) serviceForEveryone(g *guard, e *csn.Entity, ev Event) (cqn.Expr, bool) {
-	if e == nil || e.Service == nil {
-		return nil, true
-	}
 	var any cqn.Expr
 	for _, ev := range serviceEvents(e, ev) {
 		m := p.serviceRules(e.Service).match(g.s, ev)
@@ -64,7 +58,7 @@ func (p *policy) writable(e *csn.Entity, ev Event) bool {
 	if len(er.roots) > 0 {
 		return true
 	}
-	return er.caps.check(e, ev).code == "" && (e == nil || e.Exposure != csn.AutoExposedRead)
+	return er.caps.check(e, ev).code == "" && e.Exposure != csn.AutoExposedRead
 }
 
 // parentOf returns the condition on the rows of a root's parent for an event on its parts. What everyone may do to a part is what he may do by changing, creating
@@ -104,12 +98,12 @@ func (b *builder) parentOf(r root, ev Event) (cqn.Expr, bool) {
 
 // forEveryone is grants with roles as conditions.
 func (r *rules) forEveryone(t *roleTable, e Event) match {
-	m := match{ok: true, names: []string{r.on}}
+	m := match{ok: true}
 	asked := cqn.Expr(nil)
 	if r.requires != nil {
 		test, ok := t.test(r.requires.to)
 		if !ok {
-			return match{names: r.requires.names}
+			return match{}
 		}
 		asked = test
 	}
@@ -121,14 +115,12 @@ func (r *rules) forEveryone(t *roleTable, e Event) match {
 		}
 		x := and(test, d.where)
 		if x == nil {
-			return match{names: d.names}
+			return match{}
 		}
-		m.denies = append(m.denies, &privilege{name: d.name, names: d.names, where: x})
+		m.denies = append(m.denies, &privilege{where: x})
 	}
 	if !r.restricted {
-		if asked != nil {
-			m.privs = []*privilege{{name: r.on, names: m.names, where: asked}}
-		}
+		m.privs = []*privilege{{where: asked}}
 		return m
 	}
 	for i := range r.privileges {
@@ -142,11 +134,9 @@ func (r *rules) forEveryone(t *roleTable, e Event) match {
 			m.privs = nil
 			return m
 		}
-		m.privs = append(m.privs, &privilege{name: p.name, names: p.names, where: x})
+		m.privs = append(m.privs, &privilege{where: x})
 	}
-	if len(m.privs) == 0 {
-		return match{names: []string{r.on + ": no grant of " + string(e)}}
-	}
+	m.ok = len(m.privs) > 0
 	return m
 }
 
@@ -208,10 +198,7 @@ func lift(x cqn.Expr) (cqn.Expr, bool) {
 			return and(l, r), okL && okR
 		case x.Op != cqn.Or:
 		case okL && okR:
-			if l == nil || r == nil {
-				return nil, true
-			}
-			return or(l, r), true
+			return or(l, r), true // neither is nil: no part of a condition is
 		case okL:
 			return l, true
 		case okR:

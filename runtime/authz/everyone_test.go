@@ -37,7 +37,11 @@ service S {
 }
 @requires: 'clerk' service C { entity E { key ID : Integer; } @restrict: [{ grant: 'READ', to: 'temp' }] entity F { key ID : Integer; } }
 @restrict: [{ grant: 'READ', to: 'clerk' }, { grant: 'UPDATE', to: 'temp' }] service R { entity E { key ID : Integer; } entity F { key ID : Integer; } }
-@requires: 'any' service A { entity E { key ID : Integer; } }`
+@requires: 'any' service A { entity E { key ID : Integer; } }
+entity d.Tops { key ID : Integer; n : Integer; nodes : Composition of many d.Nodes on nodes.top = $self; }
+entity d.Nodes { key ID : Integer; top : Association to d.Tops; parent : Association to d.Nodes; children : Composition of many d.Nodes on children.parent = $self; }
+service H { @restrict: [{ grant: '*', to: 'boss' }, { grant: 'READ', where: 'n > 1' }] entity Tops as projection on d.Tops; entity Nodes as projection on d.Nodes; }
+service F { @restrict: [{ grant: 'READ', to: 'temp' }, { grant: 'READ', to: 'clerk', where: 'm > 1' }] entity Orders as projection on d.Orders { ID, n as m }; entity Items as projection on d.Items; entity Parts as projection on d.Parts; }`
 
 // forUser takes the user's roles out of a condition of Everyone: what is left, nil for always, and false for never.
 func forUser(x cqn.Expr, u *auth.User, p *Policy) (cqn.Expr, bool) {
@@ -217,7 +221,7 @@ func TestEveryone_parts(t *testing.T) {
 		{"S.Items", Read, "", "exists S.Orders over items[owner = $user]"}, {"S.Items", Read, "boss", ""}, {"S.Items", Read, "temp", "exists S.Orders over items[owner = $user and not n > 9]"},
 		{"S.Items", Update, "", "-"}, {"S.Items", Update, "clerk", "exists S.Orders over items[n > 1]"}, {"S.Items", Update, "cleaner", "exists S.Orders over items[n > 2]"}, {"S.Items", Update, "boss", ""}, {"S.Items", Update, "clerk banned", "-"}, {"S.Items", Delete, "cleaner", "exists S.Orders over items[n > 2]"},
 		{"S.Items", Create, "boss", ""}, {"S.Items", Create, "clerk cleaner", "exists S.Orders over items[n > 1 or n > 2]"}, {"S.Boxes", Update, "boss", ""}, {"S.Boxes", Update, "clerk", "-"}, {"S.Fixed", Update, "boss", "-"}, {"S.Fixed", Read, "", ""}, {"S.Inbox", Read, "", "-"}, {"S.Inbox", Update, "", "-"}, {"S.Inbox", Create, "", ""},
-		{"S.Parts", Update, "cleaner", "exists S.Items over parts[exists S.Orders over items[n > 2]]"}, {"S.Parts", Update, "temp", "-"}, {"S.Parts", Update, "boss", ""}, {"S.Parts", Read, "clerk", "exists S.Items over parts[exists S.Orders over items[owner = $user]] or exists S.Boxes over parts"}, {"S.Nobody", Read, "boss", "-"}, {"C.F", Read, "temp", "-"}, {"C.F", Read, "temp clerk", ""}, {"R.E", Delete, "temp", "-"},
+		{"S.Parts", Update, "cleaner", "exists S.Items over parts[exists S.Orders over items[n > 2]]"}, {"S.Parts", Update, "temp", "-"}, {"S.Parts", Update, "boss", ""}, {"S.Parts", Read, "clerk", "exists S.Items over parts[exists S.Orders over items[owner = $user]] or exists S.Boxes over parts"}, {"S.Nobody", Read, "boss", "-"}, {"C.F", Read, "temp", "-"}, {"C.F", Read, "temp clerk", ""}, {"F.Items", Read, "temp", ""}, {"F.Items", Read, "clerk", "-"}, {"R.E", Delete, "temp", "-"},
 	} {
 		x, ok := p.Everyone(m.Entity(c.entity), c.ev)
 		left, can := forUser(x, named("u", strings.Fields(c.user)...), p)
@@ -256,6 +260,7 @@ func TestLift(t *testing.T) {
 	for _, c := range []struct{ x, want cqn.Expr }{
 		{a, a}, {or(a, b), or(a, b)}, {and(a, b), and(a, b)}, {row, never()}, {and(a, row), never()}, {or(a, row), a}, {or(row, a), a}, {or(and(a, row), b), b}, {or(row, idAbove(2)), never()}, {nil, nil},
 		{not(and(a, row)), not(a)}, {not(a), not(a)}, {not(row), never()}, {not(or(a, row)), never()}, {and(or(a, row), not(and(b, row))), and(a, not(b))}, {and(row, not(and(b, row))), never()},
+		{or(and(a, b), a), or(and(a, b), a)}, {or(not(a), b), or(not(a), b)}, {not(or(a, b)), not(or(a, b))}, {not(not(row)), never()}, {or(&cqn.Exists{Path: cqn.NewRef("x")}, a), a}, {not(&cqn.Exists{Path: cqn.NewRef("x")}), never()},
 		{&cqn.Unary{Op: cqn.IsNull, X: a}, never()}, {&cqn.Binary{Op: cqn.Ne, L: a.(*cqn.Binary).L, R: a.(*cqn.Binary).R}, never()}, {&cqn.Binary{Op: cqn.Eq, L: a, R: b}, never()},
 		{&cqn.Binary{Op: cqn.Eq, L: a.(*cqn.Binary).L, R: &cqn.Param{From: cqn.FromUserAttr, Name: "level"}}, never()}, {&cqn.Binary{Op: cqn.Eq, L: a.(*cqn.Binary).L, R: &cqn.Param{From: cqn.FromUserID, Name: RoleAttribute}}, never()},
 	} {

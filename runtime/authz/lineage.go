@@ -37,7 +37,7 @@ func Tables(e *csn.Entity, all bool) []*csn.Entity {
 }
 
 // Restricted reports whether an entity has a restriction, be it inherited, or is a part of something that has one.
-func (p *Policy) Restricted(e *csn.Entity) bool { return p.state.restricts(e, 0) }
+func (p *Policy) Restricted(e *csn.Entity) bool { return p.state.restricts(e) }
 
 // Freed reports whether an entity takes away, by null, a restriction that it would inherit.
 func Freed(e *csn.Entity) bool { return freed(e) }

@@ -86,6 +86,18 @@ service H { @requires: 'boss' entity Q as projection on d.Q excluding { ks, more
 	}
 }
 
+// TestParts_free: where nothing is restricted, parts and levels of a hierarchy are changed as everything else is, whether they hang on something or not.
+func TestParts_free(t *testing.T) {
+	m, p, _ := policyOf(t, `entity d.Tree { key ID : Integer; nodes : Composition of many d.Nodes on nodes.tree = $self; }
+entity d.Nodes { key ID : Integer; tree : Association to d.Tree; up : Association to d.Nodes; children : Composition of many d.Nodes on children.up = $self; }
+service F { entity Tree as projection on d.Tree; entity Nodes as projection on d.Nodes; }`)
+	for _, do := range []string{"READ", "CREATE", "UPDATE", "DELETE", "UPSERT"} {
+		if d := p.Decide(named("u"), access(t, m, do+" F.Nodes")); d.Verdict != Allow || d.Check != nil {
+			t.Errorf("%s: %s, %v", do, verdicts[d.Verdict], d.Check)
+		}
+	}
+}
+
 // TestParts_ways: a parent is asked over each composition, also where it stands in several of them.
 func TestParts_ways(t *testing.T) {
 	var a, b strings.Builder

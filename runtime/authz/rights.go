@@ -108,7 +108,7 @@ func (p *Policy) Rights(u *auth.User, s *csn.Service, now string) *Rights {
 	m.access = func(a Access) Extent {
 		a.Now = now
 		d := p.Decide(u, a)
-		return settled(&d, &a, env)
+		return settled(&d, env)
 	}
 	m.element = func(el *csn.Element, use sqlgen.Use) (Extent, bool) {
 		err := g.Element(el, use)
@@ -119,7 +119,7 @@ func (p *Policy) Rights(u *auth.User, s *csn.Service, now string) *Rights {
 		switch {
 		case !errors.As(err, &f) || f.Mask == nil:
 			return None, false
-		case f.Mask.Unless != nil && use == sqlgen.Root: // its own value on some rows
+		case f.Mask.Unless != nil: // its own value on some rows
 			return Some, true
 		}
 		return None, true
@@ -128,7 +128,7 @@ func (p *Policy) Rights(u *auth.User, s *csn.Service, now string) *Rights {
 }
 
 // settled returns the extent of a decision. A condition that looks at no row is asked.
-func settled(d *Decision, a *Access, env *eval.Env) Extent {
+func settled(d *Decision, env *eval.Env) Extent {
 	switch d.Verdict {
 	case Allow:
 		return All
@@ -136,15 +136,12 @@ func settled(d *Decision, a *Access, env *eval.Env) Extent {
 	default:
 		return None
 	}
-	x := d.Check
-	if a.Op != nil || a.Event != Create {
-		c, err := d.Guard.Subject().Condition(d.Guard.state.target, sqlgen.Root)
-		if err != nil {
-			return None
-		}
-		x, _ = c.Expr()
+	c, err := d.Guard.Subject().Condition(d.Guard.state.target, sqlgen.Root)
+	if err != nil {
+		return None
 	}
-	if x == nil || !eval.Static(x) {
+	x, _ := c.Expr()
+	if !eval.Static(x) {
 		return Some
 	}
 	if t, err := eval.Test(x, nil, nil, env); err != nil || t != eval.True {
@@ -195,14 +192,11 @@ func (p *Policy) RightsKey(u *auth.User, now string) string {
 	st.ask(&s, env)
 	b := s.mask.append(nil)
 	for _, x := range st.statics {
-		switch t, err := eval.Test(x, nil, nil, env); {
-		case err != nil:
+		t, err := eval.Test(x, nil, nil, env)
+		if err != nil { // is left to the database
 			b = append(b, 'e')
-		case t == eval.True:
-			b = append(b, 't')
-		default: // unknown and false differ where they deny
-			b = append(b, 'f'+byte(t))
 		}
+		b = append(b, 'f'+byte(t)) // unknown and false differ where they deny
 	}
 	return string(p.identity(b, s))
 }
@@ -244,7 +238,7 @@ func (p *Policy) Unrestricted(u *auth.User) bool { return p.state.roles.subject(
 
 // findStatics collects the conditions that look at the user alone.
 func (p *policy) findStatics() {
-	p.statics = nil
+	var found []cqn.Expr
 	seen := map[string]bool{}
 	add := func(r *rules) {
 		if r == nil {
@@ -254,7 +248,7 @@ func (p *policy) findStatics() {
 			for i := range list {
 				if x := list[i].where; x != nil && list[i].static && !seen[cqn.Format(x)] {
 					seen[cqn.Format(x)] = true
-					p.statics = append(p.statics, x)
+					found = append(found, x)
 				}
 			}
 		}
@@ -268,6 +262,7 @@ func (p *policy) findStatics() {
 	for i := range p.entities {
 		add(p.entities[i].own)
 	}
+	p.statics = found
 }
 
 func newRights(s *csn.Service) *Rights {
@@ -319,7 +314,7 @@ func (m *rightsMaker) below(r *EntityRights) {
 	}
 	for i, el := range r.Entity.Flat {
 		a := el.Assoc()
-		if a == nil || a.Target == nil || r.Elements[i].Read == None {
+		if a == nil || r.Elements[i].Read == None {
 			continue
 		}
 		if t := m.out.Entity(a.Target); t != nil && t.Entity.Exposure == csn.AutoExposed {

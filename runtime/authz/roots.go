@@ -40,10 +40,7 @@ func (p *policy) findRoots(e *csn.Entity) []root {
 	if free {
 		return out
 	}
-	if out = outside(e, out); len(out) == 0 {
-		return nil
-	}
-	return append(rootsOf(e.Parents), out...) // a hierarchy whose parent the service does not show
+	return append(rootsOf(e.Parents), outside(e, out)...) // a hierarchy whose parent the service does not show
 }
 
 // outside returns those of the roots that e's service does not show, or not with the composition that leads to e.
@@ -72,7 +69,7 @@ func (p *policy) anchor() {
 		found := map[*csn.Entity][]root{}
 		for e, roots := range loose {
 			for _, r := range roots {
-				if p.restricts(r.ruler(), 0) {
+				if p.restricts(r.ruler()) {
 					found[e] = append(found[e], r)
 				}
 			}
@@ -208,7 +205,7 @@ func (p *policy) reach(n *normalizer) {
 	for i := range p.entities {
 		er := &p.entities[i]
 		for _, r := range er.roots {
-			if r.lost && p.restricts(r.ruler(), 0) {
+			if r.lost && p.restricts(r.ruler()) {
 				n.diags.Warnf(codeRootHidden, er.entity.Span,
 					"%s is a part of %s, which is restricted, but lacks the elements that lead there; nobody may access it", er.entity.Name, r.ruler().Name).Home =
 					"entity:" + er.entity.Name
@@ -219,14 +216,17 @@ func (p *policy) reach(n *normalizer) {
 }
 
 // restricts reports whether an entity or something that it follows has a restriction.
-func (p *policy) restricts(e *csn.Entity, depth int) bool {
-	er := p.of(e)
-	if er.own != nil || depth > 20 {
-		return true
-	}
-	for _, r := range er.roots {
-		if r.ruler() != e && p.restricts(r.ruler(), depth+1) {
+func (p *policy) restricts(e *csn.Entity) bool {
+	todo := []*csn.Entity{e}
+	for i := 0; i < len(todo); i++ {
+		er := p.of(todo[i])
+		if er.own != nil {
 			return true
+		}
+		for _, r := range er.roots {
+			if up := r.ruler(); !slices.Contains(todo, up) {
+				todo = append(todo, up)
+			}
 		}
 	}
 	return false

@@ -62,7 +62,7 @@ func (p *Policy) Table() []Row {
 		}
 		row := Row{On: er.entity.Name}
 		for _, r := range er.roots {
-			if p.state.restricts(r.ruler(), 0) {
+			if p.state.restricts(r.ruler()) {
 				row.Follows = append(row.Follows, r.ruler().Name)
 			}
 		}

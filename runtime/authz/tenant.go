@@ -44,7 +44,7 @@ func (p *policy) isolate(n *normalizer, m *csn.Model) {
 
 // ofTenants reports whether rows of e belong to tenants.
 func (p *policy) ofTenants(e *csn.Entity) bool {
-	return p.tenants != nil && e != nil && e.ID >= 0 && e.ID < len(p.tenants) && p.tenants[e.ID]
+	return e != nil && e.ID >= 0 && e.ID < len(p.tenants) && p.tenants[e.ID]
 }
 
 // stranger returns the first entity of the path whose rows belong to tenants if the user has none, else nil.
@@ -108,7 +108,7 @@ func holesOf(m *csn.Model, tenants bool) []TenantHole {
 	if !tenants {
 		return out
 	}
-	open := reachableTables(m)
+	open := reachable(m)
 	for _, e := range m.Entities {
 		if e.Active != nil || framework(e) || e.Source != nil && !e.Exists {
 			continue
@@ -210,7 +210,7 @@ func shared(e *csn.Entity, depth int) bool {
 		if el.Owner == e {
 			continue
 		}
-		if el.Owner == nil || !shared(el.Owner, depth+1) {
+		if !shared(el.Owner, depth+1) {
 			return false
 		}
 		others = true
@@ -223,8 +223,8 @@ func framework(e *csn.Entity) bool {
 	return strings.HasPrefix(e.Name, "DRAFT.") || strings.HasPrefix(e.Name, "cds.")
 }
 
-// reachableTables returns the tables that entities of services read, over whatever path.
-func reachableTables(m *csn.Model) map[*csn.Entity]bool {
+// reachable returns the entities of services and what these read, over whatever path.
+func reachable(m *csn.Model) map[*csn.Entity]bool {
 	out, seen := map[*csn.Entity]bool{}, map[*csn.Entity]bool{}
 	var todo []*csn.Entity
 	push := func(e *csn.Entity) {
@@ -241,11 +241,7 @@ func reachableTables(m *csn.Model) map[*csn.Entity]bool {
 	for len(todo) > 0 {
 		e := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if e.Source == nil || e.Exists {
-			out[e] = !e.SkipPersistence
-		}
-		push(e.Base)
-		push(e.Texts)
+		out[e] = !e.SkipPersistence
 		for _, r := range e.Reads {
 			push(r)
 		}

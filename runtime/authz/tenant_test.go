@@ -37,6 +37,14 @@ func TestTenantHoles(t *testing.T) {
 			" service S { entity A as projection on d.A; entity B as projection on d.B; }", "d.K is read by services"},
 		{own + "} @tenant: false entity d.B { key ID : Integer; up : Association to d.B; subs : Composition of many d.B on subs.up = $self; } service S { entity A as projection on d.A; entity B as projection on d.B; }", ""},
 		{own + "} entity d.B { key ID : Integer; up : Association to d.B; subs : Composition of many d.B on subs.up = $self; } service S { entity A as projection on d.A; entity B as projection on d.B; }", "d.B is read by services"},
+		{own + "} @tenant: true entity d.B { key ID : Integer; } service S { entity A as projection on d.A; entity B as projection on d.B; }", "d.B is read by services"},
+		{own + "} @tenant: 'no' entity d.B { key ID : Integer; } service S { entity A as projection on d.A; entity B as projection on d.B; }", "d.B is read by services"},
+		{own + "} @tenant: false entity d.R { key ID : Integer; bs : Composition of many d.B on bs.r = $self; } entity d.B { key ID : Integer; r : Association to d.R; up : Association to d.B; subs : Composition of many d.B on subs.up = $self; }" +
+			" service S { entity A as projection on d.A; entity B as projection on d.B; }", ""},
+		{own + "} entity d.B { key ID : Integer; c : Association to d.C; cs : Composition of many d.C on cs.b = $self; } entity d.C { key ID : Integer; b : Association to d.B; bs : Composition of many d.B on bs.c = $self; }" +
+			" service S { entity A as projection on d.A; entity B as projection on d.B; }", "d.B is read by services"}, // a part of its own part
+		{own + "} entity d.B { key ID : Integer; x : localized String; } service S { entity A as projection on d.A; entity B as projection on d.B; }", "d.B.texts is read by services"},
+		{own + "} @tenant: false entity d.F { key ID : Integer; } entity DRAFT.Own { key ID : Integer; } service S { entity A as projection on d.A; entity R as projection on DRAFT.Own; }", ""}, // the framework's
 		// what is nearly @tenant
 		{"entity d.A { key ID : Integer; @Tenant t : String; }" + onlyA, "has @Tenant on t, which looks like a misspelt @tenant"},
 		{own + "} @tennant: false entity d.B { key ID : Integer; } service S { entity A as projection on d.A; }", "has @tennant, which looks like a misspelt @tenant"},
@@ -50,6 +58,8 @@ func TestTenantHoles(t *testing.T) {
 		{"entity d.A { key ID : Integer; @tenant virtual t : String; }" + onlyA, "d.A has @tenant on t, which is no column"},
 		{"entity d.A { key ID : Integer; @tenant t : Association to d.T; } @tenant: false entity d.T { key ID : String; }" + onlyA, ""},
 		{"entity d.A { key ID : Integer; @tenant t : Association to d.T; } @tenant: false entity d.T { key ID : String; key x : String; }" + onlyA, "d.A has @tenant on t_ID and on t_x"},
+		{"entity d.A { key ID : Integer; @tenant up : Association to d.T on up.ID = ID; } @tenant: false entity d.T { key ID : Integer; }" + onlyA, "d.A has @tenant on up, which is no column"},
+		{own + "} @cds.persistence.exists entity d.V as select from d.A { key ID, t, @tenant 'x' as u : String }; service S { @cds.redirection.target entity A as projection on d.A; entity V as projection on d.V; }", "d.V has @tenant on t and on u"},
 		{own + "} entity d.V as select from d.A { key ID, t, @tenant 'x' as u : String };" + onlyA, ""},
 		{own + "} @tenant: false entity d.B { key ID : Integer; } service S { entity A as projection on d.A; entity V as select from d.B { key ID, @tenant 'x' as u : String }; }", "S.V has @tenant on u, but none of its tables"},
 		{own + "} @tenant: false entity d.B { key ID : Integer; s : String; } service S { entity A as projection on d.A; entity V as projection on d.B { ID, @tenant s }; }", ""},
@@ -123,5 +133,34 @@ service S { @odata.draft.enabled entity A as projection on d.A; entity F as proj
 	}
 	if len(p.TenantHoles()) > 0 {
 		t.Errorf("holes: %v", p.TenantHoles())
+	}
+}
+
+// TestTenantHoles_framework: tables that the framework brings, as models of others have them, are no holes.
+func TestTenantHoles_framework(t *testing.T) {
+	for name, want := range map[string]int{"cds.outbox.Messages": 0, "DRAFT.Own": 0, "d.Messages": 1} {
+		m, diags := csn.Read([]byte(`{"definitions": {
+  "d.A": {"kind": "entity", "elements": {"ID": {"key": true, "type": "cds.Integer"}, "t": {"@tenant": true, "type": "cds.String"}}},
+  "` + name + `": {"kind": "entity", "elements": {"ID": {"key": true, "type": "cds.Integer"}}},
+  "S": {"kind": "service"},
+  "S.A": {"kind": "entity", "projection": {"from": {"ref": ["d.A"]}}, "elements": {"ID": {"key": true, "type": "cds.Integer"}, "t": {"@tenant": true, "type": "cds.String"}}},
+  "S.M": {"kind": "entity", "projection": {"from": {"ref": ["` + name + `"]}}, "elements": {"ID": {"key": true, "type": "cds.Integer"}}}}}`))
+		if m == nil {
+			t.Fatal(diags)
+		}
+		p, _ := Compile(m, Options{})
+		if holes := p.TenantHoles(); len(holes) != want {
+			t.Errorf("%s: %v", name, holes)
+		}
+	}
+}
+
+// TestOfTenants_stranger: entities of something else belong to no tenant of the model.
+func TestOfTenants_stranger(t *testing.T) {
+	m, p, _ := policyOf(t, "entity A { key ID : Integer; @tenant t : String; } entity B { key ID : Integer; }")
+	for e, want := range map[*csn.Entity]bool{nil: false, m.Entity("A"): true, m.Entity("B"): false, {ID: -1}: false, {ID: len(m.Entities)}: false} {
+		if p.OfTenants(e) != want {
+			t.Errorf("%v: %v", e, !want)
+		}
 	}
 }
