@@ -30,6 +30,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ln) }()
+	forgetStart()
 	for _, fn := range s.listening {
 		fn(ln.Addr())
 	}

@@ -26,6 +26,7 @@ func (t *tx) OpenBlob(ctx context.Context, at db.Place) (db.Blob, error) {
 	if err := t.free(ctx); err != nil {
 		return nil, err
 	}
+	t.c.held.spoilt = true // the value may be left open
 	b, err := t.c.conn.OpenBlob("", at.Table, at.Column, at.Row, false)
 	if err != nil {
 		return nil, wrap(err)

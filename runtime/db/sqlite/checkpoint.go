@@ -34,9 +34,12 @@ func (p *pool) checkpoint() {
 	case <-p.done:
 	case c := <-p.writer:
 		if c != nil {
+			p.held.barred.Store(true)
+			p.letAllGo(func(*held) bool { return true })
 			c.conn.SetBusyTimeout(checkpointWait)
 			_ = c.once("PRAGMA wal_checkpoint(TRUNCATE)") // if readers take too long, another time
 			c.conn.SetBusyTimeout(busyTimeout)
+			p.held.barred.Store(false)
 		}
 		p.writer <- c
 	}

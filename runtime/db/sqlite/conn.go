@@ -36,6 +36,7 @@ type conn struct {
 	text    []byte                    // memory for the values of a row
 	stop    chan struct{}
 	watcher watcher
+	held    held
 }
 
 // arm gives the connection a channel whose closing interrupts it. One serves many transactions, as long as none is canceled.
@@ -98,6 +99,7 @@ func (c *conn) unwatched() {
 func (c *conn) step(s *sqlite.Stmt) (bool, error) {
 	row, err := s.Step()
 	if err != nil {
+		c.held.spoilt = true
 		return false, wrap(err)
 	}
 	return row, nil

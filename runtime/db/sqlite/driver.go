@@ -107,7 +107,8 @@ type pool struct {
 	once        sync.Once
 	commits     int // of the writer, who counts them
 	maxLog      int64
-	checking    atomic.Bool   // a checkpoint is waiting or running
+	checking    atomic.Bool // a checkpoint is waiting or running
+	held        holder
 	closeWait   time.Duration // 0 for db.CloseWait
 }
 
@@ -142,6 +143,10 @@ func (p *pool) start() error {
 	}
 	c, err := p.open(true)
 	if err != nil {
+		return err
+	}
+	if err := p.hold(c); err != nil {
+		_ = c.close()
 		return err
 	}
 	p.writer <- c
@@ -235,6 +240,7 @@ func (p *pool) Close() error {
 		if open > 0 {
 			err = errors.Join(err, fmt.Errorf("%w: closed with %d open transactions", db.ErrBusy, open))
 		}
+		p.held.index.release(open == 0)
 		err = errors.Join(err, p.removeDir())
 	})
 	return err
@@ -264,33 +270,36 @@ func (p *pool) removeDir() error {
 
 // Read begins a transaction that sees one state of the database from its first statement on.
 func (p *pool) Read(ctx context.Context, s db.Session) (db.Tx, error) {
-	return p.begin(ctx, p.readers, s, "BEGIN")
+	return p.begin(ctx, p.readers, s, false)
 }
 
 // ReadOne begins a transaction for one statement, which SQLite brackets itself.
 func (p *pool) ReadOne(ctx context.Context, s db.Session) (db.Tx, error) {
-	return p.begin(ctx, p.readers, s, "")
+	return p.begin(ctx, p.readers, s, true)
 }
 
 // Write begins a transaction that may change data. It waits for the one before it, in this process or another.
 func (p *pool) Write(ctx context.Context, s db.Session) (db.Tx, error) {
-	return p.begin(ctx, p.writer, s, "BEGIN IMMEDIATE")
+	return p.begin(ctx, p.writer, s, false)
 }
 
-func (p *pool) begin(ctx context.Context, from chan *conn, s db.Session, begin string) (db.Tx, error) {
+func (p *pool) begin(ctx context.Context, from chan *conn, s db.Session, one bool) (db.Tx, error) {
 	c, err := p.acquire(ctx, from, from == p.writer)
 	if err != nil {
 		return nil, err
 	}
 	c.session = s
 	c.watch(ctx)
-	if begin == "" {
-		return &tx{c: c, one: true}, nil
+	var t *tx
+	if c.write {
+		t, err = &tx{c: c}, c.run("BEGIN IMMEDIATE")
+	} else {
+		t, err = p.beginRead(c, one)
 	}
-	if err := c.run(begin); err != nil {
+	if err != nil {
 		c.unwatched()
 		p.release(c)
 		return nil, err
 	}
-	return &tx{c: c}, nil
+	return t, nil
 }

@@ -100,6 +100,7 @@ func (t *tx) Script(ctx context.Context, sql string) error {
 	if strings.IndexByte(sql, 0) >= 0 {
 		return fmt.Errorf("%w: a statement contains a NUL character", db.ErrValue)
 	}
+	t.c.held.spoilt = true
 	for sql = strings.TrimSpace(sql); sql != ""; sql = strings.TrimSpace(sql) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("%w: %w", db.ErrCanceled, err)
@@ -167,11 +168,15 @@ func (t *tx) end(how string) error {
 	_ = t.rows.Close()
 	t.c = nil
 	var err error
-	if how == "COMMIT" && !t.one {
+	keep := how == "COMMIT" && c.held.open && t.depth == 0 && c.pool.keeps(c)
+	if how == "COMMIT" && !t.one && !keep {
 		err = c.run(how)
 	}
 	c.unwatched()
-	if how != "COMMIT" || err != nil || t.one {
+	if !keep {
+		c.held.open = false
+	}
+	if !keep && (how != "COMMIT" || err != nil || t.one) {
 		// An error may have rolled back on its own.
 		if !c.conn.AutocommitEnabled() {
 			if rerr := c.run("ROLLBACK"); err == nil {
