@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"cds/runtime/internal/deadline"
 )
 
 // Serve answers on ln until ctx ends, then stops gracefully: /health turns to 503 and connections are closed after their next answer for the
@@ -29,7 +31,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return err
 	}
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ln) }()
+	go func() { done <- srv.Serve(deadline.Listener(ln)) }()
 	forgetStart()
 	for _, fn := range s.listening {
 		fn(ln.Addr())
