@@ -259,34 +259,52 @@ func fallibleElement(el *csn.Element, depth int) bool {
 	}
 	e := el.Owner
 	if e == nil || e.Source == nil {
-		return !el.Stored && refersFallible(e, el.Value(), depth+1)
+		return !el.Stored && refersFallible([]*csn.Entity{e}, el.Value(), depth+1)
 	}
 	return fallibleView(e, depth+1)
 }
 
-// refersFallible reports whether a calculated element reads another one, which is then asked as well.
-func refersFallible(e *csn.Entity, x cqn.Expr, depth int) bool {
+// refersFallible reports whether an expression names an element of one of the entities that is computed by one that may fail, or something that is not
+// understood. Where it is not clear of which entity a name is, it is taken for each.
+func refersFallible(entities []*csn.Entity, x any, depth int) bool {
 	found := false
 	cqn.Walk(x, func(n any) bool {
 		if r, ok := n.(*cqn.Ref); ok && !found {
-			target := e
-			for path := r.Path; target != nil && len(path) > 0; {
-				el, used := flat(target, path)
-				if el == nil {
-					found = true // not understood
-					return false
-				}
-				path, target = path[used:], nil
-				if a := el.Assoc(); a != nil {
-					target = a.Target
-				} else {
-					found = fallibleElement(el, depth)
-				}
-			}
+			found = !calm(entities, r.Path, depth)
 		}
 		return !found
 	})
 	return found
+}
+
+// calm reports whether a path leads somewhere, and nowhere to what may fail.
+func calm(entities []*csn.Entity, path []cqn.Step, depth int) bool {
+	known := false
+	for _, e := range entities {
+		for _, p := range [...][]cqn.Step{path, path[min(1, len(path)):]} { // the second after the alias of a source
+			if el := end(e, p); el != nil {
+				if el.Assoc() == nil && fallibleElement(el, depth) {
+					return false
+				}
+				known = true
+			}
+		}
+	}
+	return known
+}
+
+// end returns the element at the end of a path from an entity, nil for none.
+func end(e *csn.Entity, path []cqn.Step) *csn.Element {
+	for e != nil {
+		el, used := flat(e, path)
+		if path = path[used:]; el == nil || len(path) == 0 {
+			return el
+		}
+		if e = nil; el.Assoc() != nil {
+			e = el.Assoc().Target
+		}
+	}
+	return nil
 }
 
 // fallibleView reports whether anything in the body of a view, or of one below it, may fail.
@@ -299,7 +317,7 @@ func fallibleView(e *csn.Entity, depth int) bool {
 	}
 	for _, r := range e.Reads {
 		for _, el := range r.Flat {
-			if !el.Stored && anyFallible(el.Value()) {
+			if !el.Stored && (anyFallible(el.Value()) || refersFallible([]*csn.Entity{r}, el.Value(), depth+1)) {
 				return true
 			}
 		}
@@ -318,6 +336,9 @@ func fallibleFilter(e *csn.Entity, depth int) bool {
 	s, ok := e.Source.(*cqn.Select)
 	if !ok || depth > maxViews || anyFallible(s.From) || anyFallible(s.Where) || anyFallible(s.Having) {
 		return true // joins and unions are among what may fail
+	}
+	if refersFallible(e.Reads, s.From, depth+1) || refersFallible(e.Reads, s.Where, depth+1) || refersFallible(e.Reads, s.Having, depth+1) {
+		return true
 	}
 	for _, r := range e.Reads {
 		if fallibleFilter(r, depth+1) {

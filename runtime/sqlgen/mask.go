@@ -184,7 +184,7 @@ func (s *selection) noteMask(src *source, m *Mask) {
 	if s.use == Root && src == s.main {
 		return
 	}
-	if anyFallible(m.X) || refersFallible(src.entity, m.X, 0) || m.Unless != nil && (anyFallible(m.Unless) || refersFallible(src.entity, m.Unless, 0)) {
+	if anyFallible(m.X) || refersFallible([]*csn.Entity{src.entity}, m.X, 0) || m.Unless != nil && (anyFallible(m.Unless) || refersFallible([]*csn.Entity{src.entity}, m.Unless, 0)) {
 		s.compiler.fallible = true
 	}
 }

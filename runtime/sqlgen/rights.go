@@ -111,7 +111,7 @@ func (s *selection) allowedRows(src *source, on []RowCondition) (string, error) 
 		if !ok {
 			continue
 		}
-		if x != nil && (s.use != Root || src != s.main) && (anyFallible(x) || refersFallible(o.Entity, x, 0)) {
+		if x != nil && (s.use != Root || src != s.main) && (anyFallible(x) || refersFallible([]*csn.Entity{o.Entity}, x, 0)) {
 			s.compiler.fallible = true // computed where the rows are joined, it may come before other conditions
 		}
 		var sql string
