@@ -121,6 +121,13 @@ func (sc *scope) note(x cqn.Expr) {
 	sc.compiler.fallible = fallible(x)
 }
 
+// noteJoin takes down that the condition of an association may fail, which a database may try on rows of the entities that are hidden.
+func (sc *scope) noteJoin(on cqn.Expr, entities ...*csn.Entity) {
+	if !sc.definer && (anyFallible(on) || refersFallible(entities, on, 0)) {
+		sc.compiler.fallible = true
+	}
+}
+
 // afterRows reports whether a function is evaluated when its query has chosen its rows, wherever it stands: an aggregate. So are its arguments.
 func afterRows(x *cqn.Call) bool {
 	switch strings.ToLower(x.Name) {

@@ -28,6 +28,7 @@ entity my.XB as select from my.F { ID, owner, title } where g.ratio > 1;
 entity my.XC as select from my.F { ID, owner, title } where g.title > 'a' and g is not null and F.title > 'a';
 entity my.XD as select from my.F[again > 1] { ID, owner, title };
 entity my.YF as select from my.F { ID, owner, title, case when by_g > 1 then 1 else 0 end as c : Integer };
+entity my.J { key ID : Integer; owner : String; n : Integer; ratio : Integer = 100 / n; far : Association to my.N on far.ID = 100 / n; rat : Association to my.N on rat.ID = ratio; fars : Association to many my.N on fars.ID = 100 / n; half : Association to many my.G on half.ID = ID and half.ratio = 1; near : Association to my.N on near.ID = n; nears : Association to many my.N on nears.ID = n and nears.text = 'a'; }
 entity my.Odd { key ID : Integer; owner : String; n : Integer; tags : many String; float : Decimal(9, variable); dbl : Double; ratio : Integer = 100 / n; of_ratio : Integer = ratio stored; own : Integer = $self.n; ownRatio : Integer = $self.ratio; }
 `
 
@@ -80,6 +81,9 @@ func TestBarrier_forms(t *testing.T) {
 		// what is computed over an association, by what is computed there
 		"select from my.F { ID } where again > 1": true, "select from my.VF { ID } where by_g > 1": true, "select from my.VF { ID } where ag > 1": true, "select from my.PF { ID } where by_g > 1": true, "select from my.PF { ID } where g.title = 'a'": false, "select from my.WF { ID } where ag > 1": true,
 		"select from my.XF { ID }": true, "select from my.XA { ID } where title = 'a'": true, "select from my.XB { ID } where title = 'a'": true, "select from my.XC { ID }": false, "select from my.XD { ID }": true, "select from my.YF { ID } where c = 1": true, "select from my.PF { ID } where title = 'a'": false,
+		// associations whose conditions may fail
+		"select from my.J { ID } where far.text = 'a'": true, "select from my.J { ID } where rat.text = 'a'": true, "select from my.J { ID } where exists far": true, "select from my.J { ID } where exists fars": true, "select from my.J { ID } where near.text = 'a'": false, "select from my.J { ID } where exists nears": false,
+		"select from my.J { ID, far { text } }": true, "select from my.J { ID, fars { text } }": true, "select from my.J { ID, half { title } }": true, "select from my.J { ID, near { text } }": false, "select from my.J { ID, nears { text } }": false, "select from my.J:fars { text }": true, "select from my.J:nears { text }": false,
 		// conditions of views
 		"select from my.Some { title } where title = 'a'": true, "select from my.Big { title } where title = 'a'": false, "select from my.Some { title }": true, "select from my.Big { title }": false, "select from my.Few { ID }": true, "select from my.Filtered { ID }": true, "select from my.Plain { ID }": false,
 		// what has no type, or is no number

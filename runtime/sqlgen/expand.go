@@ -188,6 +188,7 @@ func (s *selection) childPlan(child *Child, src *source, el *csn.Element, q *cqn
 		}
 		k.keyLists(keyCols, pairTargets(a.Pairs))
 		if a.Rest != nil {
+			k.noteJoin(a.Rest, a.Target)
 			in := &scope{stmt: st, vars: map[string]*source{"$target": target}, definer: true, noJoin: true}
 			f, err := in.cond(a.Rest)
 			if err != nil {

@@ -348,6 +348,7 @@ func (sc *scope) joinCond(src, next *source, el *csn.Element) (string, error) {
 	if a.Join == nil {
 		return "", sc.fail("INVALID_PATH", "association %s cannot be followed in the database", el.Name)
 	}
+	sc.noteJoin(a.Join, src.entity, next.entity)
 	in := &scope{stmt: sc.stmt, vars: map[string]*source{"$source": src, "$target": next}, definer: true, noJoin: true}
 	f, err := in.cond(a.Join)
 	if err != nil {
