@@ -81,7 +81,7 @@ func (p *policy) auditEntity(n *normalizer, m *csn.Model, e *csn.Entity) {
 	}
 	p.auditShape(fault, e)
 	for _, o := range m.Entities {
-		if o != e && o.Active == nil && slices.Contains(o.Reads, e) {
+		if o.Active == nil && slices.Contains(o.Reads, e) {
 			fault("%s shows the audit log, and %s reads it: each reading must be by the entity itself", e.Name, o.Name)
 		}
 		for _, el := range o.Elements {
@@ -100,9 +100,8 @@ func (p *policy) auditShape(fault func(string, ...any) *diag.Diagnostic, e *csn.
 		fault("%s shows the audit log: it needs the key ID, and no other, and the element tenant", e.Name)
 	}
 	for _, el := range e.Elements {
-		kind, ok := known[el.Name]
-		s := el.Scalar()
-		if ok && s != nil && (s.Kind == kind || kind == csn.LargeString && s.Kind == csn.String || kind == csn.Integer && s.Kind == csn.Int32) && !el.Virtual && el.Value() == nil {
+		kind, s := known[el.Name], el.Scalar()
+		if s != nil && (s.Kind == kind || kind == csn.LargeString && s.Kind == csn.String || kind == csn.Integer && s.Kind == csn.Int32) && !el.Virtual && el.Value() == nil {
 			continue
 		}
 		d := fault("the audit log has no element %s of this type", el.Name)
