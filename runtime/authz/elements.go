@@ -171,12 +171,18 @@ func (p *policy) ofInputs(e *csn.Entity, el *csn.Element, in inputs) *rules {
 // association: it is closed, unless they ask for the same roles and nothing else. An own restriction is the model's answer, and nil.
 func (p *policy) besides(e *csn.Entity, el *csn.Element, own *rules, in inputs) *rules {
 	taken, settled := false, inputs{} // what an element that it shows is made from has been asked for there
-	for x := range in {
+	out := *own
+	for _, x := range in.sorted() {
 		if r := p.elements[x]; r != nil && inheritedFrom(el, x) {
 			taken = true
-			if !r.computed {
+			if !r.computed || r.closed == "" && len(r.also) > 0 {
 				settled[x] = true
 				settled.of(x.Owner, x, 0)
+			}
+			for _, o := range r.also { // of the structures that it is in there
+				if !slices.ContainsFunc(out.also, func(x *rules) bool { return x == o || x.sameRoles(o) }) {
+					out.also = append(out.also[:len(out.also):len(out.also)], o)
+				}
 			}
 		}
 	}
@@ -186,12 +192,12 @@ func (p *policy) besides(e *csn.Entity, el *csn.Element, own *rules, in inputs) 
 		r := p.elements[x]
 		others = others || r != nil && !done && (counts || r.computed) && !r.sameRoles(own)
 	}
-	if !taken || !others {
+	if !taken || !others && len(out.also) == len(own.also) {
 		return nil
 	}
-	out := *own
-	out.on, out.computed = e.Name+"."+el.Name, true
-	out.closed = "it shows one restricted element and is reached over others, and has no restriction of its own"
+	if out.on, out.computed = e.Name+"."+el.Name, true; others {
+		out.closed = "it shows one restricted element and is reached over others, and has no restriction of its own"
+	}
 	return &out
 }
 
@@ -200,11 +206,10 @@ func inheritedFrom(el, x *csn.Element) bool {
 	found := false
 	for i := range el.Annotations {
 		a := &el.Annotations[i]
-		if a.Name != "requires" && a.Name != "restrict" && a.Name != "mask" && !strings.HasPrefix(a.Name, "mask.") {
+		if !restricts(a) {
 			continue
 		}
-		k := slices.IndexFunc(x.Annotations, func(b cqn.AnnoField) bool { return a.Name == b.Name })
-		if k < 0 || a.Span != x.Annotations[k].Span || !a.Span.Valid() && !reflect.DeepEqual(a.Value, x.Annotations[k].Value) {
+		if !annotated(x, a) {
 			return false
 		}
 		found = true
@@ -212,10 +217,22 @@ func inheritedFrom(el, x *csn.Element) bool {
 	return found
 }
 
+// restricts reports whether an annotation restricts an element.
+func restricts(a *cqn.AnnoField) bool {
+	base, _ := split(a.Name)
+	return base == "requires" || base == "restrict" || base == "mask"
+}
+
+// annotated reports whether an element has the very annotation that another one has: from there, or from where that has it.
+func annotated(x *csn.Element, a *cqn.AnnoField) bool {
+	k := slices.IndexFunc(x.Annotations, func(b cqn.AnnoField) bool { return a.Name == b.Name })
+	return k >= 0 && a.Span == x.Annotations[k].Span && (a.Span.Valid() || reflect.DeepEqual(a.Value, x.Annotations[k].Value))
+}
+
 // sameRoles reports whether rules ask for the same roles, and for nothing else.
 func (r *rules) sameRoles(o *rules) bool {
 	plain := func(r *rules) bool {
-		return r.requires != nil && !r.restricted && len(r.denies) == 0 && r.mask == nil && r.closed == "" && !r.computed
+		return r.requires != nil && !r.restricted && len(r.denies) == 0 && r.mask == nil && r.closed == "" && !r.computed && len(r.also) == 0
 	}
 	return plain(r) && plain(o) && slices.Equal(r.requires.roles, o.requires.roles)
 }

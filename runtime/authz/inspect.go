@@ -269,6 +269,9 @@ func (r *rules) roleNames() []string {
 		return nil
 	}
 	var out []string
+	for _, o := range r.also {
+		out = append(out, o.roleNames()...)
+	}
 	if r.requires != nil {
 		out = append(out, r.requires.roles...)
 	}

@@ -138,24 +138,29 @@ func (p *policy) entity(n *normalizer, e *csn.Entity) {
 
 // elementRules compiles restrictions on elements. A flat element also carries those of the association or structure it stems from.
 func (p *policy) elementRules(n *normalizer, e *csn.Entity) {
-	read := func(el *csn.Element) *rules {
-		res := resource{what: "element", on: e.Name + "." + el.Name, events: true, loose: true, named: namedBy(e)}
+	read := func(name string, el *csn.Element) *rules {
+		res := resource{what: "element", on: e.Name + "." + name, events: true, loose: true, named: namedBy(e)}
 		return n.masked(res, e, el, n.rules(res, &el.Def))
 	}
 	for _, el := range e.Elements {
-		if r := p.keep(read(el)); r != nil {
+		if r := p.keep(read(el.Name, el)); r != nil {
 			p.elements[el] = p.askFirst(r)
 		}
 	}
+	in := map[string]*rules{}
 	for _, el := range e.Flat {
 		if p.elements[el] != nil {
+			continue
+		}
+		if r := p.nested(e, el, in, read); r != nil {
+			p.elements[el] = r
 			continue
 		}
 		if r := p.inherited(e, el); r != nil {
 			p.elements[el] = r
 			continue
 		}
-		if r := read(el); r != nil {
+		if r := read(el.Name, el); r != nil {
 			p.elements[el] = p.askFirst(r)
 		}
 	}

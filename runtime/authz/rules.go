@@ -90,6 +90,8 @@ type rules struct {
 	span       token.Span
 	computed   bool  // those of what an element is computed from
 	mask       *mask // of an element; nil for none
+	// also are those of structures around an element that has a restriction of its own: all of them must let it through.
+	also []*rules
 }
 
 // A match is what rules say to one event of one user, before conditions are looked at.
@@ -107,6 +109,11 @@ type match struct {
 func (r *rules) match(s subject, e Event) match {
 	if s.all || r == nil {
 		return match{ok: true}
+	}
+	for _, o := range r.also {
+		if m := o.match(s, e); !m.ok {
+			return m
+		}
 	}
 	m := r.grants(s, e)
 	if m.ok && r.mask != nil {

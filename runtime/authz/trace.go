@@ -82,6 +82,9 @@ func (p *Policy) Trace(u *auth.User, a Access, element *csn.Element) Trace {
 		r, about := p.state.elements[element], (*csn.Entity)(nil)
 		if r != nil {
 			about = r.mask.about(target)
+			for _, o := range r.also {
+				t.add("element", o.on, elementEvent(a.event()), o, nil)
+			}
 		}
 		t.add("element", target.Name+"."+element.Name, elementEvent(a.event()), r, about)
 	}
