@@ -41,7 +41,7 @@ func (m *mask) forbidding() *mask {
 func (m *mask) shown(s subject) *sqlgen.Mask {
 	var unless cqn.Expr
 	for i := range m.exempt {
-		if p := &m.exempt[i]; p.where != nil && p.to.meets(s.mask) {
+		if p := &m.exempt[i]; p.to.meets(s.mask) {
 			unless = or(unless, p.where)
 		}
 	}
@@ -129,7 +129,7 @@ func (m *mask) translated(texts *csn.Entity) *mask {
 // maskable reports whether an element has one value that something else can stand for.
 func maskable(el *csn.Element) bool {
 	b := el.Scalar()
-	if b == nil || el.Assoc() != nil || el.ForeignKey != nil || el.Virtual {
+	if b == nil || el.ForeignKey != nil || el.Virtual {
 		return false
 	}
 	switch b.Kind {
@@ -142,9 +142,6 @@ func maskable(el *csn.Element) bool {
 // maskConstant reads the constant of a mask: null if it has none.
 func maskConstant(el *csn.Element, v *cqn.AnnoValue) (cqn.Value, bool) {
 	b := el.Scalar()
-	if v == nil || v.True() {
-		return cqn.Null, true
-	}
 	if b == nil {
 		return cqn.Null, false
 	}

@@ -1,11 +1,15 @@
 package authz
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"cds/parser"
+	"cds/parser/cqn"
+	"cds/parser/csn"
 	"cds/parser/diag"
+	"cds/runtime/auth"
 	"cds/runtime/sqlgen"
 )
 
@@ -91,6 +95,16 @@ func TestMaskFaults(t *testing.T) {
 		{"@mask: { unless: [5] } n : String", "must be a role"},
 		{"@mask: { unless: { to: 5 } } n : String", "to must be a role"},
 		{"@mask: { write: 5 } n : String", "@mask.write must be a role"},
+		{"@mask: 'x' n : Association to E", "cannot be masked"},
+		{"@mask: 'x' n : Boolean", "no constant of the type"},
+		{"@mask: { value: true } n : Boolean", "no constant of the type"},
+		{"@mask: { value: true } n : String", "no constant of the type"},
+		{"@mask: 5.5 n : Integer", "no constant of the type"},
+		{"@mask: '5' n : Integer", "no constant of the type"},
+		{"@mask: 5 n : String", "no constant of the type"},
+		{"@mask: { value: 'x', fn: 'email' } n : String", "both say what is shown"},
+		{"@mask: { fn: 'email', go: 'own' } n : String", "both say what is shown"},
+		{"@mask: { value: 'x', expr: (m) } n : String", "both say what is shown"},
 		{"@Mask: 'x' n : String", "looks like a misspelt @mask"},
 		{"@masked: 'x' n : String", "looks like a misspelt @mask"},
 		{"@maks: 'x' n : String", "looks like a misspelt @mask"},
@@ -141,6 +155,47 @@ func TestMaskMisplaced(t *testing.T) {
 			t.Errorf("%s: %s", model, hinted(diags))
 		}
 	}
+}
+
+// TestMaskNulled: what is taken away has no effect, where it would be misplaced too; of a draft nothing is said twice.
+func TestMaskNulled(t *testing.T) {
+	m, diags := csn.WithDrafts(compiled(t, `@mask: null service S { @mask: null @odata.draft.enabled entity E { key ID : UUID; @mask: null a : String; @mask.value: 'x' @mask.unless.to: null @mask.unless.where: (b = 'y') b : String; }
+  @mask: null function f() returns Integer; }`), "")
+	if m == nil {
+		t.Fatal(diags)
+	}
+	p, found := Compile(m, Options{Strict: true})
+	if len(found) > 0 {
+		t.Error(hinted(found))
+	}
+	for name, want := range map[string]string{"a": "all", "b": "'x' unless b = 'y'"} {
+		if got := masked(p, m.Entity("S.E").Element(name), named("u")); got != want {
+			t.Errorf("%s shows %s, want %s", name, got, want)
+		}
+	}
+	m, _ = csn.WithDrafts(compiled(t, "service S { @mask: 'x' @odata.draft.enabled entity E { key ID : UUID; } actions { @mask: 'x' function f() returns Integer; } }"), "")
+	if _, found := Compile(m, Options{Strict: true}); len(found) != 2 {
+		t.Error(hinted(found))
+	}
+	_, found = Compile(compiled(t, "service S { entity E { key ID : Integer; @mask: { value: 'x', unless: [] } a : String; } }"), Options{Strict: true})
+	if got := hinted(found); found.HasErrors() || !strings.Contains(got, "an empty or null value in @mask.unless") {
+		t.Errorf("exempting nobody: %s", got)
+	}
+}
+
+// masked is what an element shows a user.
+func masked(p *Policy, el *csn.Element, u *auth.User) string {
+	d := p.Decide(u, Access{Service: el.Owner.Service, Event: Read, Path: []*csn.Entity{el.Owner}})
+	var f *sqlgen.Forbidden
+	switch err := d.Guard.Element(el, sqlgen.Root); {
+	case err == nil:
+		return "all"
+	case !errors.As(err, &f) || f.Mask == nil:
+		return "nothing"
+	case f.Mask.Unless == nil:
+		return cqn.Format(f.Mask.X)
+	}
+	return cqn.Format(f.Mask.X) + " unless " + cqn.Format(f.Mask.Unless)
 }
 
 // TestMaskInViews: in a view whose rows lack what the mask is made of, or that reaches the element over an association, the mask is not dropped.

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"cds/parser/csn"
@@ -29,6 +30,36 @@ func TestMaskFromCSN(t *testing.T) {
 		x, y := p.state.elements[m.Entity("S.E").Element(name)].mask, q.state.elements[again.Entity("S.E").Element(name)].mask
 		if x.show.Text != y.show.Text || x.show.Computed != y.show.Computed || len(x.exempt) != len(y.exempt) {
 			t.Errorf("%s: %+v, %+v", name, x.show, y.show)
+		}
+	}
+}
+
+// TestMaskFaultsFromCSN: what our compiler does not let through is refused in models of others too.
+func TestMaskFaultsFromCSN(t *testing.T) {
+	const model = `{"definitions": {"S": {"kind": "service"}, "S.E": {"kind": "entity", "@requires": "any", "elements": {"ID": {"key": true, "type": "cds.Integer"}, "n": {"type": "cds.String", ANNO}}}}}`
+	for anno, want := range map[string]string{
+		`"@mask.unless": [{}]`:                       "needs to, where or if",
+		`"@mask.value": "x", "@encrypted": true`:     "",
+		`"@mask": true`:                              "",
+		`"@mask.unless.where": "n = 1"`:              "a condition in parentheses is expected",
+		`"@mask.expr": "n"`:                          "an expression in parentheses is expected",
+		`"@mask.unless": null, "@mask.write": null`:  "",
+		`"@mask.unless": [null], "@mask.value": "x"`: "",
+	} {
+		m, diags := csn.Read([]byte(strings.Replace(model, "ANNO", anno, 1)))
+		if m == nil {
+			t.Errorf("%s: %v", anno, diags)
+			continue
+		}
+		_, found := Compile(m, Options{Strict: true})
+		got := ""
+		for _, d := range found {
+			if d.Code == codeMask {
+				got += d.Message
+			}
+		}
+		if (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", anno, got, want)
 		}
 	}
 }

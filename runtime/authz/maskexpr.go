@@ -2,6 +2,7 @@ package authz
 
 import (
 	"fmt"
+	"strings"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -301,15 +302,9 @@ func (c *maskTyper) number(x cqn.Expr, depth int) maskKind {
 func (c *maskTyper) binary(x *cqn.Binary, depth int) maskKind {
 	switch x.Op {
 	case cqn.And, cqn.Or:
-		for { // chains lean to the left: their length is no depth
-			c.truth(x.R, depth)
-			l, ok := x.L.(*cqn.Binary)
-			if !ok || l.Op != cqn.And && l.Op != cqn.Or {
-				c.truth(x.L, depth)
-				return kindTruth
-			}
-			x = l
-		}
+		c.truth(x.R, depth)
+		c.truth(x.L, depth)
+		return kindTruth
 	case cqn.Concat:
 		c.need(x.L, kindText, depth)
 		c.need(x.R, kindText, depth)
@@ -333,7 +328,7 @@ func (c *maskTyper) arithmetic(op cqn.BinaryOp, l, r cqn.Expr, depth int) maskKi
 		if op == cqn.Mod && (a > kindWhole || b > kindWhole) {
 			return c.fail(l, "remainders are of whole numbers only")
 		}
-		if a == kindRound || b == kindRound {
+		if a == kindRound { // what is divided by is a constant
 			return kindNumber
 		}
 	}
@@ -347,11 +342,8 @@ func zero(v cqn.Value) bool {
 	case cqn.KindFloat:
 		return v.Float() == 0
 	case cqn.KindDecimal:
-		for _, c := range v.Str() {
-			if c >= '1' && c <= '9' {
-				return false
-			}
-		}
+		digits, _, _ := strings.Cut(strings.ToLower(v.Str()), "e")
+		return !strings.ContainsAny(digits, "123456789")
 	}
 	return true
 }
@@ -363,7 +355,7 @@ func (c *maskTyper) compared(l, r cqn.Expr, depth int) {
 	case a == kindNone && !free(l) || b == kindNone && !free(r):
 		c.fail(l, "a comparison with what is never anything but null")
 	case fits(a, b) || fits(b, a):
-	case a >= kindDate && b >= kindDate && a != kindOther && b != kindOther && (free(l) || free(r)): // $now takes the form of the other one
+	case a >= kindDate && b >= kindDate && (free(l) || free(r)): // $now takes the form of the other one
 	case a == kindText && b >= kindDate && bare(l):
 		c.dated(l, b)
 	case b == kindText && a >= kindDate && bare(r):
@@ -423,7 +415,7 @@ func (c *maskTyper) cases(x *cqn.Case, depth int) maskKind {
 		switch {
 		case k == kindNone && !nothing(v):
 			c.fail(v, "%s is never anything but null", cqn.Format(v))
-		case fits(k, out) && out != kindNone:
+		case fits(k, out):
 		case fits(out, k):
 			out = k
 		default:
@@ -483,10 +475,13 @@ func (c *maskTyper) call(x *cqn.Call, depth int) maskKind {
 		return kindText
 	case "coalesce", "ifnull":
 		if len(x.Args) < 2 || x.Name == "ifnull" && len(x.Args) > 2 {
-			return c.fail(x, "%s takes two arguments", x.Name)
+			return c.fail(x, "%s takes another number of arguments", x.Name)
 		}
-		return c.cases(&cqn.Case{Whens: []cqn.When{{Cond: &cqn.Lit{Value: cqn.Bool(true)}, Then: x.Args[0]}}, Else: &cqn.Case{
-			Whens: []cqn.When{{Cond: &cqn.Lit{Value: cqn.Bool(true)}, Then: x.Args[1]}}}}, depth)
+		one := &cqn.Case{} // of which the value is, as of a case
+		for _, a := range x.Args {
+			one.Whens = append(one.Whens, cqn.When{Cond: &cqn.Lit{Value: cqn.Bool(true)}, Then: a})
+		}
+		return c.cases(one, depth)
 	case "year", "month", "day":
 		if len(x.Args) != 1 {
 			return c.fail(x, "%s takes one argument", x.Name)

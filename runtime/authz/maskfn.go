@@ -30,7 +30,7 @@ func parseMaskFunction(text string) (name string, n int64, ok bool) {
 	}
 	num, after, closed := strings.Cut(rest, ")")
 	num = strings.TrimSpace(num)
-	if name == "" || !closed || strings.TrimSpace(after) != "" || num == "" || num[0] < '1' || num[0] > '9' {
+	if name == "" || !closed || strings.TrimSpace(after) != "" || num == "" || num[0] < '1' {
 		return "", 0, false
 	}
 	n, err := strconv.ParseInt(num, 10, 64)

@@ -38,7 +38,7 @@ func (n *normalizer) masked(res resource, e *csn.Entity, el *csn.Element, r *rul
 			}
 			continue
 		}
-		if a.Value != nil && a.Value.Kind == cqn.AnnoNull {
+		if a.Value.Kind == cqn.AnnoNull {
 			continue // takes away what was inherited
 		}
 		k.begin(a)
@@ -75,7 +75,7 @@ func (k *maskReader) fault(at token.Span, format string, args ...any) *diag.Diag
 // part reads one annotation; rest is its name behind "mask".
 func (k *maskReader) part(rest string, a *cqn.AnnoField) {
 	switch {
-	case rest == "" && a.Value != nil && a.Value.Kind == cqn.AnnoExpr, rest == "expr":
+	case rest == "" && a.Value.Kind == cqn.AnnoExpr, rest == "expr":
 		k.expression(a)
 	case rest == "" || rest == "value":
 		k.constant(a)
@@ -102,24 +102,18 @@ func (k *maskReader) part(rest string, a *cqn.AnnoField) {
 }
 
 // says notes that an annotation says what is shown. Two of them leave open which holds.
-func (k *maskReader) says(a *cqn.AnnoField) bool {
-	if k.by != "" && !(a.Name == "mask" && a.Value.True()) {
+func (k *maskReader) says(a *cqn.AnnoField) {
+	if k.by != "" {
 		k.fault(a.Span, "@%s and @%s both say what is shown in the place of %s", k.by, a.Name, k.res.on).Hint = "take away what is inherited: @" + k.by + ": null"
-		return false
 	}
-	if !(a.Name == "mask" && a.Value.True()) {
-		k.by = a.Name
-	}
-	return true
+	k.by = a.Name
 }
 
 func (k *maskReader) constant(a *cqn.AnnoField) {
 	if a.Name == "mask" && a.Value.True() {
 		return // null, unless something else says what
 	}
-	if !k.says(a) {
-		return
-	}
+	k.says(a)
 	v, ok := maskConstant(k.el, a.Value)
 	if !ok {
 		k.fault(a.Span, "@%s is no constant of the type of %s", a.Name, k.res.on)
@@ -130,10 +124,8 @@ func (k *maskReader) constant(a *cqn.AnnoField) {
 }
 
 func (k *maskReader) expression(a *cqn.AnnoField) {
-	if !k.says(a) {
-		return
-	}
-	if a.Value == nil || a.Value.Kind != cqn.AnnoExpr || a.Value.Expr == nil {
+	k.says(a)
+	if a.Value.Expr == nil {
 		k.fault(a.Span, "@%s is not understood: an expression in parentheses is expected", a.Name)
 		return
 	}
@@ -153,10 +145,8 @@ func (k *maskReader) expression(a *cqn.AnnoField) {
 }
 
 func (k *maskReader) function(a *cqn.AnnoField) {
-	if !k.says(a) {
-		return
-	}
-	if a.Value == nil || a.Value.Kind != cqn.AnnoString {
+	k.says(a)
+	if a.Value.Kind != cqn.AnnoString {
 		k.fault(a.Span, "@mask.fn must be the name of a function, as a text").Hint = maskFunctionsHint
 		return
 	}
@@ -170,10 +160,8 @@ func (k *maskReader) function(a *cqn.AnnoField) {
 
 // inCode reads the name of a function of the application. Whether there is one, and for which type, shows when the application starts: see MaskFunctions.
 func (k *maskReader) inCode(a *cqn.AnnoField) {
-	if !k.says(a) {
-		return
-	}
-	if a.Value == nil || a.Value.Kind != cqn.AnnoString || !MaskFunctionName(a.Value.Text) {
+	k.says(a)
+	if a.Value.Kind != cqn.AnnoString || !MaskFunctionName(a.Value.Text) {
 		k.fault(a.Span, "@mask.go must be the name of a function, as a text").Hint = "write the name that the application registers the function by: @mask: { go: 'lastFour' }"
 		return
 	}
@@ -184,16 +172,13 @@ func (k *maskReader) inCode(a *cqn.AnnoField) {
 // unless reads who sees the value: roles, exemptions with a condition, or a list of both.
 func (k *maskReader) unless(v *cqn.AnnoValue, at token.Span) {
 	items := []*cqn.AnnoValue{v}
-	if v != nil && v.Kind == cqn.AnnoArray {
+	if v.Kind == cqn.AnnoArray {
 		items = v.Items
 	}
-	plain := &cqn.AnnoValue{Kind: cqn.AnnoArray}
-	if v != nil {
-		plain.Span = v.Span
-	}
+	plain := &cqn.AnnoValue{Kind: cqn.AnnoArray, Span: v.Span}
 	conditional := false
 	for _, it := range items {
-		if it != nil && it.Kind == cqn.AnnoStruct {
+		if it.Kind == cqn.AnnoStruct {
 			conditional = true
 			p := k.newExemption(at)
 			if it.Span.Valid() {
@@ -235,7 +220,7 @@ func (k *maskReader) exemptPart(name string, a *cqn.AnnoField) {
 	for i := range k.el.Annotations { // all of them, at the first
 		f := &k.el.Annotations[i]
 		part, ok := strings.CutPrefix(f.Name, "mask.unless.")
-		if !ok || f.Value != nil && f.Value.Kind == cqn.AnnoNull {
+		if !ok || f.Value.Kind == cqn.AnnoNull {
 			continue
 		}
 		if n == 0 && part != name {
@@ -259,7 +244,7 @@ func (k *maskReader) exemption(p *privilege, name string, f *cqn.AnnoField) {
 		}
 		p.roles = names
 	case "where":
-		if f.Value == nil || f.Value.Kind != cqn.AnnoExpr || f.Value.Expr == nil {
+		if f.Value.Expr == nil {
 			k.fault(f.Span, "where of @mask.unless is not understood: a condition in parentheses is expected")
 			return
 		}
@@ -302,7 +287,7 @@ func (n *normalizer) masks(m *csn.Model) {
 	at := func(what, on string, as csn.Annotations) {
 		for i := range as {
 			a := &as[i]
-			if base, _ := split(a.Name); (base == "mask" || what != "service" && csn.MeantAnnotation(a) == "mask") && !(a.Value != nil && a.Value.Kind == cqn.AnnoNull) {
+			if base, _ := split(a.Name); (base == "mask" || what != "service" && csn.MeantAnnotation(a) == "mask") && a.Value.Kind != cqn.AnnoNull {
 				r := &rules{on: on, span: a.Span}
 				n.fault(r, resource{what: what, on: on}, a.Span, codeMask, "@%s has no effect on %s %s", a.Name, what, on).Hint = "write it on an element"
 			}

@@ -108,7 +108,7 @@ func TestDataPolicies_corners(t *testing.T) {
 		p, _ := base.With([]DataPolicy{to(dataPolicy(t, "p", "S.Closed", Extend, where, "READ"), "r")}, true)
 		return condition(p.Decide(u, access(t, m, "READ S.Closed")).Guard, closed, sqlgen.Root)
 	}
-	for where, want := range map[string]string{"1 = 1": "all", "1 = 2": "false", "null = 1": "false", "ID = 1": "ID = 1"} { // what is unknown grants nothing
+	for where, want := range map[string]string{"1 = 1": "all", "1 = 2": "false", "null > 1": "false", "ID = 1": "ID = 1"} { // what is unknown grants nothing
 		if got := grants(where); got != want {
 			t.Errorf("a grant where %s shows %s, want %s", where, got, want)
 		}
@@ -132,6 +132,37 @@ func TestDataPolicies_corners(t *testing.T) {
 	}
 	if p, faults := base.With([]DataPolicy{alone}, false); len(faults) > 0 || p.of(records) == "" || !strings.Contains(p.of(records), "DraftIsProcessedByMe") {
 		t.Errorf("%v: %s", faults, p.of(records))
+	}
+	// whom a list is for does not change by others that are made of the same
+	one := dataPolicy(t, "1", "S.Z", Refuse, "")
+	for name, whom := range map[string]func(d DataPolicy, narrow bool) DataPolicy{
+		"users": func(d DataPolicy, narrow bool) DataPolicy {
+			d.Users = []string{"u"}
+			if narrow {
+				d.Tenant = "t"
+			}
+			return d
+		},
+		"tenants": func(d DataPolicy, narrow bool) DataPolicy {
+			d.Tenant = "o"
+			if narrow {
+				d.Roles = []string{"boss"}
+			}
+			return d
+		},
+	} {
+		var list []DataPolicy
+		for _, id := range []string{"1", "2", "3"} { // more fits where these are
+			one.ID = id
+			list = append(list, whom(one, true))
+		}
+		q, _ := base.With(list, false)
+		x, _ := q.With([]DataPolicy{whom(dataPolicy(t, "x", "S.X", Refuse, ""), true)}, false)
+		y, _ := q.With([]DataPolicy{whom(dataPolicy(t, "y", "S.Y", Refuse, ""), false)}, false)
+		other := auth.New(auth.User{ID: "u", Tenant: "o"})
+		if got := verdict(x, other, "READ S.X") + " " + verdict(y, other, "READ S.Y"); got != "allow 403" {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 	// what is added to a list is not seen by others that are made of it
 	users := func(d DataPolicy) DataPolicy { d.Users = []string{"u"}; return d }

@@ -136,7 +136,7 @@ func meantTenant(e *csn.Entity, add func(*csn.Entity, token.Span, string, string
 	look := func(d *csn.Def, on string) {
 		for i := range d.Annotations {
 			a := &d.Annotations[i]
-			if csn.MeantAnnotation(a) != "tenant" || a.Value == nil || a.Value.Kind == cqn.AnnoNull {
+			if csn.MeantAnnotation(a) != "tenant" || a.Value.Kind == cqn.AnnoNull {
 				continue
 			}
 			at := a.Span

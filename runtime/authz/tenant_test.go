@@ -47,6 +47,8 @@ func TestTenantHoles(t *testing.T) {
 		{own + "} @tenant: false entity d.F { key ID : Integer; } entity DRAFT.Own { key ID : Integer; } service S { entity A as projection on d.A; entity R as projection on DRAFT.Own; }", ""}, // the framework's
 		// what is nearly @tenant
 		{"entity d.A { key ID : Integer; @Tenant t : String; }" + onlyA, "has @Tenant on t, which looks like a misspelt @tenant"},
+		{own + "} @Tenant: null entity d.B { key ID : Integer; @Tenant: null s : String; } service S { entity A as projection on d.A; }", ""},
+		{"@cds.persistence.exists entity d.A as select from d.B { key ID, @Tenant t }; entity d.B { key ID : Integer; t : String; }" + onlyA, "d.A has @Tenant on t"},
 		{own + "} @tennant: false entity d.B { key ID : Integer; } service S { entity A as projection on d.A; }", "has @tennant, which looks like a misspelt @tenant"},
 		{"@tenancy: 'shared' entity d.A { key ID : Integer; @tenantId t : String; @tenants: ['x'] u : String; }" + onlyA, ""},
 		// the column
@@ -77,6 +79,9 @@ func TestTenantHoles(t *testing.T) {
 		}
 		if diags.HasErrors() != (c.want != "") {
 			t.Errorf("%s: stops the start: %v", c.model, diags.HasErrors())
+		}
+		if strings.Count(got, "which looks like") > 1 {
+			t.Errorf("%s: reported for what shows it, too: %s", c.model, got)
 		}
 		if (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.model, got, c.want)
