@@ -201,9 +201,9 @@ func (p *policy) besides(e *csn.Entity, el *csn.Element, own *rules, in inputs) 
 	return &out
 }
 
-// inheritedFrom reports whether all that restricts el was written for x.
+// inheritedFrom reports whether what restricts el is what restricts x, all of it, and was written for x.
 func inheritedFrom(el, x *csn.Element) bool {
-	found := false
+	n := 0
 	for i := range el.Annotations {
 		a := &el.Annotations[i]
 		if !restricts(a) {
@@ -212,9 +212,17 @@ func inheritedFrom(el, x *csn.Element) bool {
 		if !annotated(x, a) {
 			return false
 		}
-		found = true
+		n++
 	}
-	return found
+	if n == 0 {
+		return false
+	}
+	for i := range x.Annotations {
+		if restricts(&x.Annotations[i]) {
+			n--
+		}
+	}
+	return n == 0
 }
 
 // restricts reports whether an annotation restricts an element.

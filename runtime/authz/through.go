@@ -38,11 +38,8 @@ func (in inputs) sources(n any, e *csn.Entity, depth int) {
 		in.sources(n.L, e, depth)
 		in.sources(n.R, e, depth)
 	case *cqn.From:
-		if n.Path == nil || len(n.Path.Path) < 2 {
-			return
-		}
 		for _, from := range e.Reads {
-			if from.Name == n.Path.Path[0].Name {
+			if n.Path != nil && from.Name == n.Path.Path[0].Name {
 				in.path(from, n.Path.Path[1:], depth)
 			}
 		}
@@ -160,7 +157,7 @@ func shows(c *cqn.Column, before []cqn.Step, el string) bool {
 // passes reports whether a path of two steps begins with an element, not with the alias of a source.
 func passes(e *csn.Entity, first string) bool {
 	return slices.ContainsFunc(e.Reads, func(from *csn.Entity) bool {
-		return from.Elements.Lookup(first) != nil || from.Flat.Lookup(first) != nil
+		return from.Elements.Lookup(first) != nil
 	})
 }
 

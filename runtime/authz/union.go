@@ -14,7 +14,10 @@ func (in inputs) positions(u *cqn.SetOp, e *csn.Entity, el *csn.Element, depth i
 		name = p[0]
 	}
 	at := slices.IndexFunc(e.Elements, func(o *csn.Element) bool { return o.Name == name })
-	flat := slices.Index(columnsOf(e, nil), el)
+	flat := []*csn.Element{el}
+	if a := el.Assoc(); a != nil {
+		flat = a.FK
+	}
 	for _, q := range u.Args {
 		s, ok := q.(*cqn.Select)
 		if !ok {
@@ -28,8 +31,10 @@ func (in inputs) positions(u *cqn.SetOp, e *csn.Entity, el *csn.Element, depth i
 			continue
 		}
 		if cols, ok := laidOut(s, e); ok {
-			if flat >= 0 && flat < len(cols) {
-				in.column(cols[flat], e, map[*cqn.Column]bool{}, depth)
+			for _, f := range flat {
+				if k := slices.Index(columnsOf(e, nil), f); k >= 0 && k < len(cols) {
+					in.column(cols[k], e, map[*cqn.Column]bool{}, depth)
+				}
 			}
 			continue
 		}
@@ -95,7 +100,7 @@ func laidOut(s *cqn.Select, e *csn.Entity) (out []cqn.Expr, ok bool) {
 				}
 				add(o.Name, x)
 			}
-		case c.Inline != nil || c.Expand != nil || wide(source, c.X):
+		case c.X == nil || wide(source, c.X):
 			return nil, false
 		default:
 			add(columnName(c), c.X)

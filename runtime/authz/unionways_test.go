@@ -17,6 +17,8 @@ entity d.W { key ID : Integer; b : Association to d.B; virtual v : Integer; st {
 entity d.M { key ID : Integer; virtual v : Integer; b : Association to d.B; st { a : Integer; b : Integer; }; n : Integer; two : Association to d.Two; hid : Integer; }
 entity d.M2 { key ID : Integer; virtual v : Integer; b : Association to d.B; st { a : Integer; b : Integer; }; n : Integer; two : Association to d.Two; @requires: 'hr' secret : Integer; }
 entity d.H { key ID : Integer; virtual v : Integer; b : Association to d.B; st { a : Integer; b : Integer; }; n : Integer; two : Association to d.Two; }
+entity d.V3 { key ID : Integer; @requires: 'hr' hx : Integer; b : Association to d.B; }
+entity d.V4 { key ID : Integer; @requires: 'hr' hx : Integer; virtual v : Integer; two : Association to d.Two; }
 entity d.Small { key ID : Integer; n : Integer; @requires: 'hr' hx : Integer; }
 entity d.R { key ID : Integer; n : Integer; p : Integer; small : Association to d.Small; }
 entity d.N { key ID : Integer; n : Integer; }
@@ -32,6 +34,9 @@ service S { `
 		"select from d.M { n as hh, key ID, v, b, st, two, n as yy } union all select from d.W { hx, * }",
 		"select from d.M { n as a, key ID, v, b, st, n as hh, two, n as yy } union all select from d.W { y + 1 as first : Integer, * }",
 		"select from d.M { * } union all select from d.M2 { * }",
+		"select from d.M { key ID, b, st, n as hh, v, two, n as yy } union all select from d.W",
+		"select from d.M { key ID, b as hb, n as m } union all select from d.V3",
+		"select from d.M { key ID, v, n as hn, two } union all select from d.V4",
 		"select from d.N { key ID, n as a, n as hh } union all select from d.W { ID, y + 1 as p : Integer, hx + 1 as q : Integer }",
 		"select from d.N { key ID, n as a, n as hh, n as b } union all (select from d.N { ID, n, n as k, n as l } union all select from d.W { ID, y, hx, y as z })",
 		// structures, associations with several columns, paths, joins: everything may stand everywhere
