@@ -290,7 +290,7 @@ func calm(entities []*csn.Entity, path []cqn.Step, depth int) bool {
 	for _, e := range entities {
 		for _, p := range [...][]cqn.Step{path, path[min(1, len(path)):]} { // the second after the alias of a source
 			if el := end(e, p); el != nil {
-				if el.Assoc() == nil && fallibleElement(el, depth) {
+				if fallibleElement(el, depth) {
 					return false
 				}
 				known = true
