@@ -10,9 +10,11 @@ package authztest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cds/parser/cqn"
@@ -40,6 +42,9 @@ type Options struct {
 	App func(*cds.AppOptions)
 	// Databases makes the databases; nil for SQLite in memory.
 	Databases Databases
+	// Policies makes policies as data too, which narrow what the model grants.
+	Policies bool
+	made     []authz.DataPolicy
 	// Service leaves all other services out, by its absolute name; "" for none.
 	Service string
 }
@@ -51,6 +56,7 @@ type app struct {
 	saved     Kept
 	pool      db.Pool
 	ctx       context.Context
+	late      *atomic.Int64 // how much later than Now it is, in nanoseconds
 }
 
 func (a *app) close() error {
@@ -77,6 +83,9 @@ func (a *app) keep() (err error) {
 	return err
 }
 
+// pass makes it so much later than Now.
+func (a *app) pass(d time.Duration) { a.late.Store(int64(d)) }
+
 // restore gives the database the rows back that it had.
 func (a *app) restore() error {
 	if r, ok := a.saved.(resetter); ok && r.Reset(a.ctx, a.pool) {
@@ -98,7 +107,8 @@ func open(ctx context.Context, m *csn.Model, opt Options, filled Kept) (*app, di
 	if err != nil {
 		return nil, nil, err
 	}
-	o := cds.AppOptions{Authz: opt.Authz, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
+	late := &atomic.Int64{}
+	o := cds.AppOptions{Authz: opt.Authz, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now.Add(time.Duration(late.Load())) }}
 	if opt.App != nil {
 		opt.App(&o)
 	}
@@ -109,6 +119,13 @@ func open(ctx context.Context, m *csn.Model, opt Options, filled Kept) (*app, di
 	if c == nil || diags.HasErrors() {
 		return nil, diags, nil
 	}
+	if len(opt.made) > 0 {
+		q, faults := c.Policy.With(opt.made, false)
+		if len(faults) > 0 {
+			return nil, nil, fmt.Errorf("a policy that was made up does not fit the model: %s: %s", faults[0].ID, faults[0].Message)
+		}
+		c.Policy.Use(q)
+	}
 	generic.Install(c)
 	if opt.Register != nil {
 		if err := opt.Register(c); err != nil {
@@ -117,7 +134,7 @@ func open(ctx context.Context, m *csn.Model, opt Options, filled Kept) (*app, di
 	} else {
 		c.StandInMasks()
 	}
-	a := &app{App: c, ctx: ctx, databases: opt.Databases}
+	a := &app{App: c, ctx: ctx, databases: opt.Databases, late: late}
 	if a.databases == nil {
 		a.databases = inMemory{}
 	}
@@ -140,6 +157,7 @@ func open(ctx context.Context, m *csn.Model, opt Options, filled Kept) (*app, di
 func (a *app) world(opt Options) *world {
 	w := &world{app: a.App, ctx: a.ctx, now: Now, tenants: []string{""}, bound: map[*csn.Entity]bool{}, standIns: opt.Register == nil}
 	w.policy = readPolicy(a.Model, opt.Authz.RestrictAllServices)
+	w.policy.given(a.Model, opt.made)
 	if a.Policy.Tenants() {
 		w.tenants = []string{ours, other}
 		for _, t := range a.Policy.TenantTables() {
@@ -176,6 +194,9 @@ type trial struct {
 }
 
 func newTrial(ctx context.Context, m *csn.Model, opt Options) (*trial, diag.List, error) {
+	if opt.Policies {
+		opt.made = madePolicies(m, opt.Seed)
+	}
 	a, diags, err := open(ctx, m, opt, nil)
 	if a == nil || err != nil {
 		return nil, diags, err
@@ -189,7 +210,7 @@ func newTrial(ctx context.Context, m *csn.Model, opt Options) (*trial, diag.List
 
 // run tries all cases.
 func (t *trial) run() (*Report, error) {
-	x := &runner{doors: newDoors(t.made.w, t.App), restore: t.restore, names: map[string]bool{}}
+	x := &runner{doors: newDoors(t.made.w, t.App), restore: t.restore, pass: t.pass, names: map[string]bool{}}
 	for _, c := range t.made.cases {
 		if err := x.run(c); err != nil {
 			return nil, err

@@ -148,7 +148,7 @@ func positions(rules []*rule, ev string) []*privilege {
 		}
 		for _, list := range [][]*privilege{r.grants, r.denies} {
 			for _, p := range list {
-				if p.covers(ev) {
+				if p.covers(ev) && !p.implied {
 					out = append(out, p)
 				}
 			}

@@ -179,7 +179,7 @@ func (d *deepWrite) created(o *oracle, like *row) {
 		return
 	}
 	x := d.creation(o, &Case{e: d.e, r: root, u: o.u})
-	if !x.allowed && d.done["a new row with a new part"+rootRefuses] {
+	if !x.allowed && d.done["a new row with a new part"+rootRefuses] && d.done["a new row with a new part"+rootRefuses+" by PUT"] {
 		return
 	}
 	for _, p := range d.likes() {
@@ -281,6 +281,9 @@ const (
 
 // complete reports whether all that can be shown of a kind of write is: changes are tried of roots that may be changed only.
 func (d *deepWrite) complete(what string) bool {
+	if !closed(d.e, evCreate) && !closed(d.e, evUpdate) && (!d.done[what+" by PUT"] || d.rule != nil && !d.done[what+partRefuses+" by PUT"]) {
+		return false
+	}
 	return d.done[what] && (d.rule == nil || d.done[what+partRefuses]) && (d.done[what+rootRefuses] || what != "a new row with a new part")
 }
 
@@ -292,23 +295,61 @@ func (d *deepWrite) likes() []*row {
 
 // offer keeps a case unless there is one that shows the same: that it works, that the root refuses, and that the part alone refuses.
 func (d *deepWrite) offer(o *oracle, ev, what string, x expectation, own bool, r *row, body *cqn.Row) {
+	d.keep(o, ev, what, x, own, r, body, nil)
+	if closed(d.e, evCreate) || closed(d.e, evUpdate) {
+		return
+	}
+	// The same by PUT, which creates the row or changes all of it.
+	c := &Case{e: d.e, r: r, u: o.u, body: body, byKey: ev == evCreate}
+	if c.byKey {
+		c.r = d.w.changed(r, o.u, cqn.NewRow()) // what is written on each change is written first
+	} else {
+		c.body = d.w.whole(r)
+		c.body.Set(d.el.Name, body.Value(d.el.Name))
+	}
+	scalars := *c // parts are judged apart
+	scalars.body = c.body.Clone()
+	scalars.body.Delete(d.el.Name)
+	if x, _ = d.put(o, &scalars); scalars.code != nil && scalars.code.allowed && !own {
+		no := d.partRefused(o)
+		scalars.code = &no
+	}
+	d.keep(o, evUpsert, what, x, own, c.r, c.body, &scalars)
+}
+
+// partRefused expects the refusal of a part.
+func (d *deepWrite) partRefused(o *oracle) expectation {
+	x := refused(o.u, "the part must not be written so")
+	x.statuses = append(x.statuses, 400, 404)
+	return x
+}
+
+// keep keeps a case; put says what is particular to a PUT.
+func (d *deepWrite) keep(o *oracle, ev, what string, x expectation, own bool, r *row, body *cqn.Row, put *Case) {
 	goal := what
 	switch {
 	case !x.allowed:
 		goal += rootRefuses
 	case !own:
 		goal += partRefuses
-		x = refused(o.u, "the part must not be written so")
-		x.statuses = append(x.statuses, 400, 404)
+		x = d.partRefused(o)
 	}
-	if d.done[goal] || o.fault != "" {
+	key := goal
+	if put != nil {
+		key += " by PUT"
+	}
+	if d.done[key] || o.fault != "" {
 		return
 	}
-	d.done[goal] = true
+	d.done[key] = true
 	p := &privilege{name: d.part.Name, span: d.el.Span}
 	if d.rule != nil {
 		p.span = d.rule.span
 	}
-	d.cases = append(d.cases, &Case{At: d.w.place(p), Rule: p.name, Event: ev, Target: d.e.Name + "/" + d.el.Name, Goal: goal, User: describe(o.u), Key: r.key(),
-		Expect: statusText(x), Why: x.why, service: d.s, e: d.e, u: o.u, r: r, body: body, x: x})
+	c := &Case{At: d.w.place(p), Rule: p.name, Event: ev, Target: d.e.Name + "/" + d.el.Name, Goal: goal, User: describe(o.u), Key: r.key(),
+		Expect: statusText(x), Why: x.why, service: d.s, e: d.e, u: o.u, r: r, body: body, x: x}
+	if put != nil {
+		c.byKey, c.code = put.byKey, put.code
+	}
+	d.cases = append(d.cases, c)
 }

@@ -42,6 +42,11 @@ func TestTogether(t *testing.T) {
 		"CREATE Shop.Bills/lines a new row with a new part: allowed", "CREATE Shop.Bills/lines a new row with a new part: the part refuses: 403",
 		"CREATE Shop.Bills/marks a new row with a new part: allowed",
 		"UPDATE Shop.Orders/notes a part is left out: allowed",
+		"UPSERT Shop.Orders/items a new row with a new part: allowed", "UPSERT Shop.Orders/items a new row with a new part: the part refuses: 403",
+		"UPSERT Shop.Orders/items a new row with a new part: its root refuses: 403",
+		"UPSERT Shop.Orders/items a part more: allowed", "UPSERT Shop.Orders/items a part more: the part refuses: 403",
+		"UPSERT Shop.Orders/items a change of a part: allowed", "UPSERT Shop.Orders/items a change of a part: the part refuses: 403",
+		"UPSERT Shop.Orders/items a part is left out: allowed", "UPSERT Shop.Orders/items a part is left out: the part refuses: 403",
 	} {
 		if !slices.ContainsFunc(rep.Cases, func(c *Case) bool {
 			return strings.HasPrefix(c.Event+" "+c.Target+" "+c.Goal+": "+c.Expect, want) && len(c.Doors) == 4

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -12,6 +13,17 @@ import (
 
 // The steps of somebody who comes upon a draft of another user, as the events of cases.
 var intrusions = []string{evRead, "LIST", "PATCH", "SAVE", "DISCARD"}
+
+// The steps of somebody who may change a row of which another user has a draft, and of one who comes when its lock has ended.
+const (
+	stepEdit   = "EDIT"
+	stepChange = "CHANGE"
+	stepRemove = "REMOVE"
+	stepTake   = "TAKE OVER"
+)
+
+// lockEnds is after which time nobody's draft keeps others away.
+const lockEnds = 16 * time.Minute
 
 // A draftOf is a draft that somebody makes: of a new row, or of one that is there.
 type draftOf struct {
@@ -49,12 +61,57 @@ func (m *maker) drafts(s *csn.Service, e *csn.Entity) {
 				m.cases = append(m.cases, &Case{At: c.At, Rule: c.Rule, Event: step, Target: e.Drafts.Name, Goal: "a draft of another user, of " + map[string]string{evCreate: "a new row", evUpdate: "a row"}[ev],
 					User: describe(u), Key: c.Key, Expect: statusText(x), Why: x.why, service: s, e: e, u: u, r: c.r, x: x, draft: &draftOf{c.u, c.r, ev == evCreate, c.body}})
 			}
+			if ev == evUpdate {
+				m.locks(s, e, c)
+			}
 			break
 		}
 		if !found {
 			m.uncovered(&privilege{name: e.Drafts.Name}, "", ev, "nobody was found who may make a draft")
 		}
 	}
+}
+
+// locks makes the cases of a row of which another user has a draft: it is changed by nobody else until the lock ends.
+func (m *maker) locks(s *csn.Service, e *csn.Entity, c *Case) {
+	u := m.w.person(c.u.Roles(), c.u.Attrs, c.u.Tenant)
+	u.ID = mallory
+	o := m.oracle(u)
+	defer func() { o.fault = "" }()
+	if !m.oracle(c.u).sees(c.r) || !o.sees(c.r) || !m.change(o, &Case{e: e, r: c.r, u: u, body: c.body}).allowed || o.fault != "" {
+		m.uncovered(&privilege{name: e.Drafts.Name}, "", "", "the lock of a draft is not tried: nobody else was found who may change the row")
+		return
+	}
+	for _, step := range []string{stepEdit, stepChange, stepRemove, stepTake} {
+		x := expectation{statuses: []int{409}, why: "another user has a draft of it"}
+		switch {
+		case step == stepRemove && !o.onRow(c.r, evDelete, false).allowed, step == stepTake && m.w.policy.asksTime():
+			continue
+		case step == stepTake:
+			x = expectation{allowed: true, why: "the lock has ended"}
+		}
+		m.cases = append(m.cases, &Case{At: c.At, Rule: c.Rule, Event: step, Target: e.Name, Goal: "of which another user has a draft", User: describe(u), Key: c.Key, Expect: statusText(x), Why: x.why,
+			service: s, e: e, u: u, r: c.r, x: x, body: c.body, draft: &draftOf{c.u, c.r, false, c.body}})
+	}
+}
+
+// asksTime reports whether a condition asks for the time.
+func (p *policy) asksTime() bool {
+	found := false
+	for _, r := range p.rules {
+		for _, list := range [][]*privilege{r.grants, r.denies} {
+			for _, g := range list {
+				for _, x := range g.where {
+					cqn.Walk(x, func(n any) bool {
+						v, ok := n.(*cqn.Param)
+						found = found || ok && v.From == cqn.FromNow
+						return !found
+					})
+				}
+			}
+		}
+	}
+	return found
 }
 
 // edits reports whether the user of a case sees what he edits.
@@ -153,6 +210,18 @@ func (x *runner) intrude(c *Case) error {
 		a = x.as(c.u, c, http.MethodPost, at+"/"+c.service.Name+".draftActivate", "{}")
 	case "DISCARD":
 		a = x.as(c.u, c, http.MethodDelete, at, "")
+	case stepEdit:
+		a = x.as(c.u, c, http.MethodPost, address(c.r)+"/"+c.service.Name+".draftEdit", `{"PreserveChanges":false}`)
+	case stepChange: // at once, without a draft
+		a = x.as(c.u, c, http.MethodPatch, address(c.r), jsonOf(c.body))
+	case stepRemove:
+		a = x.as(c.u, c, http.MethodDelete, address(c.r), "")
+	case stepTake:
+		x.pass(lockEnds)
+		a = x.as(c.u, c, http.MethodPost, address(c.r)+"/"+c.service.Name+".draftEdit", `{"PreserveChanges":false}`)
+		x.pass(0)
+		x.note(c, "draft", a.status, "")
+		return x.restore()
 	}
 	if still := x.as(c.draft.owner, c, http.MethodGet, at, ""); still.status != http.StatusOK {
 		a.status = http.StatusInternalServerError

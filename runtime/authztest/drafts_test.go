@@ -34,7 +34,7 @@ func TestDrafts(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"CREATE allowed", "CREATE 403", "UPDATE allowed", "UPDATE 403", "READ 404", "LIST 404", "PATCH 404", "SAVE 404", "DISCARD 404"} {
+	for _, want := range []string{"CREATE allowed", "CREATE 403", "UPDATE allowed", "UPDATE 403", "READ 404", "LIST 404", "PATCH 404", "SAVE 404", "DISCARD 404", "EDIT 409", "CHANGE 409", "TAKE OVER allowed"} {
 		if !seen[want] {
 			t.Errorf("no draft was tried for %s: %v", want, seen)
 		}

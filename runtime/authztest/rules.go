@@ -45,6 +45,8 @@ type privilege struct {
 	text   string
 	deny   bool
 	span   token.Span
+	// implied says that nobody has written it: it stands for what a policy narrows.
+	implied bool
 }
 
 // covers reports whether a privilege is about an event.

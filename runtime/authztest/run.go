@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"cds/parser/cqn"
 	"cds/parser/csn"
@@ -14,6 +15,7 @@ import (
 type runner struct {
 	*doors
 	restore func() error
+	pass    func(time.Duration)
 	// inconclusive are cases that a door answered for another reason than rights, as a fault of the data.
 	inconclusive int
 	answers      int

@@ -134,7 +134,7 @@ func (t *trial) notices(ctx context.Context, m *csn.Model, mu *Mutant) (string, 
 	}
 	defer func() { a.saved = nil; _ = a.close() }()
 	a.saved = t.saved
-	x := &runner{doors: newDoors(t.made.w, a.App), restore: a.restore, names: map[string]bool{}}
+	x := &runner{doors: newDoors(t.made.w, a.App), restore: a.restore, pass: a.pass, names: map[string]bool{}}
 	cases := slices.Clone(t.made.cases)
 	near := func(c *Case) int {
 		on, _, _ := strings.Cut(mu.Rule, "#")

@@ -26,6 +26,7 @@ type authzTestFlags struct {
 	to                       string
 	seed                     uint64
 	all, mutate, exec        bool
+	policies                 bool
 	min                      float64
 	own                      []string
 }
@@ -38,7 +39,7 @@ func (e *env) authzTest() *cobra.Command {
 		Long: `Makes cases from the restrictions of a model: for each grant users and rows that it lets through and that it just does not - without the role, without the
 attribute, with a row on the other side of each comparison, with null, with nothing behind an exists, of another tenant. The rows are made up, in a database in
 memory, or with --to postgres on PostgreSQL: on a server that is started for it, or in databases of its own on the one that a URL leads to. Each case is tried over OData, REST, $batch, $expand, paths, $filter and from code, and compared with what the annotations say, as a slow evaluator
-that shares no code with the runtime reads them. PUT, rows that are written together with their parts, and drafts are among them. Handlers of the project do not run; cdstest.Authz runs the cases with them, in a Go test. What no case
+that shares no code with the runtime reads them. PUT, rows that are written together with their parts, and drafts are among them; with --policies, policies as data too. Handlers of the project do not run; cdstest.Authz runs the cases with them, in a Go test. What no case
 could be made for is listed, with the reason. The exit code is 1 if something differs.
 
 --mutate changes the restrictions one by one - drops a grant, a deny, a condition, a mask or @requires, grants to everybody or everything, negates a condition, takes
@@ -63,6 +64,7 @@ code 1 below a score in percent.`,
 	cmd.Flags().BoolVar(&f.all, "all", false, "list all cases, or all changes")
 	cmd.Flags().StringVar(&f.service, "service", "", "cases of this service only")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "makes other rows")
+	cmd.Flags().BoolVar(&f.policies, "policies", false, "with made-up policies as data, which narrow what the restrictions grant")
 	cmd.Flags().StringVarP(&f.to, "to", "2", "", "database: sqlite, in memory, or postgres[:url] (default sqlite)")
 	cmd.Flags().BoolVar(&f.mutate, "mutate", false, "change the restrictions one by one, and tell which changes nobody notices")
 	cmd.Flags().BoolVar(&f.exec, "exec", false, "with --mutate: the command after -- is what should notice")
@@ -137,7 +139,7 @@ func (e *env) policyTest(args []string, f *authzTestFlags) (*policyTest, error) 
 		return nil, err
 	}
 	opt.Files = res.Files
-	return &policyTest{src, res.Model, authztest.Options{Authz: opt.Policy, Seed: f.seed, Service: f.service}, opt}, nil
+	return &policyTest{src, res.Model, authztest.Options{Authz: opt.Policy, Seed: f.seed, Service: f.service, Policies: f.policies}, opt}, nil
 }
 
 func (e *env) runAuthzTest(ctx context.Context, args []string, f *authzTestFlags) error {
