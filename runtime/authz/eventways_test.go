@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"cds/parser/cqn"
+	"cds/parser/csn"
 )
 
 // deliver returns the names of what an event shows of data to somebody with a role.
@@ -120,5 +121,26 @@ func TestDeliver_bottom(t *testing.T) {
 	}
 	if got := deliver(t, b.String(), "S.Far", "", nested(maxDepth+5)); strings.Contains(got, "x") || !strings.Contains(got, "t") {
 		t.Errorf("of one that is nested too deeply: %s", got)
+	}
+}
+
+// TestDeliver_twice: a type that several elements of a payload have hides the same in each, also in a model from CSN.
+func TestDeliver_twice(t *testing.T) {
+	m, diags := csn.Read([]byte(`{"definitions": {"S": {"kind": "service"}, "Leaf": {"kind": "type", "elements": {"x": {"type": "cds.Integer"}, "hx": {"type": "cds.Integer", "@requires": "hr"}}},
+		"Node": {"kind": "type", "elements": {"a": {"type": "Leaf"}, "b": {"items": {"type": "Leaf"}}}},
+		"S.Tree": {"kind": "event", "elements": {"one": {"type": "Node"}, "two": {"type": "Node"}, "leaf": {"type": "Leaf"}, "leaves": {"items": {"type": "Leaf"}}}}}}`))
+	if m == nil {
+		t.Fatal(diags)
+	}
+	p, diags := Compile(m, Options{})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	const text = "(one(a(x hx) b[(x hx) (x)]) two(a(x hx) b[(hx x)]) leaf(x hx) leaves[(x hx)])"
+	for role, want := range map[string]string{"": strings.NewReplacer(" hx", "", "hx ", "").Replace(text), "hr": text} {
+		got, _ := p.Deliver(named("u", role), eventOfModel(t, m, "S.Tree"), payloadOf(t, text), "")
+		if s := shape(cqn.OfRow(got)); s != want {
+			t.Errorf("as %q: %s, want %s", role, s, want)
+		}
 	}
 }
