@@ -84,6 +84,10 @@ func TestMaskFaults(t *testing.T) {
 		{"@mask: { fn: 'last(4)' } n : Integer", "it is for texts"},
 		{"@mask: { fn: 'last(4)' } n : UUID", "it is for texts"},
 		{"@mask: { fn: 4 } n : String", "must be the name of a function"},
+		{"@mask: { go: 5 } n : String", "must be the name of a function"},
+		{"@mask: { go: '' } n : String", "must be the name of a function"},
+		{"@mask: { go: '5x' } n : String", "must be the name of a function"},
+		{"@mask: { go: 'last(4)' } n : String", "must be the name of a function"},
 		{"@mask: { unles: 'a' } n : String", "did you mean @mask.unless?"},
 		{"@mask: { unless: { were: (m = 1) } } n : String", "has no property were"},
 		{"@mask: { unless: { where: 'm = 1' } } n : String", "a condition in parentheses is expected"},
@@ -175,6 +179,9 @@ func TestMaskNulled(t *testing.T) {
 	}
 	m, _ = csn.WithDrafts(compiled(t, "service S { @mask: 'x' @odata.draft.enabled entity E { key ID : UUID; } actions { @mask: 'x' function f() returns Integer; } }"), "")
 	if _, found := Compile(m, Options{Strict: true}); len(found) != 2 {
+		t.Error(hinted(found))
+	}
+	if _, found := Compile(compiled(t, "@masked: 'x' service S { entity E { key ID : Integer; } }"), Options{Strict: true}); len(found) > 0 { // may be somebody else's
 		t.Error(hinted(found))
 	}
 	_, found = Compile(compiled(t, "service S { entity E { key ID : Integer; @mask: { value: 'x', unless: [] } a : String; } }"), Options{Strict: true})

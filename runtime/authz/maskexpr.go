@@ -378,10 +378,7 @@ func (c *maskTyper) operand(x cqn.Expr, depth int) maskKind {
 
 // dated checks a date or the like that is written as a text.
 func (c *maskTyper) dated(x cqn.Expr, k maskKind) {
-	t, known := map[maskKind]csn.Scalar{kindDate: csn.Date, kindTime: csn.Time, kindMoment: csn.Timestamp}[k]
-	if !known {
-		return
-	}
+	t := map[maskKind]csn.Scalar{kindDate: csn.Date, kindTime: csn.Time, kindMoment: csn.Timestamp}[k]
 	if _, ok := eval.Convert(x.(*cqn.Lit).Value.Str(), &csn.Builtin{Kind: t}); !ok {
 		c.fail(x, "%s is not %s", cqn.Format(x), k)
 	}

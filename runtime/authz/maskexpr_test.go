@@ -57,6 +57,28 @@ func TestMaskExpressions_long(t *testing.T) {
 	}
 }
 
+// TestMaskExpressions_made: forms that our language does not have, or not in every place, as models of others have them.
+func TestMaskExpressions_made(t *testing.T) {
+	e := compiled(t, maskExprModel).Entity("S.E")
+	n, one := cqn.NewRef("n"), cqn.Expr(&cqn.Lit{Value: cqn.Int(1)})
+	for _, c := range []struct {
+		el   string
+		x    cqn.Expr
+		want string // of a fault, "" for none
+	}{
+		{"n", &cqn.Tuple{Items: []cqn.Expr{n}}, ""}, {"i64", &cqn.Binary{Op: cqn.Add, L: &cqn.Tuple{Items: []cqn.Expr{n}}, R: one}, ""}, {"n", &cqn.Tuple{Items: []cqn.Expr{n, n}}, "cannot stand in it"},
+		{"s", &cqn.Lit{Enum: "open", Value: cqn.String("o")}, ""}, {"s", &cqn.Lit{Enum: "open"}, "the symbol #open"},
+		{"b", &cqn.Unary{Op: cqn.IsNull, X: &cqn.Param{From: cqn.FromAt, Name: "from"}}, "can only be compared"},
+		{"dbl", &cqn.Binary{Op: cqn.Div, L: cqn.NewRef("dbl"), R: &cqn.Lit{Value: cqn.Float(0)}}, "is no number other than 0"}, {"dbl", &cqn.Binary{Op: cqn.Div, L: cqn.NewRef("dbl"), R: &cqn.Lit{Value: cqn.Float(2)}}, ""},
+		{"b", &cqn.In{X: n, Set: &cqn.Lit{Value: cqn.String("x")}}, "is compared with a text"}, {"b", &cqn.In{X: n, Set: one}, ""},
+	} {
+		_, got, _ := checkMask(c.x, e, e.Element(c.el))
+		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", cqn.Format(c.x), got, c.want)
+		}
+	}
+}
+
 // TestMaskFunctionNames: how @mask.fn is written, what each function is for, and what it stands for.
 func TestMaskFunctionNames(t *testing.T) {
 	e := compiled(t, maskExprModel).Entity("S.E")
@@ -138,6 +160,8 @@ n: case when b then 'x' else 1 end -> ! 1 is a whole number, and another result 
 n: case when b then null else null end -> fine
 n: case when b then null else 1 end -> fine
 n: case when n > 5 then n else n + 1 end -> case when n > 5 then n else cast(n as cds.Int64) + 1 end
+n: case when n + 1 > 5 then n else 0 end -> case when cast(n as cds.Int64) + 1 > 5 then n else 0 end
+dec: coalesce(dec, 0.0) * 1.5 -> fine
 n: case when -n > 5 then n else 0 end -> case when -cast(n as cds.Int64) > 5 then n else 0 end
 n: case n when 1 then 2 end -> fine
 n: case n when 'x' then 2 end -> ! a whole number is compared with a text

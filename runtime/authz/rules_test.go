@@ -278,6 +278,9 @@ entity d.Rows { key ID : Integer; set : Association to d.Sets; sets : Compositio
 		// the parent is another form of the same table, with other names
 		{`entity d.T { key ID : Integer; owner : String; n : String; } entity d.P as select from d.T mixin { ks : Composition of many d.K on ks.p = $projection.ID; } into { ID, n as owner, ks };
 entity d.K { key ID : Integer; p : Integer; } service S { @restrict: [{ grant: 'READ', where: 'owner = $user' }] entity T as projection on d.T; entity K as projection on d.K; }`, "S.K", "forbidden"},
+		// two views that join have no table, and so not the same one
+		{`entity d.A { key ID : Integer; } entity d.B { key ID : Integer; } entity d.V as select from d.A join d.B on A.ID = B.ID mixin { ks : Composition of many d.K on ks.v = $projection.ID; } into { key A.ID as ID, ks };
+entity d.K { key ID : Integer; v : Integer; } service S { @requires: 'boss' entity J as select from d.A join d.B on A.ID = B.ID { key A.ID as ID }; entity K as projection on d.K; }`, "S.K", "all"},
 		// a cycle that hangs on something restricted, which the service does not show: what is restricted itself hangs on it too
 		{"annotate d.Shelves with @(restrict: [{ grant: '*', where: 'ID > 5' }]); " + shelf + "service S { entity Sets as projection on d.Sets; @restrict: [{ grant: '*', where: 'ID > 6' }] entity Rows as projection on d.Rows; }", "S.Rows",
 			"ID > 6 and exists S.Sets over rows[exists S.Rows over sets[ID > 6 and exists S.Sets over rows[exists S.Rows over sets[ID > 6 and exists S.Sets over rows[exists d.Shelves over sets[ID > 5]]] or exists d.Shelves over sets[ID > 5]]] or exists d.Shelves over sets[ID > 5]]"},

@@ -52,7 +52,7 @@ var suites = []struct{ pkg, run string }{
 	{"runtime/internal/leaktest", "."},
 	{"runtime/internal/tenanttest", "."},
 	{"runtime/internal/drafttest", "."},
-	{"runtime/odata", "TestNothingShows|Access|Leak|Forbidden|Restrict|Hidden|Guard"},
+	{"runtime/odata", "TestNothingShows|Access|Leak|Forbidden|Restrict|Hidden|Guard|Rights|Capabilities|ByRole"},
 	{"runtime/policies", "."},
 	{"runtime/audit", "."},
 	{"runtime/rls", "."},
@@ -60,6 +60,7 @@ var suites = []struct{ pkg, run string }{
 	{"runtime/rest", "."},
 	{"runtime/explain", "."},
 	{"runtime/generic", "."},
+	{"runtime/external", "."},
 	{"runtime", "."},
 	{"runtime/internal/difftest", "."},
 }
