@@ -77,6 +77,8 @@ func TestSealFaults(t *testing.T) {
 		"@restrict with an exists": {staff + "@requires: 'any' service S {\n @restrict: [{ grant: 'READ', where: 'exists boss[ssn = $user]' }] entity V as projection on Staff; }", "csn-seal-use", "3:", "Staff.ssn"},
 		"a named condition":        {"@authz.condition.own: (ssn = $user)\nentity E { key ID : Integer; @encrypted: 'deterministic' ssn : String; }", "csn-seal-use", "1:", "Staff"},
 		"a mask that is computed":  {"entity E { key ID : Integer;\n @mask: { fn: 'last(4)' } @encrypted a : String; }", "csn-seal-use", "2:", "show a constant"},
+		"a function of the app":    {"entity E { key ID : Integer;\n @mask: { go: 'f' } @hash a : String; }", "csn-seal-use", "2:", "needs the value"},
+		"a hash of some rows":      {"entity E { key ID : Integer; own : String;\n @mask: { value: '*', unless: [{ where: (own = $user) }] } @hash a : String; }", "csn-seal-use", "2:", "show a constant"},
 		"a mask of some rows":      {"entity E { key ID : Integer; own : String;\n @mask: { value: '*', unless: [{ to: 'x', where: (own = $user) }] } @encrypted a : String; }", "csn-seal-use", "2:", "show a constant"},
 		"@cds.search":              {"@cds.search: { name,\n a } entity E { key ID : Integer; name : String; @encrypted a : String; }", "csn-seal-use", "2:", "@cds.search names a"},
 		"@assert":                  {"entity E { key ID : Integer;\n @assert: (case when a = 'x' then 'wrong' end) @encrypted a : String; }", "csn-seal-use", "2:", "@assert"},

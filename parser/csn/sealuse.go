@@ -127,7 +127,11 @@ func (u *sealUse) mask(a *cqn.AnnoField, el *Element) {
 	if !computed {
 		return
 	}
-	d := u.errorf(codeSealUse, u.e, el, "@%s of %s is computed in the database, which has %s only", a.Name, el.Name, s.form())
+	what := "is computed in the database, which"
+	if a.Name == "mask.go" {
+		what = "needs the value, and the database"
+	}
+	d := u.errorf(codeSealUse, u.e, el, "@%s of %s %s has %s only", a.Name, el.Name, what, s.form())
 	if a.Span.Valid() {
 		d.Span = a.Span
 	}

@@ -35,7 +35,7 @@ func TestMaskFunctionFaults(t *testing.T) {
 		{"@mask: { go: 'a' } @odata.etag n : String", "cannot be masked"},
 		{"@mask: { go: 'a' } virtual n : String", "cannot be masked"},
 		{"@mask: { go: 'a' } n { x : String; }", "cannot be masked"},
-		{"@mask: { go: 'a' } @hash n : String", "hashed"},
+		{"@mask: { go: 'a' } @hash n : String", "@mask.go of n needs the value, and the database has the hash only"},
 		{"@mask: { go: 'a', unless: { where: (nn = 1) } } n : String", "there is no element nn"},
 	} {
 		res := parser.CompileString("m.cds", "service S { @requires: 'any' entity E { key ID : Integer; m : String; "+c.anno+"; }; }")

@@ -31,7 +31,7 @@ context d {
     @mask: { go: 'date' } day : Date; @mask: { go: 'time' } at : Time; @mask: { go: 'moment' } dt : DateTime; @mask: { go: 'moment' } ts : Timestamp;
     @mask: { go: 'nulls', unless: [{ where: (owner = $user) }, 'hr'] } n : String;
     @mask: { go: 'string', unless: [{ where: (owner = $user) }, 'hr'] } @encrypted secret : String(40);
-    @mask: { go: 'decimal' } @encrypted pay : Decimal(9,2);
+    @mask: { go: 'decimal' } @encrypted pay : Decimal(9,2); @mask: { go: 'string', unless: 'hr' } @encrypted: 'deterministic' code : String;
     bank { @mask: { go: 'string' } name : String; };
     other : Association to E; kids : Composition of many K on kids.e = $self; }
   entity K { key ID : Integer; e : Association to E; @mask: { go: 'string', unless: { where: (e.owner = $user) } } s : String(10); }
@@ -41,10 +41,10 @@ context d {
 }`
 
 var everyTypeData = fstest.MapFS{
-	"db/data/d-E.csv": {Data: []byte("ID,owner,s,l,u,b,i16,i,i64,small,f,p,day,at,dt,ts,n,secret,pay,bank_name,other_ID\n" +
-		"1,u1,SECRET1,SECRETL,7e2f2640-6866-4dcf-8f4d-3027aa831cad,true,77,7777,777777777777,77,7777.5,7777.5,1987-06-05,07:07:07,1987-06-05T07:07:07Z,1987-06-05T07:07:07.777Z,SECRETN,SECRETE,7777.25,SECRETB,2\n" +
-		"2,u2,SECRET2,SECRETL,7e2f2640-6866-4dcf-8f4d-3027aa831cad,false,77,7777,777777777777,77,7777.5,7777.5,1987-06-05,07:07:07,1987-06-05T07:07:07Z,1987-06-05T07:07:07.777Z,,SECRETE,7777.25,SECRETB,1\n" +
-		"3,u1,,,,,,,,,,,,,,,,,,,\n")},
+	"db/data/d-E.csv": {Data: []byte("ID,owner,s,l,u,b,i16,i,i64,small,f,p,day,at,dt,ts,n,secret,pay,code,bank_name,other_ID\n" +
+		"1,u1,SECRET1,SECRETL,7e2f2640-6866-4dcf-8f4d-3027aa831cad,true,77,7777,777777777777,77,7777.5,7777.5,1987-06-05,07:07:07,1987-06-05T07:07:07Z,1987-06-05T07:07:07.777Z,SECRETN,SECRETE,7777.25,SECRETC,SECRETB,2\n" +
+		"2,u2,SECRET2,SECRETL,7e2f2640-6866-4dcf-8f4d-3027aa831cad,false,77,7777,777777777777,77,7777.5,7777.5,1987-06-05,07:07:07,1987-06-05T07:07:07Z,1987-06-05T07:07:07.777Z,,SECRETE,7777.25,SECRETC,SECRETB,1\n" +
+		"3,u1,,,,,,,,,,,,,,,,,,,,\n")},
 	"db/data/d-K.csv": {Data: []byte("ID,e_ID,s\n1,1,SECRETK\n2,2,SECRETK\n")},
 }
 
@@ -89,12 +89,12 @@ func goMaskTypes(t *testing.T, database func(testing.TB) db.Pool) {
 	app := typesApp(t, database)
 	h := app.Server.Handler()
 	const rest = `"l":"hidden","u":"00000000-0000-0000-0000-000000000000","b":true,"i16":-1,"i":-2,"i64":"3","small":3,"f":-0.5,"p":"1.50","day":"2001-01-01","at":"01:01:01","dt":"2001-01-01T00:01:01Z","ts":"2001-01-01T00:01:01.000Z"`
-	const two = `"ID":2,"owner":"u2","s":"hidden",` + rest + `,"n":"none for u1","secret":"hidden","pay":"1.50","bank_name":"hidden","other_ID":1`
-	const none = `"s":null,"l":null,"u":null,"b":null,"i16":null,"i":null,"i64":null,"small":null,"f":null,"p":null,"day":null,"at":null,"dt":null,"ts":null,"n":null,"secret":null,"pay":null,"bank_name":null`
+	const two = `"ID":2,"owner":"u2","s":"hidden",` + rest + `,"n":"none for u1","secret":"hidden","pay":"1.50","code":"hidden","bank_name":"hidden","other_ID":1`
+	const none = `"s":null,"l":null,"u":null,"b":null,"i16":null,"i":null,"i64":null,"small":null,"f":null,"p":null,"day":null,"at":null,"dt":null,"ts":null,"n":null,"secret":null,"pay":null,"code":null,"bank_name":null`
 	for _, c := range []struct{ user, url, want string }{
 		{"u1", "/s/E(2)", two},
 		{"u1", "/s/E(3)", none},
-		{"u1", "/s/E(1)", `"s":"SECRET1",` + rest + `,"n":"SECRETN","secret":"SECRETE","pay":"1.50","bank_name":"hidden"`},
+		{"u1", "/s/E(1)", `"s":"SECRET1",` + rest + `,"n":"SECRETN","secret":"SECRETE","pay":"1.50","code":"hidden","bank_name":"hidden"`},
 		{"u1", "/s/E?$filter=ID eq 2&$expand=kids", two + `,"kids":[{"ID":2,"e_ID":2,"s":"hidden"}]`},
 		{"u1", "/s/E(1)?$select=ID&$expand=other($select=s,n,secret,b)", `"other":{"s":"hidden","n":"none for u1","secret":"hidden","b":true,"ID":2}`},
 		{"u1", "/s/E(3)?$expand=other", `"other":null`},
@@ -104,6 +104,7 @@ func goMaskTypes(t *testing.T, database func(testing.TB) db.Pool) {
 		{"u2", "/s/E(2)", `"n":null,"secret":"SECRETE"`},
 		{"u2", "/s/E(3)", `"n":"none for u2","secret":null`},
 		{"hr", "/s/E(1)", `"n":"SECRETN","secret":"SECRETE"`},
+		{"hr", "/s/E?$filter=ID eq 1 and code eq 'SECRETC'", `"code":"SECRETC"`},
 		{"hr", "/s/E?$filter=n eq 'SECRETN'", `"n":"SECRETN"`},
 		{"u1", "/s/E(2)/p", `"value":"1.50"`},
 		{"u1", "/s/E(2)/p/$value", `1.5`},
@@ -137,6 +138,13 @@ func goMaskWrites(t *testing.T, app *cdstest.App) {
 		{"PATCH", "/s/E(2)", `{"owner":"u2"}`, ``, 200},
 		{"PATCH", "/s/E(2)", `{"s":"hidden"}`, ``, 403},
 		{"PATCH", "/s/E(2)", `{"secret":"hidden"}`, ``, 403},
+		{"GET", "/s/E?$filter=code eq 'SECRETC'", ``, ``, 403},
+		{"GET", "/s/E?$filter=code in ('SECRETC','x')", ``, ``, 403},
+		{"GET", "/s/E?$filter=code eq null", ``, ``, 403},
+		{"GET", "/s/E?$filter=other/code ne 'SECRETC'", ``, ``, 403},
+		{"GET", "/s/E?$filter=secret ne null", ``, ``, 403},
+		{"GET", "/s/E?$orderby=code", ``, ``, 403},
+		{"GET", "/s/E?$apply=groupby((code))", ``, ``, 403},
 		{"POST", "/s/$batch", `{"requests":[{"id":"1","method":"GET","url":"E(2)"},{"id":"2","method":"GET","url":"E?$filter=s eq 'SECRET2'"},{"id":"3","method":"GET","url":"E(2)/secret/$value"}]}`, `"secret":"hidden"`, 200},
 	} {
 		rec := send(h, &person{name: "u1"}, c.method, escape(c.url), c.body)
