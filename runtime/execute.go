@@ -498,7 +498,7 @@ func (r *RawRequest) checkInstance(ctx context.Context) error {
 		return nil
 	}
 	st := r.state
-	if st.decision.Verdict != authz.AllowIf && len(r.Path) < 2 && st.where == nil && !r.App().Policy.OfTenants(r.Target) && !r.partOfAsked() {
+	if st.decision.Verdict != authz.AllowIf && len(r.Path) < 2 && st.where == nil && !r.App().Policy.OfTenants(r.Target) && !r.rowAsked() {
 		return nil
 	}
 	sub := r.Subject()
@@ -517,14 +517,14 @@ func (r *RawRequest) checkInstance(ctx context.Context) error {
 	return r.Missing(ctx)
 }
 
-// partOfAsked reports whether Authorizers ask anything of what rows of the target are parts of, or refuse it: who calls an operation on a part changes that.
-func (r *RawRequest) partOfAsked() bool {
+// rowAsked reports whether Authorizers ask anything of the rows of the target or of what these are parts of, or refuse them: who calls an operation on a row is taken
+// for somebody who changes it, as where rights are shown with rows.
+func (r *RawRequest) rowAsked() bool {
 	n := narrowerOf(r.state.guard)
 	if n == nil {
 		return false
 	}
-	c := climber{n: n}
-	x, err := c.follow(r.Target, authz.Update)
+	x, err := n.where(r.Target, sqlgen.Update)
 	return x != nil || err != nil
 }
 

@@ -3,6 +3,7 @@ package generic_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -236,4 +237,35 @@ func TestAuthorizersPlans(t *testing.T) {
 	}
 	answers["READ K"] = cds.Narrowing{Deny: true}
 	a.want(req{event: authz.Read, path: "S.A", user: u, query: func(s *cqn.Select) { s.Where = &cqn.Exists{Path: cqn.NewRef("kids")} }}, 403)
+}
+
+// TestAuthorizersOperations: who calls an operation on a row is asked about as somebody who changes it, where the model asks nothing of rows too; rights that are
+// shown with rows say the same.
+func TestAuthorizersOperations(t *testing.T) {
+	mine := cds.Narrowing{Where: &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef("owner"), R: &cqn.Lit{Value: cqn.String("u")}}}
+	for name, c := range map[string]struct {
+		answers map[string]cds.Narrowing
+		want    [2]bool // of rows 1, of u, and 2
+	}{
+		"nothing":        {nil, [2]bool{true, true}},
+		"some rows":      {map[string]cds.Narrowing{"UPDATE A": mine}, [2]bool{true, false}},
+		"no row":         {map[string]cds.Narrowing{"UPDATE A": {Deny: true}}, [2]bool{false, false}},
+		"the request":    {map[string]cds.Narrowing{"!touch A": mine}, [2]bool{true, false}},
+		"no request":     {map[string]cds.Narrowing{"!touch A": {Deny: true}}, [2]bool{false, false}},
+		"rows to delete": {map[string]cds.Narrowing{"DELETE A": {Deny: true}}, [2]bool{true, true}},
+	} {
+		for i, want := range c.want {
+			a := asking(t, c.answers, nil)
+			u := user("u")
+			may, err := a.Service("S").May(a.as(u), "A", row("ID", i+1))
+			if err != nil || may.Actions["touch"] != want {
+				t.Errorf("%s: row %d: shown %+v, want %t: %v", name, i+1, may, want, err)
+			}
+			code := 200
+			if !want {
+				code = 403
+			}
+			a.want(req{path: fmt.Sprintf("S.A(%d)/touch", i+1), user: u}, code)
+		}
+	}
 }
