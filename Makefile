@@ -64,8 +64,9 @@ mutate: ## Change single checks on rights, MUTANTS (100, 0 for all) by SEED, and
 	@mkdir -p $(BIN)
 	CDS_MUTANTS=$(or $(MUTANTS),100) CDS_SEED=$(or $(SEED),1) CDS_MUTANT_TABLE=$(BIN)/mutants.md $(GO) test -count=1 -timeout 6h -v -run TestMutants ./runtime/internal/mutate
 
-soak: ## Compare answers with the naive oracle: CASES (10000) requests on each database
+soak: ## Compare answers with the naive oracle, and of databases that differ in hidden values: CASES (10000) requests on each database
 	CDS_DIFF=$$(( $(or $(CASES),10000) / 30 + 1 )) $(GO) test -count=1 -timeout 6h -v -run 'TestReads|TestWrites' ./runtime/internal/difftest
+	CDS_TAINT=$$(( $(or $(CASES),10000) / 30 + 1 )) $(GO) test -count=1 -timeout 6h -v -run TestTaint ./runtime/internal/tainttest
 
 cover: ## Test coverage by package
 	$(GO) test -cover ./... | grep -v 'no test files'

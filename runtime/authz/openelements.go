@@ -61,13 +61,22 @@ func (p *policy) shown(e *csn.Entity, el *csn.Element, restricted map[*csn.Eleme
 	return nil
 }
 
-// origins are an element and those below it that it is by another name.
+// origins are an element and those below it that it is by another name. What it is computed from is not among them, by whatever name.
 func origins(e *csn.Entity, el *csn.Element) inputs {
-	all, out := inputs{}, inputs{el: true}
-	all.of(e, el, 0)
-	for x, used := range all {
-		if !used {
-			out[x] = true
+	out, todo := inputs{el: true}, []*csn.Element{el}
+	for i := 0; i < len(todo); i++ {
+		owner, below := todo[i].Owner, inputs{}
+		if i == 0 {
+			if owner = e; el.Origin != nil && recast(e, el) {
+				return out
+			}
+		}
+		below.of(owner, todo[i], maxInputs) // the next level alone
+		for x, used := range below {
+			if !used && !out[x] {
+				out[x] = true
+				todo = append(todo, x)
+			}
 		}
 	}
 	return out
