@@ -60,13 +60,13 @@ service S { `
 func TestElements_both_kinds(t *testing.T) {
 	text := `
 entity d.B { key ID : Integer; n : Integer; @requires: 'z' z : Integer; @title: 'Same' @requires: 'hr' same : Integer; @requires: 'hr' @title: 'After' after : Integer;
-  @restrict: [{ grant: 'READ', to: 'z' }] zr : Integer; @mask: 'x' zm : String; @mask: { value: 'x', unless: 'z' } zu : String; @title: 'Z' @requires: 'z' zt : Integer; @requires: 'hr' @mask: 'x' hm : String; @requires: 'hr' calc : Integer = z + 1; @requires: ['hr', 'z'] two : Integer; }
+  @restrict: [{ grant: 'READ', to: 'z' }] zr : Integer; @mask: 'x' zm : String; @mask: { value: 'x', unless: 'z' } zu : String; @title: 'Z' @requires: 'z' zt : Integer; @requires: 'hr' @mask: { value: 'x', unless: 'hr' } hm : String; @requires: 'hr' calc : Integer = z + 1; @requires: ['hr', 'z'] two : Integer; }
 entity d.A { key ID : Integer; open : Association to d.B; @requires: 'hr' b : Association to d.B; @restrict: [{ grant: 'READ', to: 'hr' }] r : Association to d.B; @requires: 'hr' @restrict: [{ grant: 'READ', to: 'z' }] both : Association to d.B;
-  @requires: 'hr' @restrict: [{ grant: 'READ' }, { deny: 'READ', to: 'temp' }] deny : Association to d.B; @requires: ['z', 'hr'] turned : Association to d.B; @requires: 'z' bonus : Integer; @requires: 'hr' pay : Integer; @requires: 'hr' net : Integer = pay + bonus; }
+  @requires: 'hr' @restrict: [{ grant: 'READ' }, { deny: 'READ', to: 'temp' }] deny : Association to d.B; @requires: ['z', 'hr'] turned : Association to d.B; @requires: 'hr' @restrict: [{ deny: 'READ', to: 'temp' }] denied : Association to d.B; @requires: 'hr' @requires.not: 'x' odd : Association to d.B; @requires: 'z' bonus : Integer; @requires: 'hr' pay : Integer; @requires: 'hr' net : Integer = pay + bonus; }
 service S {
   entity A as projection on d.A { ID, net };
   entity V as select from d.A { key ID, b.same as same, b.after as after, b.zr as zr, b.zm as zm, b.zu as zu, b.zt as zt, b.hm as hm, @title: 'T' b.z as zt2, @title: 'T' b.same as same2, @requires: 'own' b.z as own, b.two as two, b.calc as calc,
-    r.same as rsame, both.same as bsame, deny.same as dsame, turned.two as ttwo,
+    r.same as rsame, both.same as bsame, deny.same as dsame, turned.two as ttwo, denied.same as nsame, odd.same as csame,
     open.zr as ozr, open.zm as ozm, open.zu as ozu, open.hm as ohm, open.same as osame, open.two as otwo, open.calc as ocalc };
   entity W as projection on V;
 }`
@@ -79,7 +79,7 @@ service S {
 		p, _ := Compile(m, Options{})
 		for path, want := range map[string]string{
 			"same": "hr all", "after": "hr all", "same2": "hr all", "zr": "", "zm": "", "zu": "", "zt": "", "zt2": "", "hm": "", "own": "own", "two": "", "rsame": "", "bsame": "", "dsame": "", "ttwo": "", "calc": "hr all",
-			"ozr": "z all", "ozm": "", "ozu": "z all", "ohm": "", "osame": "hr all", "otwo": "hr z all", "ocalc": "hr all",
+			"ozr": "z all", "ozm": "", "ozu": "z all", "ohm": "hr all", "nsame": "", "csame": "", "osame": "hr all", "otwo": "hr z all", "ocalc": "hr all",
 		} {
 			for _, view := range []string{"S.V", "S.W"} {
 				if got := whoReads(t, m, p, view, path); got != want {
@@ -104,4 +104,23 @@ func whoReads(t *testing.T, m *csn.Model, p *Policy, entity, element string) str
 		}
 	}
 	return strings.Join(may, " ")
+}
+
+// TestElements_prefixed: in models from CSN, columns below a path may be called by the whole path.
+func TestElements_prefixed(t *testing.T) {
+	m, diags := csn.Read([]byte(`{"definitions": {
+		"d.C": {"kind": "entity", "elements": {"ID": {"key": true, "type": "cds.Integer"}, "y": {"type": "cds.Integer"}}},
+		"d.A": {"kind": "entity", "elements": {"ID": {"key": true, "type": "cds.Integer"}, "hc": {"type": "cds.Association", "target": "d.C", "keys": [{"ref": ["ID"]}], "@requires": "hr"}, "c": {"type": "cds.Association", "target": "d.A", "keys": [{"ref": ["ID"]}]}}},
+		"S": {"kind": "service"},
+		"S.V": {"kind": "entity", "query": {"SELECT": {"from": {"ref": ["d.A"]}, "columns": [{"ref": ["ID"]}, {"ref": ["c"], "inline": [{"ref": ["hc"], "inline": [{"ref": ["y"]}]}, {"ref": ["c"], "inline": [{"ref": ["ID"]}]}]}]}},
+			"elements": {"ID": {"key": true, "type": "cds.Integer"}, "c_hc_y": {"type": "cds.Integer"}, "c_c_ID": {"type": "cds.Integer"}}}}}`))
+	if m == nil {
+		t.Fatal(diags)
+	}
+	p, _ := Compile(m, Options{})
+	for element, want := range map[string]string{"ID": "hr z own all", "c_hc_y": "hr all", "c_c_ID": "hr z own all"} {
+		if got := whoReads(t, m, p, "S.V", element); got != want {
+			t.Errorf("%s: %q, want %q", element, got, want)
+		}
+	}
 }

@@ -61,7 +61,7 @@ func (in inputs) columns(cols []cqn.Column, before []cqn.Step, excluded []string
 			}
 		case !ok:
 			if len(before) > 0 && c.X != nil && shows(c, before, name) {
-				in.below(c.X, before, e, el, depth)
+				in.below(c.X, before, e, depth)
 			}
 		case c.Inline != nil:
 			in.columns(c.Inline, slices.Concat(before, r.Path), c.Exclude, e, el, name, depth)
@@ -71,17 +71,17 @@ func (in inputs) columns(cols []cqn.Column, before []cqn.Step, excluded []string
 			}
 		case shows(c, before, name):
 			if path := slices.Concat(before, r.Path); len(path) > 2 || len(path) == 2 && passes(e, path[0].Name) {
-				in.passed(path, e, el, depth)
+				in.passed(path, e, depth)
 			}
 		}
 	}
 }
 
 // below adds what an expression among the columns below a path names.
-func (in inputs) below(x cqn.Expr, before []cqn.Step, e *csn.Entity, el *csn.Element, depth int) {
+func (in inputs) below(x cqn.Expr, before []cqn.Step, e *csn.Entity, depth int) {
 	cqn.Walk(x, func(n any) bool {
 		if r, ok := n.(*cqn.Ref); ok {
-			in.passed(slices.Concat(before, r.Path), e, el, depth)
+			in.passed(slices.Concat(before, r.Path), e, depth)
 		}
 		return true
 	})
@@ -162,10 +162,7 @@ func passes(e *csn.Entity, first string) bool {
 }
 
 // passed adds the elements along the path of a column, and what it shows.
-func (in inputs) passed(path []cqn.Step, e *csn.Entity, el *csn.Element, depth int) {
-	if el.Origin != nil {
-		in[el.Origin] = true
-	}
+func (in inputs) passed(path []cqn.Step, e *csn.Entity, depth int) {
 	for _, from := range firsts(e) {
 		if found := in.path(from, path, depth) || in.path(from, path[1:], depth); found && from == e.Base { // the second after the alias of a source
 			return
