@@ -25,7 +25,7 @@ func TestAuthorizersAboveParts(t *testing.T) {
 	}
 	both := func(t *testing.T, name, model, data string, o cds.AppOptions, reads map[string]string) {
 		for _, pg := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/postgres=%v", name, pg), func(t *testing.T) {
+			t.Run(name+"/"+map[bool]string{false: "sqlite", true: "postgres"}[pg], func(t *testing.T) {
 				was := onPostgres
 				onPostgres = pg
 				defer func() { onPostgres = was }()
@@ -77,6 +77,18 @@ context d {
 INSERT INTO d_P (ID, a_ID, b_ID) VALUES (1, 1, null), (2, 2, null), (3, 2, 1), (4, null, 1);`
 	both(t, "two ways", two, rows, ask("S.A"), map[string]string{"S.A": "1", "S.B": "1", "S.P": "1 3 4"})
 	both(t, "both ask", two, rows, ask("S.A", "S.B"), map[string]string{"S.A": "1", "S.B": "", "S.P": "1"})
+
+	// Two levels that are both asked for.
+	chain := `
+context d {
+  entity X { key ID : Integer; state : String; ys : Composition of many Y on ys.x = $self; }
+  entity Y { key ID : Integer; state : String; x : Association to X; zs : Composition of many Z on zs.y = $self; }
+  entity Z { key ID : Integer; y : Association to Y; }
+}
+@requires: 'any' service S { entity X as projection on d.X; entity Y as projection on d.Y; entity Z as projection on d.Z; }`
+	links := `INSERT INTO d_X (ID, state) VALUES (1, 'open'), (2, 'shut'); INSERT INTO d_Y (ID, state, x_ID) VALUES (1, 'open', 1), (2, 'shut', 1), (3, 'open', 2); INSERT INTO d_Z (ID, y_ID) VALUES (1, 1), (2, 2), (3, 3);`
+	both(t, "two levels", chain, links, ask("S.X", "S.Y"), map[string]string{"S.X": "1", "S.Y": "1", "S.Z": "1"})
+	both(t, "the middle one", chain, links, ask("S.Y"), map[string]string{"S.X": "1 2", "S.Y": "1 3", "S.Z": "1 3"})
 
 	// A hierarchy below a root: its levels follow the root.
 	tree := `

@@ -6,6 +6,7 @@ package tenanttest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -456,6 +457,17 @@ func TestCode(t *testing.T) {
 				t.Error("no error")
 			}
 		}
+		failed := errors.New("no")
+		if err := cds.AsTenant(alice, "t2", "test", func(context.Context) error { return failed }); !errors.Is(err, failed) {
+			t.Errorf("what fails for a tenant: %v", err)
+		}
+		calls := 0
+		if err := cds.AllTenants(alice, "test", func(context.Context, string) error { calls++; return failed }); !errors.Is(err, failed) || calls != 1 {
+			t.Errorf("what fails for the first tenant: %v, %d calls", err, calls)
+		}
+		if err := cds.AllTenants(t.Context(), "test", func(context.Context, string) error { calls++; return nil }); err == nil || calls != 1 {
+			t.Errorf("outside of an application: %v, %d calls", err, calls)
+		}
 		if len(a.Logged("acting for another tenant")) == 0 {
 			t.Error("another tenant is not in the log")
 		}
@@ -502,6 +514,8 @@ func TestCodeWrites(t *testing.T) {
 			"part of other tenant's":   {&cqn.Insert{Into: "d.Orders.lines", Rows: []*cds.Row{row("up__ID", id(2, 1), "nr", 9)}}, "AUTHZ_TENANT", 0},
 			"part of nothing":          {&cqn.Insert{Into: "d.Orders.texts", Rows: []*cds.Row{row("ID", id(9, 9), "locale", "fr")}}, "AUTHZ_TENANT", 0},
 			"part moved":               {&cqn.Update{Entity: cqn.NewRef("d.Papers.pages"), Data: row("up__ID", id(2, 1), "nr", 7)}, "AUTHZ_TENANT", 0},
+			"part moved by expression": {&cqn.Update{Entity: cqn.NewRef("d.Papers.pages"), Data: row("nr", 8), With: []cqn.Assignment{{Name: "up__ID", X: &cqn.Lit{Value: cqn.String(id(2, 1))}}}}, "AUTHZ_TENANT", 0},
+			"part changed":             {&cqn.Update{Entity: cqn.NewRef("d.Papers.pages"), Data: row("text", "z")}, "", 1},
 			"part of other's upserted": {&cqn.Upsert{Into: "d.Orders.lines", Rows: []*cds.Row{row("up__ID", id(2, 1), "nr", 1, "text", "x")}}, "AUTHZ_TENANT", 0},
 			"delete of parts":          {&cqn.Delete{From: cqn.NewRef("d.Orders.texts")}, "", 1},
 		} {
