@@ -103,7 +103,7 @@ func (p *policy) computed() {
 			p.derived = e.Active != nil
 			for _, el := range e.Flat {
 				own := p.elements[el]
-				if own != nil && (own.computed || e.Source == nil) {
+				if own != nil && (own.closed != "" || e.Source == nil) { // closed it stays
 					continue
 				}
 				in := inputs{}

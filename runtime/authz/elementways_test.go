@@ -124,3 +124,24 @@ func TestElements_prefixed(t *testing.T) {
 		}
 	}
 }
+
+// TestElements_nested_both: what is restricted within a restricted structure, and reached over a restricted association, is closed in all views of that too.
+func TestElements_nested_both(t *testing.T) {
+	m, p, _ := policyOf(t, `
+entity d.B { key ID : Integer; @requires: 'hr' st { @requires: 'z' x : Integer; y : Integer; } }
+entity d.A { key ID : Integer; @requires: 'own' to : Association to d.B; open : Association to d.B; }
+service S {
+  entity V as select from d.A { key ID, to.st.x as x1, open.st.x as x2, open.st.y as y2 };
+  entity W as projection on V;
+  entity X as projection on W { ID, x1 as x1, x2 as x2, y2 as y2 };
+  entity U as select from V { key ID, x1 + 1 as x1 : Integer, x2 + 1 as x2 : Integer, y2 + 1 as y2 : Integer };
+  entity Y as projection on U;
+}`)
+	for _, view := range []string{"S.V", "S.W", "S.X", "S.U", "S.Y"} {
+		for element, want := range map[string]string{"x1": "", "x2": "all", "y2": "hr all"} {
+			if got := whoReads(t, m, p, view, element); got != want && (element != "x2" || view != "S.U" && view != "S.Y" || got != "") { // what is computed of it may be closed
+				t.Errorf("%s.%s: %q, want %q", view, element, got, want)
+			}
+		}
+	}
+}

@@ -19,6 +19,7 @@ entity d.A { key ID : Integer;
   open { a : Integer; @requires: 'r3' inn { c : Integer; d : Integer; @requires: 'any' anyone : Integer; @requires: null none : Integer; }; @requires: 'r2' l : Association to d.A; };
   @requires: 'r1' t : d.T; @requires: 'r1' same { @requires: 'r1' a : Integer; b : Integer; };
   late { inn { a : Integer; }; };
+  @requires: 'r1' far { mid { @requires: 'r2' x : Integer; @title: 'y' y : Integer; }; };
   sum : Integer = open.inn.c + open.inn.d; }
 annotate d.A with { late { inn @requires: 'r3' { a @requires: 'r1' } } };
 service S {
@@ -28,7 +29,7 @@ service S {
 }`)
 	for path, want := range map[string]string{
 		"d.A.st_a": "1", "d.A.st_b": "12", "d.A.st_inn_c": "13", "d.A.st_inn_d": "13", "d.A.st_inn_e": "123", "d.A.st_inn_m": "123", "d.A.open_a": "", "d.A.open_inn_c": "3", "d.A.open_inn_anyone": "3",
-		"d.A.open_inn_none": "3", "d.A.open_l_ID": "2", "d.A.t_a": "1", "d.A.t_b": "12", "d.A.same_a": "1", "d.A.same_b": "1", "d.A.late_inn_a": "13", "d.A.sum": "3",
+		"d.A.open_inn_none": "3", "d.A.open_l_ID": "2", "d.A.t_a": "1", "d.A.t_b": "12", "d.A.same_a": "1", "d.A.same_b": "1", "d.A.late_inn_a": "13", "d.A.sum": "3", "d.A.far_mid_x": "12", "d.A.far_mid_y": "1",
 		"S.V.s2_a": "1", "S.V.s2_b": "12", "S.V.s2_inn_c": "13", "S.V.s2_inn_e": "123", "S.V.i_e": "123", "S.V.e2": "123", "S.V.b2": "12", "S.V.i2_e": "123", "S.V.b": "12", "S.V.plus": "3",
 		"S.W.j_e": "123", "S.W.e3": "123", "S.W.e4": "123", "S.X.j_e": "123", "S.X.e3": "123", "S.X.e4": "123",
 	} {
