@@ -137,8 +137,8 @@ func (b *builder) follow(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 	open, found := true, false
 	l := lifted{}
 	for _, r := range roots {
-		if b.count(r.parent) >= maxLevels || b.parents >= maxParents {
-			open = open && b.parents < maxParents && g.free(r.parent, ev)
+		if b.count(r.ruler()) >= maxLevels || b.parents >= maxParents {
+			open = open && g.free(r.ruler(), ev)
 			l.no = !open // as it is where no parent's condition could be lifted
 			continue
 		}
@@ -178,7 +178,21 @@ func (b *builder) follow(e *csn.Entity, ev Event) (cqn.Expr, bool) {
 
 // free reports whether no rule holds for e and what it follows: then deeper levels of a hierarchy put no condition on its rows either.
 func (g *guard) free(e *csn.Entity, ev Event) bool {
-	return e.Service == g.access.Service && (ev != Read || g.access.event() == Read) && !g.p.restricts(e)
+	todo := []*csn.Entity{e}
+	for i := 0; i < len(todo); i++ {
+		e := todo[i]
+		er := g.p.of(e)
+		here := e.Service == nil || e.Service == g.access.Service && (ev != Read || g.access.event() == Read) // what own says of services
+		if er.own != nil || !here || ev == Read && er.caps.check(e, Read).code != "" {
+			return false
+		}
+		for _, r := range er.roots {
+			if up := r.ruler(); !slices.Contains(todo, up) {
+				todo = append(todo, up)
+			}
+		}
+	}
+	return true
 }
 
 // parentRows returns the condition on the rows of a root's parent.
