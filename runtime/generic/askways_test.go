@@ -173,3 +173,41 @@ service T { entity F { key ID : Integer; } }`
 		t.Errorf("a model without tenants: %v, %d calls", err, calls)
 	}
 }
+
+// TestAuthorizersBesideModel: conditions of the model and of Authorizers both hold, those for a request count for its own entity only, and no refusal is lost.
+func TestAuthorizersBesideModel(t *testing.T) {
+	const model = `entity d.R { key ID : Integer; owner : String; n : Integer; } @requires: 'any' service S { @restrict: [{ grant: '*', where: 'owner = $user' }] entity R as projection on d.R; }`
+	const data = `INSERT INTO d_R (ID, owner, n) VALUES (1, 'u', 1), (2, 'v', 1), (3, 'u', 2);`
+	for _, request := range []bool{false, true} {
+		n := narrow(func(a cds.Access) cds.Narrowing {
+			if a.Target != nil && a.Request == request && a.Event != authz.Create {
+				return cds.Narrowing{Where: eq("n", 1)}
+			}
+			return cds.Narrowing{}
+		})
+		a := newApp(t, model, data, cds.AppOptions{Authorizers: []cds.Authorizer{n}}, nil)
+		for range 2 {
+			if res, _ := a.want(req{event: authz.Read, path: "S.R", user: user("u")}, 200); ids(res.Rows) != "1" {
+				t.Errorf("of the request %v: %s", request, ids(res.Rows))
+			}
+		}
+		for path, code := range map[string]int{"S.R(2)": 404, "S.R(3)": 404} {
+			if _, err := a.do(req{event: authz.Delete, path: path, user: user("u")}); status(err) != code && status(err) != 403 {
+				t.Errorf("DELETE %s: %d", path, status(err))
+			}
+		}
+		a.want(req{event: authz.Delete, path: "S.R(1)", user: user("u")}, 200)
+		if got := a.sql("d.R", "ID"); got != "2;3" {
+			t.Errorf("left: %s", got)
+		}
+	}
+	a := asking(t, map[string]cds.Narrowing{"!READ A": {Where: eq("n", 9)}}, nil)
+	res, _ := a.want(req{event: authz.Read, path: "S.A", user: user("u"), query: func(s *cqn.Select) {
+		s.Columns = []cqn.Column{{X: cqn.NewRef("ID")}, {X: cqn.NewRef("b"), Expand: &cqn.Select{}}}
+	}}, 200)
+	if ids(res.Rows) != "3" || res.Rows[0].Value("b").Row() == nil {
+		t.Errorf("a condition of the request is asked of others: %v", res.Rows)
+	}
+	a = asking(t, map[string]cds.Narrowing{"!READ A": {Where: eq("n", 9)}, "READ A": {Deny: true}}, nil)
+	a.want(req{event: authz.Read, path: "S.A", user: user("u")}, 403)
+}
