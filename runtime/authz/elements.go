@@ -71,19 +71,75 @@ func (p *policy) texts() {
 		if e == nil || !e.Localized {
 			continue
 		}
-		el := e.Elements.Lookup("texts")
-		if el == nil || el.Assoc() == nil || el.Assoc().Target == nil || el.Assoc().Target.Service != e.Service {
+		el := translations(e)
+		if el == nil {
 			continue
 		}
 		for _, t := range el.Assoc().Target.Flat {
 			if o := e.Flat.Lookup(t.Name); o != nil && o.Localized && p.elements[t] == nil && p.elements[o] != nil {
 				r := *p.elements[o]
 				r.on = name(t.Owner) + "." + t.Name
-				r.mask = r.mask.translated(el.Assoc().Target)
+				r.mask = r.mask.translated(el)
 				p.elements[t] = &r
 			}
 		}
 	}
+}
+
+// translations returns the composition of an entity's translations, nil for none in its service.
+func translations(e *csn.Entity) *csn.Element {
+	if !e.Localized && (e.Active == nil || !e.Active.Localized) {
+		return nil
+	}
+	el := e.Elements.Lookup("texts")
+	if el == nil || el.Assoc() == nil || el.Assoc().Target == nil || el.Assoc().Target.Service != e.Service {
+		return nil
+	}
+	return el
+}
+
+// findTranslations notes whose translations entities are.
+func (p *policy) findTranslations(m *csn.Model) {
+	for _, e := range m.Entities {
+		el := translations(e)
+		if el == nil || p.translates[el.Assoc().Target] != nil {
+			continue
+		}
+		if p.translates == nil {
+			p.translates = map[*csn.Entity]*csn.Element{}
+		}
+		p.translates[el.Assoc().Target] = el
+	}
+}
+
+// masked adds the mask of an element to its rules, which may be nil. That of a translation, which has its annotations from the element that it translates, is about
+// the row of that element.
+func (p *policy) masked(n *normalizer, res resource, e *csn.Entity, el *csn.Element, r *rules) *rules {
+	of := p.translates[e]
+	if of == nil {
+		return n.masked(res, e, el, r)
+	}
+	o := of.Owner.Flat.Lookup(el.Name)
+	if o == nil || el.Key || !sameMask(el.Annotations, o.Annotations) {
+		return n.masked(res, e, el, r)
+	}
+	if r = n.masked(res, of.Owner, o, r); r != nil {
+		r.mask = r.mask.translated(of)
+	}
+	return r
+}
+
+// sameMask reports whether what is said of the mask of one element is what is said of another's, at the same places.
+func sameMask(a, b csn.Annotations) bool {
+	said := func(as csn.Annotations) (out []csn.Annotations) {
+		for i := range as {
+			if base, _ := split(as[i].Name); base == "mask" || csn.MeantAnnotation(&as[i]) == "mask" {
+				out = append(out, as[i:i+1])
+			}
+		}
+		return out
+	}
+	return slices.EqualFunc(said(a), said(b), func(x, y csn.Annotations) bool { return x[0].Name == y[0].Name && x[0].Span == y[0].Span })
 }
 
 // computed gives elements that are computed from others the restrictions of these, where they have none of their own (decision 15: what may not be
@@ -288,6 +344,7 @@ func (in inputs) of(e *csn.Entity, el *csn.Element, depth int) {
 		}
 	}
 	in.through(e, el, depth)
+	in.joined(e, el, depth)
 	switch x := el.Value(); {
 	case x != nil && (e.Source == nil || el.OnRead):
 		in.names(x, []*csn.Entity{e}, depth)

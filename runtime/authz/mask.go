@@ -113,17 +113,39 @@ func (m *mask) rows(on string) []Row {
 	return out
 }
 
-// translated is the mask of the translations of an element. What cannot be made of their rows is not shown: they have the key and the texts only.
-func (m *mask) translated(texts *csn.Entity) *mask {
+// translated is the mask of the translations of an element, to which a composition leads: conditions are asked of the row that is translated. What cannot be made of
+// the rows of translations is not shown: they have the key and the texts only.
+func (m *mask) translated(by *csn.Element) *mask {
 	if m == nil || m.show == nil {
 		return m
 	}
+	texts := by.Assoc().Target
 	c := *m
 	if checkCondition(m.show.X, texts) != "" {
 		c.show = &sqlgen.Mask{X: &cqn.Lit{}, Text: "null"}
 	}
-	c.exempt = slices.DeleteFunc(slices.Clone(m.exempt), func(p privilege) bool { return p.where != nil && checkCondition(p.where, texts) != "" })
+	c.exempt = slices.Clone(m.exempt)
+	for i := range c.exempt {
+		if p := &c.exempt[i]; p.where != nil && !p.static && !ofKeys(p.where, by.Owner) {
+			p.where = &cqn.Exists{Inverse: by.Owner.Name, Path: pathOf(by), Pred: p.where}
+		}
+	}
 	return &c
+}
+
+// ofKeys reports whether a condition looks at the keys of a row only, which its translations have too.
+func ofKeys(x cqn.Expr, e *csn.Entity) bool {
+	keys := true
+	cqn.Walk(x, func(n any) bool {
+		switch n := n.(type) {
+		case *cqn.Exists, *cqn.Subquery:
+			keys = false
+		case *cqn.Ref:
+			keys = keys && len(n.Path) == 1 && slices.ContainsFunc(e.Keys, func(k *csn.Element) bool { return k.Name == n.Path[0].Name })
+		}
+		return keys
+	})
+	return keys
 }
 
 // maskable reports whether an element has one value that something else can stand for.

@@ -25,7 +25,9 @@ type policy struct {
 	statics []cqn.Expr
 	// derived is set while rules are read that follow from others and so are not part of the table.
 	derived bool
-	data    *dataRules // beside the model's rules; nil for none
+	// translates has, by the entity of translations, the composition that leads to them; nil if there are none.
+	translates map[*csn.Entity]*csn.Element
+	data       *dataRules // beside the model's rules; nil for none
 }
 
 // entityRules are what holds for one entity.
@@ -63,6 +65,7 @@ func Compile(m *csn.Model, opt Options) (*Policy, diag.List) {
 		p.login = &rules{on: "restrict_all_services", requires: &privilege{
 			name: "restrict_all_services", names: []string{"restrict_all_services"}, all: true, words: []string{"*"}, roles: names, to: p.roles.set(names)}}
 	}
+	p.findTranslations(m)
 	p.entities = make([]entityRules, len(m.Entities))
 	for _, e := range m.Entities {
 		if e.ID >= 0 && e.ID < len(p.entities) {
@@ -140,7 +143,7 @@ func (p *policy) entity(n *normalizer, e *csn.Entity) {
 func (p *policy) elementRules(n *normalizer, e *csn.Entity) {
 	read := func(name string, el *csn.Element) *rules {
 		res := resource{what: "element", on: e.Name + "." + name, events: true, loose: true, named: namedBy(e)}
-		return n.masked(res, e, el, n.rules(res, &el.Def))
+		return p.masked(n, res, e, el, n.rules(res, &el.Def))
 	}
 	for _, el := range e.Elements {
 		if r := p.keep(read(el.Name, el)); r != nil {
