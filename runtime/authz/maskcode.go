@@ -49,8 +49,14 @@ func (p *Policy) MaskFunctions() []MaskFunction {
 	for _, r := range p.state.all { // those of events, too
 		add(r)
 	}
+	inService := func(f MaskFunction) int {
+		if o := f.Element.Owner; o != nil && o.Service == nil {
+			return 0
+		}
+		return 1
+	}
 	slices.SortFunc(out, func(a, b MaskFunction) int {
-		return cmp.Or(cmp.Compare(a.Span.File, b.Span.File), cmp.Compare(a.Span.Start, b.Span.Start), strings.Compare(a.On, b.On),
+		return cmp.Or(cmp.Compare(a.Span.File, b.Span.File), cmp.Compare(a.Span.Start, b.Span.Start), cmp.Compare(inService(a), inService(b)), strings.Compare(a.On, b.On),
 			strings.Compare(name(a.Element.Owner), name(b.Element.Owner)))
 	})
 	return slices.Compact(out)
@@ -60,11 +66,13 @@ func (p *Policy) MaskFunctions() []MaskFunction {
 // none, and ok tells whether it is that of the element.
 func (p *Policy) CheckMaskFunctions(find func(MaskFunction) (ok bool, typ string)) diag.List {
 	var out diag.List
+	seen := map[token.Span]bool{} // projections inherit what is written once
 	for _, f := range p.MaskFunctions() {
 		ok, typ := find(f)
-		if ok {
+		if ok || seen[f.Span] {
 			continue
 		}
+		seen[f.Span] = f.Span.Valid()
 		var d *diag.Diagnostic
 		if typ == "" {
 			d = out.Errorf(codeMaskFunction, f.Span, "the mask of %s names the function %s, which the application does not have", f.On, f.Name)

@@ -101,7 +101,7 @@ func TestMaskFunctions(t *testing.T) {
 		return f.Name != "own" && f.Name != "text", map[string]string{"own": "", "text": "int64"}[f.Name]
 	})
 	text := hinted(diags)
-	if len(asked) != len(got) || !strings.Contains(text, "the mask of S.A.a names the function own") || !strings.Contains(text, "the function text takes and returns int64, and S.A.t is a String") || strings.Contains(text, "inside") {
+	if len(asked) != len(got) || !strings.Contains(text, "the mask of d.A.a names the function own") || !strings.Contains(text, "the function text takes and returns int64, and d.A.t is a String") || strings.Contains(text, "inside") || len(diags) != 2 {
 		t.Errorf("asked for %d: %s", len(asked), text)
 	}
 

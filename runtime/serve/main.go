@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"cds/parser/diag"
 )
 
 // Main is the main function of an application: it reads the flags --port, --profile, --in-memory and --dir, serves until SIGTERM or SIGINT,
@@ -34,10 +36,18 @@ func (a *App) run(args []string, out io.Writer) int {
 	ctx, stop := Signals(context.Background())
 	defer stop()
 	if err := a.Run(ctx, opt); err != nil {
-		fmt.Fprintln(out, err)
+		report(out, err)
 		return 1
 	}
 	return 0
+}
+
+// report writes why an application does not start: of a model each finding, with its place where the sources are known.
+func report(out io.Writer, err error) {
+	var m *ModelError
+	if !errors.As(err, &m) || diag.Render(out, m.Diags, m.Files, diag.RenderOptions{}) != nil {
+		fmt.Fprintln(out, err)
+	}
 }
 
 // RunOptions configure Run.
