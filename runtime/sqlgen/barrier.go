@@ -253,31 +253,53 @@ func oneRow(q cqn.Query) bool {
 // maxViews bounds the chain of views that a computed element is followed through.
 const maxViews = 50
 
-// fallibleElement reports whether the value of an element is computed by an expression that may fail: a calculated element, or a column of a view.
-func fallibleElement(el *csn.Element, depth int) bool {
-	if depth > maxViews {
-		return true
-	}
-	if !el.Stored && anyFallible(el.Value()) {
-		return true
-	}
-	if el.Origin != nil {
-		return fallibleElement(el.Origin, depth+1)
-	}
-	e := el.Owner
-	if e == nil || e.Source == nil {
-		return !el.Stored && refersFallible([]*csn.Entity{e}, el.Value(), depth+1)
-	}
-	return fallibleView(e, depth+1)
+// A failing is one search for what may fail. What it has looked at once it does not look at again.
+type failing struct {
+	elements map[*csn.Element]bool
+	views    map[*csn.Entity]bool
 }
+
+// fallibleElement reports whether the value of an element is computed by an expression that may fail: a calculated element, or a column of a view.
+func fallibleElement(el *csn.Element, depth int) bool { return (&failing{}).element(el, depth) }
 
 // refersFallible reports whether an expression names an element of one of the entities that is computed by one that may fail, or something that is not
 // understood. Where it is not clear of which entity a name is, it is taken for each.
 func refersFallible(entities []*csn.Entity, x any, depth int) bool {
+	return (&failing{}).refers(entities, x, depth)
+}
+
+// fallibleView reports whether anything in the body of a view, or of one below it, may fail.
+func fallibleView(e *csn.Entity, depth int) bool { return (&failing{}).view(e, depth) }
+
+func (f *failing) element(el *csn.Element, depth int) bool {
+	if depth > maxViews {
+		return true
+	}
+	if el.Value() == nil && el.Origin == nil && el.Owner != nil && el.Owner.Source == nil || f.elements[el] {
+		return false
+	}
+	if f.elements == nil {
+		f.elements = map[*csn.Element]bool{}
+	}
+	f.elements[el] = true
+	if !el.Stored && anyFallible(el.Value()) {
+		return true
+	}
+	if el.Origin != nil {
+		return f.element(el.Origin, depth+1)
+	}
+	e := el.Owner
+	if e == nil || e.Source == nil {
+		return !el.Stored && f.refers([]*csn.Entity{e}, el.Value(), depth+1)
+	}
+	return f.view(e, depth+1)
+}
+
+func (f *failing) refers(entities []*csn.Entity, x any, depth int) bool {
 	found := false
 	cqn.Walk(x, func(n any) bool {
 		if r, ok := n.(*cqn.Ref); ok && !found {
-			found = !calm(entities, r.Path, depth)
+			found = !f.calm(entities, r.Path, depth)
 		}
 		return !found
 	})
@@ -285,12 +307,12 @@ func refersFallible(entities []*csn.Entity, x any, depth int) bool {
 }
 
 // calm reports whether a path leads somewhere, and nowhere to what may fail.
-func calm(entities []*csn.Entity, path []cqn.Step, depth int) bool {
+func (f *failing) calm(entities []*csn.Entity, path []cqn.Step, depth int) bool {
 	known := false
 	for _, e := range entities {
 		for _, p := range [...][]cqn.Step{path, path[min(1, len(path)):]} { // the second after the alias of a source
 			if el := end(e, p); el != nil {
-				if fallibleElement(el, depth) {
+				if f.element(el, depth) {
 					return false
 				}
 				known = true
@@ -314,21 +336,27 @@ func end(e *csn.Entity, path []cqn.Step) *csn.Element {
 	return nil
 }
 
-// fallibleView reports whether anything in the body of a view, or of one below it, may fail.
-func fallibleView(e *csn.Entity, depth int) bool {
+func (f *failing) view(e *csn.Entity, depth int) bool {
 	if depth > maxViews {
 		return true
 	}
+	if f.views[e] {
+		return false
+	}
+	if f.views == nil {
+		f.views = map[*csn.Entity]bool{}
+	}
+	f.views[e] = true
 	if anyFallible(e.Source) {
 		return true
 	}
 	for _, r := range e.Reads {
 		for _, el := range r.Flat {
-			if !el.Stored && (anyFallible(el.Value()) || refersFallible([]*csn.Entity{r}, el.Value(), depth+1)) {
+			if !el.Stored && (anyFallible(el.Value()) || f.refers([]*csn.Entity{r}, el.Value(), depth+1)) {
 				return true
 			}
 		}
-		if fallibleView(r, depth+1) {
+		if f.view(r, depth+1) {
 			return true
 		}
 	}
