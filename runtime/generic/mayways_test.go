@@ -36,6 +36,8 @@ INSERT INTO d_Q (ID, n, p_ID) VALUES (1, 9, 3), (2, 1, 4); INSERT INTO d_A_notes
 		switch name := a.Target.LocalName(); {
 		case a.Event == authz.Update && name == "A" && !a.Request, a.Event == "touch" && a.Request:
 			return cds.Narrowing{Where: &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef("owner"), R: &cqn.Lit{Value: cqn.String(a.User.ID)}}}
+		case a.Event == authz.Read && name == "A" && len(a.User.ID) > 1: // the second letter is whose rows are shown
+			return cds.Narrowing{Where: &cqn.Binary{Op: cqn.Eq, L: cqn.NewRef("owner"), R: &cqn.Lit{Value: cqn.String(a.User.ID[1:])}}}
 		case a.Event == authz.Delete && (name == "P" || name == "Q"):
 			return cds.Narrowing{Where: small}
 		case a.Event == authz.Update && name == "Q":
@@ -98,6 +100,19 @@ INSERT INTO d_Q (ID, n, p_ID) VALUES (1, 9, 3), (2, 1, 4); INSERT INTO d_A_notes
 		}
 		if got := ask(user("v")); got != ofV {
 			t.Errorf("v:\n%s, want\n%s", got, ofV)
+		}
+	}
+	for range 2 { // what Authorizers ask of the rows themselves is asked anew, too
+		for who, want := range map[string]string{"xu": "1 3 4", "xv": "2", "xw": ""} {
+			got := ask(user(who))
+			var keys []string
+			for _, x := range strings.Split(got, "; ") {
+				key, _, _ := strings.Cut(x, " ")
+				keys = append(keys, key)
+			}
+			if strings.Join(keys, " ") != want {
+				t.Errorf("%s sees %s, want %s", who, got, want)
+			}
 		}
 	}
 	if err := cds.Privileged(a.as(user("v")), "test", func(ctx context.Context) error {
