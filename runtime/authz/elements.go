@@ -245,6 +245,9 @@ func (p *policy) besides(e *csn.Entity, el *csn.Element, own *rules, in inputs) 
 	others := false
 	for x, counts := range in {
 		_, done := settled[x]
+		for o := x.Origin; o != nil && !done && x.Owner == e && inheritedFrom(x, o); o = o.Origin { // here by the name that it has there
+			_, done = settled[o]
+		}
 		r := p.elements[x]
 		others = others || r != nil && !done && (counts || r.computed) && !r.sameRoles(own)
 	}
