@@ -52,6 +52,7 @@ func Lint(m *csn.Model, opt LintOptions) diag.List {
 	l.results()
 	l.personal()
 	l.masks()
+	l.views()
 	l.diags.Sort()
 	return l.diags
 }

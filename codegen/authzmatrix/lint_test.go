@@ -135,3 +135,48 @@ func TestLintGolden(t *testing.T) {
 		return []txtar.File{{Name: "findings", Data: out.Bytes()}}
 	})
 }
+
+// TestLintViews: what chooses the rows of a view, or puts them in order, is looked at wherever it stands; what their readers may read, or nobody reads, is not reported.
+func TestLintViews(t *testing.T) {
+	const db = `context d { entity Staff { key ID : Integer; name : String; @requires: 'hr' pay : Integer; free : Integer; work { @requires: 'hr' rank : Integer; }; boss : Association to Staff; team : Association to many Staff on team.boss = $self; }
+entity Jobs { key ID : Integer; who : Association to Staff; }
+entity Paid as select from Staff { key ID, name } where pay > 1; }
+`
+	for view, want := range map[string]string{
+		"entity V as select from d.Staff { key ID } where pay > 5;":                                                             "where",
+		"entity V as select from d.Staff as s { key ID } where s.pay > 5;":                                                      "where",
+		"entity V as select from d.Staff { key ID } where free = 1 and (name = 'x' or not (boss.boss.pay > 5));":                "where",
+		"entity V as select from d.Staff { key ID } where work.rank > 5;":                                                       "where",
+		"entity V as select from d.Staff { key ID } where exists team[pay > 5];":                                                "where",
+		"entity V as select from d.Staff { key ID } where ID in (select from d.Staff { ID } where pay > 5);":                    "where",
+		"entity V as select from d.Staff { key ID } where exists (select from d.Jobs as j { ID } where j.who.pay > 5);":         "where",
+		"entity V as select from d.Jobs[who.pay > 5] { key ID };":                                                               "where",
+		"entity V as select from d.Jobs:who[pay > 5] { key ID };":                                                               "where",
+		"entity V as select from d.Jobs as j join d.Staff as s on s.pay = j.ID { key j.ID };":                                   "on",
+		"entity V as select from d.Staff { key name } group by name, pay;":                                                      "group by",
+		"entity V as select from d.Staff { key name } group by name having max(pay) > 5;":                                       "having",
+		"entity V as select from d.Staff { key ID } order by pay;":                                                              "order by",
+		"entity V as select from d.Staff { key ID } where ID = 1 union all select from d.Staff { key ID } where pay > 5;":       "where",
+		"entity V as projection on d.Paid;":                                                                                     "where",
+		"@requires: 'clerk' entity V as select from d.Staff { key ID } where pay > 5;":                                          "where",
+		"entity V as select from d.Staff { key ID } where free = 5 and name = 'x' order by name;":                               "",
+		"@requires: 'hr' entity V as select from d.Staff { key ID } where pay > 5;":                                             "",
+		"entity V as select from d.Staff { key ID, @requires: 'hr' pay };":                                                      "",
+		"entity V as select from d.Staff { key ID } where exists team[free > 5];":                                               "",
+		"@cds.redirection.target entity A as projection on d.Staff; @requires: 'hr' entity V as projection on A where pay > 5;": "",
+	} {
+		text := db + "@requires: 'authenticated-user' service S { " + view + " }"
+		got := ""
+		for _, d := range lint(t, text) {
+			if d.Code == "lint-authz-view" {
+				got += d.Message + "; "
+				if !d.Span.Valid() || d.Hint == "" || len(d.Related) == 0 {
+					t.Errorf("%s: no place, hint or restriction", view)
+				}
+			}
+		}
+		if (want == "") != (got == "") || want != "" && !strings.Contains(got, "("+want+")") {
+			t.Errorf("%s: %q, want %q", view, got, want)
+		}
+	}
+}

@@ -17,6 +17,7 @@ const (
 	codePersonal      diag.Code = "lint-authz-personal"
 	codeNoIndex       diag.Code = "lint-authz-no-index"
 	codeMaskReads     diag.Code = "lint-authz-mask"
+	codeViewTells     diag.Code = "lint-authz-view"
 )
 
 // Messages documents the rules of Lint. Wrong and Right are whole models.
@@ -65,6 +66,10 @@ func Messages() diag.Catalogue {
 			"The condition is part of every query, and no index of the deployment, nor a key, begins with a column that it compares. Comparisons for equality with the user get an index by themselves; for others, @cds.persistence.index.<name> of the entity names the columns.",
 			model("{ grant: 'READ', where: 'total < $user.limit' }"),
 			"@requires: 'authenticated-user' service S { @cds.persistence.index.total: ['total'] @restrict: [{ grant: 'READ', where: 'total < $user.limit' }] entity Orders { key ID : Integer; total : Integer; } }"),
+		codeViewTells: entry(diag.Warning, "A view whose rows tell of a restricted element",
+			"Conditions, joins, groups and the order in the body of a view are evaluated with the right of who wrote the model. Where they look at an element with a restriction or a mask, somebody who may read the view and not the element learns of its value from which rows are there, or from their order.",
+			"context d { entity Staff { key ID : Integer; name : String; @requires: 'hr' pay : Integer; } } @requires: 'authenticated-user' service S { entity Rich as select from d.Staff { key ID, name } where pay > 5000; }",
+			"context d { entity Staff { key ID : Integer; name : String; @requires: 'hr' pay : Integer; } } @requires: 'authenticated-user' service S { @requires: 'hr' entity Rich as select from d.Staff { key ID, name } where pay > 5000; }"),
 		codeMaskReads: entry(diag.Warning, "A mask that tells of a restricted element",
 			"What is shown in the place of a masked element is computed with the right of who wrote the model. It is made of another element that has a restriction or a mask of its own, of which it may tell something to people from whom that is kept.",
 			"@requires: 'authenticated-user' service S { entity Staff { key ID : Integer; @requires: 'hr' pay : Integer; @mask: { expr: (case when pay > 5000 then 'high' else 'low' end), unless: 'hr' } band : String; } }",
