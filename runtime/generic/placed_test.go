@@ -17,7 +17,9 @@ context d {
   entity W { key ID : Integer; @tenant t : String; kids : Composition of many K on kids.w = $self; }
   entity K { key ID : Integer; n : Integer; w : Association to W; }
 }
-@requires: 'any' service S { entity W as projection on d.W; entity K as projection on d.K; }`
+@requires: 'any' service S { entity W as projection on d.W; entity K as projection on d.K; }
+@requires: 'any' service R { entity W as projection on d.W; @restrict: [{ grant: '*', where: 'n < 5' }] entity K as projection on d.K; }
+@requires: 'any' service Q { @restrict: [{ grant: '*', where: 'ID > 5' }] entity W as projection on d.W; entity K as projection on d.K; }`
 	const data = `INSERT INTO d_W (ID, t) VALUES (1, 't1'), (2, 't2'); INSERT INTO d_K (ID, n, w_ID) VALUES (10, 1, 1), (20, 1, 2);`
 	a := newApp(t, model, data, cds.AppOptions{}, nil)
 	u := auth.New(auth.User{ID: "u", Tenant: "t1"})
@@ -43,6 +45,10 @@ context d {
 		{req{event: authz.Update, path: "S.K(10)", data: row("w_ID", nil)}, 400},
 		{req{event: authz.Update, path: "S.K(10)", data: row("n", 5)}, 200},
 		{req{event: authz.Update, path: "S.K(20)", data: row("n", 5)}, 404},
+		// the model's conditions on the part and on the whole hold beside it
+		{req{event: authz.Create, path: "R.K", data: row("ID", 17, "n", 9, "w_ID", 1)}, 403},
+		{req{event: authz.Create, path: "R.K", data: row("ID", 17, "n", 1, "w_ID", 2)}, 400},
+		{req{event: authz.Create, path: "Q.K", data: row("ID", 18, "n", 1, "w_ID", 1)}, 400},
 		{req{event: authz.Update, path: "S.K(20)", data: row("w_ID", 1)}, 404},
 	} {
 		c.q.user = u
