@@ -310,7 +310,11 @@ func TestTamperedRows(t *testing.T) {
 		app := start(t, nil, nil)
 		ssn := kept(t, app, "my_Staff", "ssn")["1"]
 		iban := kept(t, app, "my_Staff", "iban")["1"]
-		for name, v := range map[string]string{"moved": ssn, "plain": "PLAIN-attack", "changed": iban[:len(iban)-2] + "AA", "another key": strings.Replace(iban, ".test.", ".gone.", 1), "cut": iban[:20]} {
+		other := "A"
+		if iban[len(iban)-9] == 'A' {
+			other = "B"
+		}
+		for name, v := range map[string]string{"moved": ssn, "plain": "PLAIN-attack", "changed": iban[:len(iban)-9] + other + iban[len(iban)-8:], "another key": strings.Replace(iban, ".test.", ".gone.", 1), "cut": iban[:20]} {
 			set(t, app, "UPDATE my_Staff SET iban = ? WHERE ID = 1", v)
 			for _, path := range []string{odata + "Staff", odata + "Staff(1)", "/rest/s/Staff/1", odata + "Staff(2)?$expand=boss", odata + "Renamed(1)", odata + "Bosses(2)", odata + "Staff(1)/iban"} {
 				app.HTTP().GET(path).Status(500).Contains("DECRYPTION_FAILED").Lacks("PLAIN-attack", "cds1.", "my.Staff")
