@@ -262,7 +262,7 @@ func (p *policy) besides(e *csn.Entity, el *csn.Element, own *rules, in inputs) 
 
 // inheritedFrom reports whether what restricts el is what restricts x, all of it, and was written for x.
 func inheritedFrom(el, x *csn.Element) bool {
-	n := 0
+	found := false
 	for i := range el.Annotations {
 		a := &el.Annotations[i]
 		if !restricts(a) {
@@ -271,17 +271,36 @@ func inheritedFrom(el, x *csn.Element) bool {
 		if !annotated(x, a) {
 			return false
 		}
-		n++
+		found = true
 	}
-	if n == 0 {
-		return false
-	}
-	for i := range x.Annotations {
-		if restricts(&x.Annotations[i]) {
-			n--
+	for i := range x.Annotations { // what has come down to x from structures around it does not go further with it
+		a := &x.Annotations[i]
+		if restricts(a) && !annotated(el, a) && !slices.ContainsFunc(structuresOf(x), func(o *csn.Element) bool { return annotated(o, a) }) {
+			return false
 		}
 	}
-	return n == 0
+	return found
+}
+
+// structuresOf returns the structures around a flat element.
+func structuresOf(el *csn.Element) []*csn.Element {
+	var out []*csn.Element
+	path := el.Path()
+	if el.Owner == nil || len(path) < 2 {
+		return nil
+	}
+	in := el.Owner.Elements
+	for _, name := range path[:len(path)-1] {
+		o := in.Lookup(name)
+		if o == nil {
+			break
+		}
+		out, in = append(out, o), nil
+		if st, ok := o.Type.(*csn.Struct); ok {
+			in = st.Elements
+		}
+	}
+	return out
 }
 
 // restricts reports whether an annotation restricts an element.

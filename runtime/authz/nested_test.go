@@ -69,3 +69,21 @@ service S {
 		t.Errorf("trace: %s", got)
 	}
 }
+
+// TestElements_nestedPath: a path to what is in a restricted structure takes only its own annotation along; the structure's, under another word, holds all the same.
+func TestElements_nestedPath(t *testing.T) {
+	m, p, _ := policyOf(t, `
+entity d.B { key ID : Integer; @restrict: [{ grant: 'READ', to: 'r1' }] st { a : Integer; @requires: 'r2' b : Integer; }; }
+entity d.A { key ID : Integer; b : Association to d.B; }
+service S { entity V as select from d.A as p left join d.A as q on p.ID = q.ID { key p.ID, q.b.st.b as c, q.b.st.a as a }; entity W as projection on V { ID, c as d }; }`)
+	for _, on := range []string{"S.V.c", "S.W.d", "S.V.a"} {
+		i := strings.LastIndex(on, ".")
+		for _, has := range [][]string{nil, {"r1"}, {"r2"}, {"r1", "r2"}} {
+			d := p.Decide(named("u", has...), access(t, m, "READ "+on[:i]))
+			want := len(has) == 2 || on == "S.V.a" && slices.Contains(has, "r1")
+			if err := d.Guard.Element(m.Entity(on[:i]).Element(on[i+1:]), sqlgen.Root); (err == nil) != want {
+				t.Errorf("%s as %v: %v", on, has, err)
+			}
+		}
+	}
+}
