@@ -87,3 +87,17 @@ service S { entity V as select from d.A as p left join d.A as q on p.ID = q.ID {
 		}
 	}
 }
+
+// TestElements_twice: what two * show by the same name is as restricted as both.
+func TestElements_twice(t *testing.T) {
+	m, p, _ := policyOf(t, `
+entity d.B { key ID : Integer; x : Integer; y : Integer; }
+entity d.A { key ID : Integer; @requires: 'r1' x : Integer; y : Integer; b : Association to many d.B on b.ID = ID; }
+service S { entity V as select from d.A { *, y + 1 as c0 : Integer, b.{ * } excluding { ID } }; }`)
+	d := p.Decide(named("u"), access(t, m, "READ S.V"))
+	for _, el := range m.Entity("S.V").Flat {
+		if err := d.Guard.Element(el, sqlgen.Root); (err != nil) != (el.Name == "x") {
+			t.Errorf("%s: %v", el.Name, err)
+		}
+	}
+}

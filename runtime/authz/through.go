@@ -186,6 +186,7 @@ func (in inputs) star(before []cqn.Step, e *csn.Entity, name string, depth int) 
 			if x := behind(from, path, name); x != nil {
 				in[x] = true
 				in.path(from, path, depth)
+				in.beside(e, name, depth)
 				if from == e.Base {
 					return
 				}
@@ -193,6 +194,21 @@ func (in inputs) star(before []cqn.Step, e *csn.Entity, name string, depth int) 
 			}
 		}
 	}
+}
+
+// beside adds what * shows by a name that * behind an association has too: it is not clear which of them the column is.
+func (in inputs) beside(e *csn.Entity, name string, depth int) {
+	cqn.Walk(e.Source, func(n any) bool {
+		if s, ok := n.(*cqn.Select); ok && !slices.Contains(s.Exclude, name) && slices.ContainsFunc(s.Columns, func(c cqn.Column) bool { return c.Star }) {
+			for _, from := range firsts(e) {
+				in.path(from, []cqn.Step{{Name: name}}, depth)
+				if from == e.Base {
+					break
+				}
+			}
+		}
+		return true
+	})
 }
 
 // behind returns the element of that name at the end of a path, in a structure or the target of an association; nil for none.
