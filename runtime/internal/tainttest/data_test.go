@@ -49,7 +49,7 @@ func (m *maker) data() [2]fstest.MapFS {
 // values returns the value of an element in one row, in both databases.
 func (m *maker) values(e *csn.Entity, el *csn.Element, n int) (a, b string) {
 	a = value(m.Rand, el, n)
-	if b = value(m.Rand, el, n); !m.hides(e, el) || m.paths && el.ForeignKey != nil {
+	if b = value(m.Rand, el, n); !m.hides(e, el) || m.paths && (el.ForeignKey != nil || strings.HasSuffix(el.Name, "j")) {
 		b = a
 	}
 	return a, b
@@ -65,7 +65,7 @@ func value(r *rand.Rand, el *csn.Element, n int) string {
 		return fmt.Sprint(n%3 + 1)
 	case r.IntN(8) == 0:
 		return ""
-	case el.ForeignKey != nil:
+	case el.ForeignKey != nil, strings.HasSuffix(el.Name, "j"):
 		return fmt.Sprint(1 + r.IntN(rows))
 	case isText(el):
 		return fmt.Sprint("s", r.IntN(9000))

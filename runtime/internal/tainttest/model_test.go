@@ -120,7 +120,7 @@ func (m *maker) table(i int, t *table, back []string) string {
 		name := fmt.Sprintf("x%d", k)
 		full := t.name + "." + name
 		to := pick(m.Rand, m.tables...)
-		switch m.IntN(15) {
+		switch m.IntN(16) {
 		case 0, 1, 2:
 			fmt.Fprintf(&b, "%s%s : Integer; ", m.maybe(full, true), name)
 			nums, kept = append(nums, name), append(kept, name)
@@ -150,6 +150,11 @@ func (m *maker) table(i int, t *table, back []string) string {
 				continue
 			}
 			b.WriteString(m.toMany(i, full, name, to, back))
+		case 15: // an association by a value, which may be restricted
+			if !to.apart {
+				m.features["association by an element"]++
+				fmt.Fprintf(&b, "%s%sj : Integer; %s : Association to %s on %s.ID = %sj; ", m.maybe(full+"j", false), name, name, to.name, name, name)
+			}
 		case 14:
 			anno := m.maybe(full, false)
 			if m.hidden[full] {

@@ -21,6 +21,19 @@ func (m *maker) exposed() {
 		how := pick(m.Rand, "projection on "+t.name, "projection on "+t.name, "select from "+t.name, "projection on "+t.name+" { *, v as vv }", "select from "+t.name+" { *, w as ww } excluding { w }")
 		if m.add("@cds.redirection.target entity " + name + " as " + how + ";\n") {
 			m.views, m.open[name] = append(m.views, name), true
+			m.inService(t, name)
+		}
+	}
+}
+
+// inService restricts an element in the service, where the tables say nothing: what else shows it there must say what holds.
+func (m *maker) inService(t *table, name string) {
+	el := pick(m.Rand, m.model.Entity(name).Elements...)
+	if full := t.name + "." + el.Name; m.IntN(3) == 0 && strings.HasPrefix(el.Name, "x") && el.Scalar() != nil && el.Value() == nil && m.hidden[full] == false {
+		anno, hides := m.lock(true)
+		if m.add("annotate " + name + " with { " + el.Name + " " + strings.TrimSpace(anno) + " };\n") {
+			m.features["restricted in the service"]++
+			m.hidden[full] = hides
 		}
 	}
 }
@@ -124,7 +137,7 @@ func (m *maker) join(f from) string {
 	switch m.IntN(5) {
 	case 0:
 		head = f.name + " as p, " + o.Name + " as q"
-		return "select from " + head + m.columns(fs, false) + " where p.ID = q.g"
+		return "select from " + head + m.columns(fs, false) + " where p.ID = q.ID"
 	case 1:
 		t := m.source()
 		head += " left join " + t.Name + " as t on t.ID = p.g"
