@@ -33,9 +33,9 @@ func TestTaint_postgres(t *testing.T) { taint(t, number(3), cdstest.PostgresSche
 
 // tally is what a run has met.
 type tally struct {
-	models, refused, tables, views, requests, differ, leaks int
-	columns, closed, needless                               int
-	dropped, features, statuses, other                      map[string]int
+	models, refused, views, requests, differ, leaks int
+	columns, closed, needless                       int
+	dropped, features, statuses, other              map[string]int
 }
 
 func taint(t *testing.T, models int, database func(testing.TB) db.Pool) {
