@@ -113,6 +113,7 @@ func (r *RawRequest) decide(ctx context.Context, ev Event, path []*csn.Entity, v
 	if err != nil {
 		return err
 	}
+	where = and(where, st.also)
 	st.where = where
 	if r.Op == nil {
 		n.own = narrowed{entity: r.Target, event: ev, where: where}
@@ -199,7 +200,7 @@ func (n *narrower) Condition(e *csn.Entity, use sqlgen.Use) (sqlgen.Condition, e
 // where is what Authorizers ask of the rows of an entity in one use. What they said about the request itself counts for the rows that it is about.
 func (n *narrower) where(e *csn.Entity, use sqlgen.Use) (cqn.Expr, error) {
 	where, err := n.whereOf(e, use)
-	if err != nil || n.own.where == nil || e == nil || e != n.own.entity {
+	if err != nil || n.own.where == nil || e != n.own.entity {
 		return where, err
 	}
 	if ev := useEvent(use); ev == n.own.event || n.own.event == authz.Upsert && ev == authz.Update {
@@ -423,6 +424,9 @@ func (r *RawRequest) As(ctx context.Context, ev Event) (*RawRequest, error) {
 	c := &RawRequest{Event: ev, Service: r.Service, Target: r.Target, User: r.User, Locale: r.Locale, Params: r.Params, Path: r.Path, Via: r.Via,
 		Query: r.Query, HTTP: r.HTTP, Data: r.Data, Upsert: r.Upsert}
 	c.state = &state{unit: r.state.unit, scope: r.state.scope, chain: r.state.chain, root: r.state}
+	if r.Event == authz.Upsert { // which is the CREATE or UPDATE that it becomes
+		c.state.also = r.state.where
+	}
 	if err := c.decide(ctx, ev, c.Path, c.Via); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ type state struct {
 	decision authz.Decision
 	guard    sqlgen.Guarder // of the decision, with what Authorizers added
 	where    cqn.Expr       // what Authorizers said about the event itself; checked on the instance of a bound operation
+	also     cqn.Expr       // what they said about the UPSERT that this request is a step of
 	chain    *chain
 	errors   []*Error
 	messages []Message
