@@ -86,29 +86,44 @@ func (p *policy) texts() {
 	}
 }
 
-// translations returns the composition of an entity's translations, nil for none in its service.
+// translations returns the composition of an entity's translations, nil for none in its service. A view may call another element so.
 func translations(e *csn.Entity) *csn.Element {
-	if !e.Localized && (e.Active == nil || !e.Active.Localized) {
+	el := e.Elements.Lookup("texts")
+	if e.Active != nil {
+		if translations(e.Active) == nil {
+			return nil
+		}
+		return el
+	}
+	table := e.Table()
+	if el == nil || table == nil || !table.Localized {
 		return nil
 	}
-	el := e.Elements.Lookup("texts")
-	if el == nil || el.Assoc() == nil || el.Assoc().Target == nil || el.Assoc().Target.Service != e.Service {
+	from := el
+	for from.Origin != nil {
+		from = from.Origin
+	}
+	if from != table.Elements.Lookup("texts") || el.Assoc() == nil || el.Assoc().Target.Service != e.Service {
 		return nil
 	}
 	return el
 }
 
-// findTranslations notes whose translations entities are.
+// findTranslations notes whose translations entities are: of projections that share them, of that which they are called after, and else of the first.
 func (p *policy) findTranslations(m *csn.Model) {
+	p.translates = map[*csn.Entity]*csn.Element{}
 	for _, e := range m.Entities {
 		el := translations(e)
-		if el == nil || p.translates[el.Assoc().Target] != nil {
+		if el == nil {
 			continue
 		}
-		if p.translates == nil {
-			p.translates = map[*csn.Entity]*csn.Element{}
+		named := e.Name
+		if e.Active != nil {
+			named = e.Active.Name
 		}
-		p.translates[el.Assoc().Target] = el
+		if t := el.Assoc().Target; p.translates[t] == nil || strings.HasPrefix(t.Name, named+".texts") {
+			p.translates[t] = el
+		}
 	}
 }
 
@@ -120,7 +135,7 @@ func (p *policy) masked(n *normalizer, res resource, e *csn.Entity, el *csn.Elem
 		return n.masked(res, e, el, r)
 	}
 	o := of.Owner.Flat.Lookup(el.Name)
-	if o == nil || el.Key || !sameMask(el.Annotations, o.Annotations) {
+	if o == nil || !saysMask(el, o) || !saysMask(o, el) {
 		return n.masked(res, e, el, r)
 	}
 	if r = n.masked(res, of.Owner, o, r); r != nil {
@@ -129,17 +144,15 @@ func (p *policy) masked(n *normalizer, res resource, e *csn.Entity, el *csn.Elem
 	return r
 }
 
-// sameMask reports whether what is said of the mask of one element is what is said of another's, at the same places.
-func sameMask(a, b csn.Annotations) bool {
-	said := func(as csn.Annotations) (out []csn.Annotations) {
-		for i := range as {
-			if base, _ := split(as[i].Name); base == "mask" || csn.MeantAnnotation(&as[i]) == "mask" {
-				out = append(out, as[i:i+1])
-			}
+// saysMask reports whether all that is said of the mask of x is said of that of y, in the same places.
+func saysMask(x, y *csn.Element) bool {
+	for i := range x.Annotations {
+		a := &x.Annotations[i]
+		if base, _ := split(a.Name); (base == "mask" || csn.MeantAnnotation(a) == "mask") && !annotated(y, a) {
+			return false
 		}
-		return out
 	}
-	return slices.EqualFunc(said(a), said(b), func(x, y csn.Annotations) bool { return x[0].Name == y[0].Name && x[0].Span == y[0].Span })
+	return true
 }
 
 // computed gives elements that are computed from others the restrictions of these, where they have none of their own (decision 15: what may not be
