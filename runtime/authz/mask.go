@@ -126,24 +126,21 @@ func (m *mask) translated(by *csn.Element) *mask {
 	}
 	c.exempt = slices.Clone(m.exempt)
 	for i := range c.exempt {
-		if p := &c.exempt[i]; p.where != nil && !p.static && !ofKeys(p.where, by.Owner) {
+		if p := &c.exempt[i]; p.where != nil && !ofKeys(p.where, by.Owner) {
 			p.where = &cqn.Exists{Inverse: by.Owner.Name, Path: pathOf(by), Pred: p.where}
 		}
 	}
 	return &c
 }
 
-// ofKeys reports whether a condition looks at the keys of a row only, which its translations have too.
+// ofKeys reports whether a condition looks at nothing of a row but its keys, which its translations have too.
 func ofKeys(x cqn.Expr, e *csn.Entity) bool {
 	keys := true
 	cqn.Walk(x, func(n any) bool {
-		switch n := n.(type) {
-		case *cqn.Exists, *cqn.Subquery:
+		if r, ok := n.(*cqn.Ref); ok && !slices.ContainsFunc(e.Keys, func(k *csn.Element) bool { return len(r.Path) == 1 && r.Path[0].Name == k.Name }) {
 			keys = false
-		case *cqn.Ref:
-			keys = keys && len(n.Path) == 1 && slices.ContainsFunc(e.Keys, func(k *csn.Element) bool { return k.Name == n.Path[0].Name })
 		}
-		return keys
+		return true
 	})
 	return keys
 }

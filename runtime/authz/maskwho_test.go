@@ -78,14 +78,19 @@ func TestMask_texts(t *testing.T) {
 	m, p, diags := policyOf(t, `
 entity d.A { key ID : Integer; n : Integer;
   @mask: { expr: (case when ID > 3 then 'many' else 'few' end), unless: [{ to: 'a', where: (ID > 5) }] } byKey : localized String;
-  @mask: 'x' plain : localized String; @requires: 'hr' hidden : localized String; open : localized String; }
-service S { entity A as projection on d.A; }`)
+  @mask: { value: 'm', unless: [{ to: 'a', where: (n > 5) }, { to: 'b', where: (ID > 5 and n > 5) }, { to: 'c', where: (n > 5 and ID > 5) }, { to: 'd', where: (n > ID or $user.level = 'high') }, { to: 'e', where: ($user.level = 'high') },
+    { to: 'f', where: (o.n = 1) }, { to: 'g', where: (o.ID = 1) }] } byRow : localized String;
+  @mask: 'x' plain : localized String; @requires: 'hr' hidden : localized String; open : localized String; key o : Association to d.O; }
+entity d.O { key ID : Integer; n : Integer; }
+service S { entity A as projection on d.A; entity O as projection on d.O; }`)
 	if len(diags) > 0 {
 		t.Fatal(codesOf(diags))
 	}
 	e := m.Entity("S.A.texts")
 	for _, c := range []struct{ role, el, want string }{
-		{"", "byKey", "case when ID > 3 then 'many' else 'few' end"}, {"a", "byKey", "case when ID > 3 then 'many' else 'few' end unless ID > 5"}, {"b", "byKey", "case when ID > 3 then 'many' else 'few' end"}, {"", "plain", "'x'"}, {"", "hidden", "-"}, {"hr", "hidden", "+"}, {"", "open", "+"},
+		{"", "byKey", "case when ID > 3 then 'many' else 'few' end"}, {"a", "byKey", "case when ID > 3 then 'many' else 'few' end unless ID > 5"}, {"b", "byKey", "case when ID > 3 then 'many' else 'few' end"}, {"", "plain", "'x'"}, {"", "byRow", "'m'"},
+		{"a", "byRow", "'m' unless exists S.A over texts[n > 5]"}, {"b", "byRow", "'m' unless exists S.A over texts[ID > 5 and n > 5]"}, {"c", "byRow", "'m' unless exists S.A over texts[n > 5 and ID > 5]"},
+		{"d", "byRow", "'m' unless exists S.A over texts[n > ID or $user.level = 'high']"}, {"e", "byRow", "'m'"}, {"f", "byRow", "'m' unless exists S.A over texts[o.n = 1]"}, {"g", "byRow", "'m' unless exists S.A over texts[o.ID = 1]"}, {"", "hidden", "-"}, {"hr", "hidden", "+"}, {"", "open", "+"},
 	} {
 		d := p.Decide(named("u", c.role), access(t, m, "READ S.A"))
 		got := "+"
