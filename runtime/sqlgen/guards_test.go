@@ -51,6 +51,8 @@ entity d.A { key ID : Integer; @tenant t : String; parts : Composition of many {
 entity d.R { key ID : Integer; @tenant ref : Association to d.T; }
 entity d.V { key ID : Integer; @tenant virtual v : String; @tenant c : String = 'x'; }
 entity d.F { key ID : Integer; parts : Composition of many { key n : Integer; }; a : Association to d.A; }
+entity d.Q { key ID : Integer; @tenant t : String; seen : Composition of many d.QV on seen.up = $self; }
+entity d.QT { key ID : Integer; up : Association to d.Q; } entity d.QV as projection on d.QT;
 entity d.Loop { key ID : Integer; up : Association to d.Loop; subs : Composition of many d.Loop on subs.up = $self; }
 @cds.persistence.exists entity d.X as select from d.A { key ID, @tenant t as whose };
 @cds.persistence.exists entity d.Y as select from d.A { key ID, t };
@@ -66,7 +68,7 @@ service S {
 		t.Fatal(diags)
 	}
 	for name, want := range map[string]string{ // column, parents, bound, shown
-		"d.A": "t 0 true t", "d.A.parts": "- 1 true -", "d.A.parts.deep": "- 1 true -", "d.R": "ref_ID 0 true ref_ID", "d.V": "- 0 false -", "d.F": "- 0 false -", "d.F.parts": "- 0 false -", "d.Loop": "- 0 false -", "d.X": "whose 0 true whose", "d.Y": "t 0 true t",
+		"d.A": "t 0 true t", "d.A.parts": "- 1 true -", "d.A.parts.deep": "- 1 true -", "d.R": "ref_ID 0 true ref_ID", "d.V": "- 0 false -", "d.F": "- 0 false -", "d.F.parts": "- 0 false -", "d.Loop": "- 0 false -", "d.QV": "- 0 false -", "d.X": "whose 0 true whose", "d.Y": "t 0 true t",
 		"S.A": "- 0 true t", "S.W": "- 0 true mandant", "S.WW": "- 0 true m2", "S.P": "- 0 true -", "S.V": "- 0 true -", "S.F": "- 0 false -", "S.U": "- 0 true -", "S.UF": "- 0 false -", "S.J": "- 0 true -", "S.R": "- 0 true ref_ID",
 		"S.A.drafts": "t 0 true t", "S.A.activeOrDraft": "- 0 true -", "S.P.drafts": "- 1 true -",
 	} {

@@ -67,3 +67,37 @@ func TestMaskInSubquery(t *testing.T) {
 		}
 	}
 }
+
+// goMasks is a guard under which a function of the application masks titles.
+type goMasks struct{ guard }
+
+func (goMasks) Element(e *csn.Element, use sqlgen.Use) error {
+	if e.Name != "title" {
+		return nil
+	}
+	return &sqlgen.Forbidden{Entity: e.Owner.Name, Element: e.Name, Mask: &sqlgen.Mask{X: &cqn.Lit{}, Computed: true, Func: "short"}}
+}
+
+// TestMaskByFunction: a plan says which of its columns, and of those that are expanded, a function of the application masks, and where the value is.
+func TestMaskByFunction(t *testing.T) {
+	m, p := archive(t, "bookshop")
+	books := &cqn.Select{Columns: cols("ID", "title")}
+	for _, q := range []*cqn.Select{
+		{From: from("my.Cat.Books"), Columns: cols("ID", "title")},
+		{From: from("my.Cat.Authors"), Columns: []cqn.Column{{X: cqn.NewRef("ID")}, {X: cqn.NewRef("books"), Expand: books}}},
+	} {
+		plan, err := sqlgen.Compile(q, m, &goMasks{}, p.Dialect())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(plan.Children) > 0 {
+			if len(plan.Masked) != 0 {
+				t.Errorf("%v is masked", plan.Masked)
+			}
+			plan = plan.Children[0].Plan
+		}
+		if len(plan.Masked) != 1 || plan.Masked[0].Name != "title" || plan.Masked[0].Mask.Func != "short" || plan.Masked[0].Mask.Value == plan.Masked[0].Index {
+			t.Errorf("masked: %v", plan.Masked)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func tenantAbove(e *csn.Entity, seen map[*csn.Entity]bool) bool {
 	}
 	seen[e] = true
 	for _, el := range e.Parents {
-		if el.Owner != e && (TenantColumn(el.Owner) != nil || tenantAbove(el.Owner, seen)) {
+		if TenantColumn(el.Owner) != nil || tenantAbove(el.Owner, seen) {
 			return true
 		}
 	}
