@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"cds/parser/cqn"
+	"cds/runtime/sqlgen"
 )
 
 // TestLevels_open: where nothing is restricted, rows of hierarchies hang on no parent, however many projections of the parents there are, in the service or below it.
@@ -35,6 +36,39 @@ entity d.K { key ID : Integer; n : Integer; }
 			if x, ok := p.Everyone(e, Read); ok && x == nil {
 				t.Errorf("%s: rows of %s are open to all", more, e.Name)
 			}
+		}
+	}
+}
+
+// TestLevels_beyond: what lies beyond the levels that are asked for is open only if nothing at all is asked of what is above: not by its service, nor because it may not
+// be read.
+func TestLevels_beyond(t *testing.T) {
+	const tree = `entity Tops { key ID : Integer; folders : Composition of many Folders on folders.top = $self; }
+  entity Folders { key ID : Integer; top : Association to Tops; up : Association to Files; files : Composition of many Files on files.up = $self; }
+  entity Files { key ID : Integer; up : Association to Folders; folders : Composition of many Folders on folders.up = $self; } }`
+	const shown = ` @requires: 'any' service S { entity Folders as projection on T.Folders; entity Files as projection on T.Files; }`
+	for _, c := range []struct{ model, do, on, want string }{
+		{"service S { " + tree, "READ S.Folders", "S.Files", "all"},
+		{"service S { @Capabilities.ReadRestrictions.Readable: false " + tree, "READ S.Folders", "S.Files", "refused"},
+		{"service S { @Capabilities.ReadRestrictions.Readable: false " + tree, "UPDATE S.Folders", "S.Files", "all"},
+		{"service S { @restrict: [{ grant: 'READ', to: 'x' }] " + tree, "READ S.Folders", "S.Files", "refused"},
+		{"@requires: 'x' service T { " + tree + shown, "READ S.Folders", "S.Files", "refused"},
+		{"@requires: 'x' service T { " + tree + shown, "READ S.Folders", "S.Folders", "refused"},
+	} {
+		m, p, _ := policyOf(t, c.model)
+		d := p.Decide(named("u"), access(t, m, c.do))
+		got, use := "refused", sqlgen.Root
+		if strings.HasPrefix(c.do, "UPDATE") {
+			use = sqlgen.Update
+		}
+		if x, err := d.Guard.Condition(m.Entity(c.on), use); err == nil {
+			got = "all"
+			if w, _ := x.Expr(); w != nil {
+				got = cqn.Format(w)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %s: %s, want %s", c.model, c.do, got, c.want)
 		}
 	}
 }
