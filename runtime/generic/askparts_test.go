@@ -8,9 +8,11 @@ import (
 	"testing"
 
 	"cds/parser/cqn"
+	"cds/parser/csn"
 	cds "cds/runtime"
 	"cds/runtime/auth"
 	"cds/runtime/authz"
+	"cds/runtime/db"
 )
 
 // answers is an Authorizer that answers by the event and entity, as "READ A", for the rows and, behind "!", for the request itself.
@@ -163,46 +165,108 @@ func TestAuthorizersElsewhere(t *testing.T) {
 		}
 	}
 
-	for _, event := range []cds.Event{authz.Read, authz.Upsert} {
+	for _, event := range []cds.Event{authz.Read, authz.Delete, authz.Upsert} {
 		var rows *cds.Result
 		a := newApp(t, askedModel, askedData, answers(map[string]cds.Narrowing{"!" + string(event) + " A": {Where: eq("n", 1)}}), func(core *cds.App) {
 			core.Service("S").On(cds.Match{Events: []cds.Event{event}, Entities: []string{"A"}}, func(ctx context.Context, r *cds.RawRequest, next cds.Next) (*cds.Result, error) {
-				if event == authz.Read {
-					_, err := r.Execute(ctx, &cqn.Update{Entity: cqn.NewRef("S.A"), Data: row("pay", 1)})
-					if err == nil {
-						_, err = r.Execute(ctx, &cqn.Update{Entity: cqn.NewRef("S.A"), Data: row("owner", "x")})
-					}
-					if err != nil && status(err) != 403 {
-						return nil, err
-					}
-				} else {
-					var err error
+				var err error
+				if event == authz.Upsert {
 					if rows, err = r.Execute(ctx, &cqn.Select{From: &cqn.From{Path: cqn.NewRef("S.A")}, OrderBy: []cqn.Order{{X: cqn.NewRef("ID")}}}); err != nil {
 						return nil, err
 					}
-					if _, err = r.Execute(ctx, &cqn.Update{Entity: cqn.NewRef("S.A"), Data: row("owner", "x")}); err != nil {
-						return nil, err
+					if _, err := r.Execute(ctx, &cqn.Insert{Into: "S.A", Rows: []*cds.Row{row("ID", 21, "n", 5)}}); status(err) != 403 {
+						t.Errorf("an UPSERT writes what it is refused: %v", err)
 					}
+				}
+				if _, err = r.Execute(ctx, &cqn.Update{Entity: cqn.NewRef("S.A"), Data: row("owner", "x")}); err != nil {
+					return nil, err
 				}
 				return next(ctx, r)
 			})
 		})
 		u := user("u", "hr")
-		want := "1,x;2,v;3,u"
-		if event == authz.Read {
+		want := "1,x;2,x;3,u" // the third is denied by the model
+		switch event {
+		case authz.Read:
 			a.want(req{event: authz.Read, path: "S.A", user: u}, 200)
-			want = "1,x;2,x;3,u" // the third is denied by the model
-		} else {
+		case authz.Delete:
+			a.want(req{event: authz.Delete, path: "S.A(1)", user: u}, 200)
+			want = "2,x;3,u"
+		default:
 			if _, err := a.Service("S").Run(a.as(u), &cqn.Upsert{Into: "S.A", Rows: []*cds.Row{row("ID", 1, "n", 1)}}); err != nil {
 				t.Error(err)
 			}
 			if rows == nil || ids(rows.Rows) != "1 2 3" {
 				t.Errorf("what an UPSERT reads: %v", rows)
 			}
+			want = "1,x;2,v;3,u"
 		}
 		if got := a.sql("d.A", "ID", "owner"); got != want {
 			t.Errorf("%s: left %s, want %s", event, got, want)
 		}
+	}
+}
+
+// TestAuthorizersDrafts: the steps of drafts are asked about as what becomes of them.
+func TestAuthorizersDrafts(t *testing.T) {
+	const id = "00000000-0000-4000-8000-000000000001"
+	var asked []string
+	n := narrow(func(x cds.Access) cds.Narrowing {
+		if x.Request && x.Target != nil {
+			asked = append(asked, string(x.Event))
+		}
+		return cds.Narrowing{Deny: x.Request && x.User.ID == "no" && x.Event != authz.Read}
+	})
+	a := newApp(t, "@requires: 'any' service S { @odata.draft.enabled entity E { key ID : UUID; n : Integer; } }", "INSERT INTO S_E (ID, n) VALUES ('"+id+"', 1);", cds.AppOptions{Authorizers: []cds.Authorizer{n}}, nil)
+	for _, c := range []struct {
+		do   req
+		want string
+	}{
+		{req{event: cds.NewDraft, path: "S.E.drafts", data: row("n", 2)}, "CREATE"},
+		{req{path: "S.E(" + id + ")/draftEdit", data: row()}, "UPDATE"},
+		{req{event: cds.PatchDraft, path: "S.E.drafts(" + id + ")", data: row("n", 3)}, "UPDATE"},
+		{req{path: "S.E.drafts(" + id + ")/draftPrepare", data: row()}, "UPDATE"},
+		{req{event: cds.DiscardDraft, path: "S.E.drafts(" + id + ")"}, "DELETE"},
+	} {
+		c.do.user, asked = user("no"), nil
+		a.want(c.do, 403)
+		c.do.user = user("u")
+		if _, err := a.do(c.do); status(err) == 403 {
+			t.Errorf("%s %s: %v", c.do.event, c.do.path, err)
+		}
+		for _, e := range asked {
+			if e != c.want && e != "READ" && (e != "CREATE" && e != "UPDATE" || c.want == "DELETE") {
+				t.Errorf("%s %s: asked for %v, want %s", c.do.event, c.do.path, asked, c.want)
+			}
+		}
+		if !slices.Contains(asked, c.want) {
+			t.Errorf("%s %s: asked for %v, want %s", c.do.event, c.do.path, asked, c.want)
+		}
+	}
+}
+
+// An account is an Auditor that keeps events.
+type account struct{ kept []cds.AuditEvent }
+
+func (*account) Watch(*csn.Entity) *cds.Watch                         { return nil }
+func (*account) Store(context.Context, db.Tx, []cds.AuditEvent) error { return nil }
+func (a *account) Offer(_ context.Context, e cds.AuditEvent)          { a.kept = append(a.kept, e) }
+func (a *account) Keep(_ context.Context, events []cds.AuditEvent) error {
+	a.kept = append(a.kept, events...)
+	return nil
+}
+
+// TestAdmit_account: account is kept of what a door refuses before there is a request.
+func TestAdmit_account(t *testing.T) {
+	z := &account{}
+	a := newApp(t, "service S { @requires: 'boss' entity E { key ID : Integer; } }", "", cds.AppOptions{}, func(core *cds.App) { core.Audit(z) })
+	s := a.Service("S")
+	path := []*csn.Entity{s.Model.Entity("E")}
+	for _, u := range []*auth.User{user("b", "boss"), user("u")} {
+		_ = s.Admit(t.Context(), u, authz.Delete, path, nil, nil)
+	}
+	if len(z.kept) != 1 || z.kept[0].Kind != cds.AuditDenied || z.kept[0].User.ID != "u" || z.kept[0].Event != authz.Delete || z.kept[0].Target != "S.E" || z.kept[0].Status != 403 {
+		t.Errorf("kept: %+v", z.kept)
 	}
 }
 
