@@ -73,10 +73,11 @@ service S {
 // TestElements_nestedPath: a path to what is in a restricted structure takes only its own annotation along; the structure's, under another word, holds all the same.
 func TestElements_nestedPath(t *testing.T) {
 	m, p, _ := policyOf(t, `
-entity d.B { key ID : Integer; @restrict: [{ grant: 'READ', to: 'r1' }] st { a : Integer; @requires: 'r2' b : Integer; }; }
+entity d.B { key ID : Integer; @restrict: [{ grant: 'READ', to: 'r1' }] st { a : Integer; @requires: 'r2' b : Integer; };
+  out { @restrict: [{ grant: 'READ', to: 'r1' }] inn { @requires: 'r2' b : Integer; }; }; }
 entity d.A { key ID : Integer; b : Association to d.B; }
-service S { entity V as select from d.A as p left join d.A as q on p.ID = q.ID { key p.ID, q.b.st.b as c, q.b.st.a as a }; entity W as projection on V { ID, c as d }; }`)
-	for _, on := range []string{"S.V.c", "S.W.d", "S.V.a"} {
+service S { entity V as select from d.A as p left join d.A as q on p.ID = q.ID { key p.ID, q.b.st.b as c, q.b.st.a as a, q.b.out.inn.b as i }; entity W as projection on V { ID, c as d }; }`)
+	for _, on := range []string{"S.V.c", "S.W.d", "S.V.a", "S.V.i"} {
 		i := strings.LastIndex(on, ".")
 		for _, has := range [][]string{nil, {"r1"}, {"r2"}, {"r1", "r2"}} {
 			d := p.Decide(named("u", has...), access(t, m, "READ "+on[:i]))
@@ -98,6 +99,22 @@ service S { entity V as select from d.A { *, y + 1 as c0 : Integer, b.{ * } excl
 	for _, el := range m.Entity("S.V").Flat {
 		if err := d.Guard.Element(el, sqlgen.Root); (err != nil) != (el.Name == "x") {
 			t.Errorf("%s: %v", el.Name, err)
+		}
+	}
+}
+
+// TestElements_titled: what a view says of an element beside its restriction changes nothing of what it is reached over.
+func TestElements_titled(t *testing.T) {
+	m, p, _ := policyOf(t, `
+entity d.B { key ID : Integer; @requires: 'r1' @title: 't' x : Integer; }
+entity d.A { key ID : Integer; @requires: 'r2' b : Association to d.B; }
+service S { entity V as select from d.A { ID, b.x as x, @title: 'z' b.x as y }; }`)
+	for _, name := range []string{"x", "y"} {
+		for _, has := range [][]string{nil, {"r1"}, {"r2"}, {"r1", "r2"}} {
+			d := p.Decide(named("u", has...), access(t, m, "READ S.V"))
+			if d.Guard.Element(m.Entity("S.V").Element(name), sqlgen.Root) == nil {
+				t.Errorf("%s is open to %v", name, has)
+			}
 		}
 	}
 }

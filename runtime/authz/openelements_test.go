@@ -18,6 +18,7 @@ func TestOpenElements_computed(t *testing.T) {
 		"@cds.redirection.target: false entity V as projection on Q { ID, @requires: 'hr' m as c }; entity W as projection on Q { ID, m as l }":                                          true,
 		"@cds.redirection.target: false entity V as projection on Q { ID, @requires: 'hr' m as c }; entity W as projection on Q { ID, m + 1 as l : Integer }":                            true,
 		"@cds.redirection.target: false entity V as projection on Q { ID, @requires: 'hr' m as c }; entity W as projection on R { ID, k }; entity R as projection on d.A { ID, n as k }": true,
+		"entity V as projection on P { ID, @requires: 'hr' n as c : Integer }; entity W as projection on P { ID, n as m }":                                                               false, // of a type of its own
 	} {
 		res := parser.CompileString("m.cds", `entity d.B { key ID : Integer; @requires: 'hr' hid : Integer; } entity d.A { key ID : Integer; w : String; n : Integer; b : Association to d.B; }
 service S { @cds.redirection.target entity P as projection on d.A; @cds.redirection.target entity B as projection on d.B; `+view+`; }
@@ -28,5 +29,17 @@ entity Q as projection on d.A { ID, n as m };`)
 		if _, diags := Compile(res.Model, Options{Strict: true}); diags.HasErrors() != refused {
 			t.Errorf("%s: %v", view, diags)
 		}
+	}
+}
+
+// TestOpenElements_names: what a view calls an element is not what a table below it calls so.
+func TestOpenElements_names(t *testing.T) {
+	res := parser.CompileString("m.cds", `entity d.A { key ID : Integer; w : String; n : String; }
+service S { entity V as projection on d.A { ID, @requires: 'hr' n as c, w as n }; entity W as projection on d.A { ID, w as m }; }`)
+	if res.Model == nil {
+		t.Fatal(res.Diags)
+	}
+	if _, diags := Compile(res.Model, Options{Strict: true}); diags.HasErrors() {
+		t.Error(diags)
 	}
 }
