@@ -165,6 +165,17 @@ func TestAuthorizersElsewhere(t *testing.T) {
 		}
 	}
 
+	// What a search may not look at, it leaves out.
+	a := newApp(t, `context d { entity A { key ID : Integer; name : String; b : Association to B; } entity B { key ID : Integer; title : String; } }
+@requires: 'any' service S { @cds.search: { name, b } entity A as projection on d.A; @restrict: [{ grant: '*', to: 'hr' }] entity B as projection on d.B; }`,
+		`INSERT INTO d_A (ID, name, b_ID) VALUES (1, 'word', 2), (2, 'none', 1); INSERT INTO d_B (ID, title) VALUES (1, 'word'), (2, 'none');`, answers(nil), nil)
+	for role, want := range map[string]string{"": "1", "hr": "1 2"} {
+		res, _ := a.want(req{event: authz.Read, path: "S.A", user: user("u", role), query: func(s *cqn.Select) { s.Search = []string{"word"} }}, 200)
+		if ids(res.Rows) != want {
+			t.Errorf("the search of %q finds %s, want %s", role, ids(res.Rows), want)
+		}
+	}
+
 	for _, event := range []cds.Event{authz.Read, authz.Delete, authz.Upsert} {
 		var rows *cds.Result
 		a := newApp(t, askedModel, askedData, answers(map[string]cds.Narrowing{"!" + string(event) + " A": {Where: eq("n", 1)}}), func(core *cds.App) {
