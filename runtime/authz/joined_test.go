@@ -30,3 +30,19 @@ service S { entity B as projection on d.B; entity A as projection on d.A { *, by
 		}
 	}
 }
+
+// TestElements_joinedBesides: what an association compares counts beside what it is restricted by itself, unless that has been answered where it was written.
+func TestElements_joinedBesides(t *testing.T) {
+	m, p, _ := policyOf(t, `
+entity d.A { key ID : Integer; @requires: 'r1' no : Integer; @requires: 'r2' byNo : Association to d.A on byNo.ID = no; }
+entity d.B { key ID : Integer; @requires: 'r1' o : Integer; @requires: 'r2' x : Integer = o + 1; @requires: 'r2' up : Association to d.B on up.ID = o; }
+entity d.P as projection on d.B { ID, o, up };
+service S { entity V as select from d.A { ID, no, byNo }; @cds.redirection.target: false entity W as select from d.A { ID, @requires: 'r3' no, byNo }; entity X as select from d.P { ID, up.x as c }; }`)
+	d := p.Decide(named("u", "r1", "r2", "r3"), access(t, m, "READ S.V"))
+	for on, open := range map[string]bool{"S.V/byNo": true, "S.W/byNo": false, "S.X/c": false} {
+		e, el, _ := strings.Cut(on, "/")
+		if err := d.Guard.Element(m.Entity(e).Element(el), sqlgen.Root); (err == nil) != open {
+			t.Errorf("%s: %v", on, err)
+		}
+	}
+}
