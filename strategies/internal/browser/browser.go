@@ -34,11 +34,14 @@ func Target(to, own string) string {
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || bad(u.Path) {
 		return "/"
 	}
-	if u.Path == own || strings.HasPrefix(u.Path, own+"/") {
+	at := root.ResolveReference(&url.URL{Path: u.Path}).Path // where a browser goes: /.// is not within the server's paths for everyone
+	if bad(at) || at == own || strings.HasPrefix(at, own+"/") {
 		return "/"
 	}
 	return to
 }
+
+var root = &url.URL{Scheme: "https", Host: "localhost", Path: "/"}
 
 func bad(s string) bool {
 	return strings.HasPrefix(s, "//") || strings.ContainsFunc(s, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || !unicode.IsGraphic(r) })

@@ -46,7 +46,7 @@ func TestNavigation(t *testing.T) {
 }
 
 func FuzzTarget(f *testing.F) {
-	for _, s := range []string{"/", "//x", "/\\x", "/a?b#c", "/%2f%2fx", "/\tx", "/auth/x"} {
+	for _, s := range []string{"/", "//x", "/\\x", "/a?b#c", "/%2f%2fx", "/\tx", "/auth/x", "/.//", "/x/..//evil.example", "/%2e//x", "/./auth/x", "/x/../auth"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, to string) {
