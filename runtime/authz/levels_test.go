@@ -51,6 +51,8 @@ func TestLevels_beyond(t *testing.T) {
 		{"service S { " + tree, "READ S.Folders", "S.Files", "all"},
 		{"service S { @Capabilities.ReadRestrictions.Readable: false " + tree, "READ S.Folders", "S.Files", "refused"},
 		{"service S { @Capabilities.ReadRestrictions.Readable: false " + tree, "UPDATE S.Folders", "S.Files", "all"},
+		{"service S { entity Other { key ID : Integer; } @Capabilities.ReadRestrictions.Readable: false " + tree, "READ S.Other", "S.Folders", "refused"},
+		{"service S { entity Other { key ID : Integer; } " + tree, "READ S.Other", "S.Folders", "all"},
 		{"service S { @restrict: [{ grant: 'READ', to: 'x' }] " + tree, "READ S.Folders", "S.Files", "refused"},
 		{"@requires: 'x' service T { " + tree + shown, "READ S.Folders", "S.Files", "refused"},
 		{"@requires: 'x' service T { " + tree + shown, "READ S.Folders", "S.Folders", "refused"},
