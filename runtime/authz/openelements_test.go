@@ -32,10 +32,11 @@ entity Q as projection on d.A { ID, n as m };`)
 	}
 }
 
-// TestOpenElements_names: what a view calls an element is not what a table below it calls so.
+// TestOpenElements_names: what a view calls an element is not what a table below that calls so.
 func TestOpenElements_names(t *testing.T) {
 	res := parser.CompileString("m.cds", `entity d.A { key ID : Integer; w : String; n : String; }
-service S { entity V as projection on d.A { ID, @requires: 'hr' n as c, w as n }; entity W as projection on d.A { ID, w as m }; }`)
+entity d.Q as projection on d.A { ID, n as m, w as n };
+service S { entity V as projection on d.Q { ID, @requires: 'hr' m as c }; entity W as projection on d.A { ID, w as k }; }`)
 	if res.Model == nil {
 		t.Fatal(res.Diags)
 	}
