@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cds/parser/cqn"
+	"cds/parser/csn"
 )
 
 // The roles that nobody is given by name (section 9 of the authorization rules).
@@ -58,7 +59,7 @@ func (c *checker) spelling() {
 func nearPseudo(name string) string {
 	canon := strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(name), "_", "-"), " ", "-")
 	for _, p := range pseudoRoles {
-		if canon == p || canon == p+"s" || canon == strings.ReplaceAll(p, "-", "") || len(p) > 5 && distance(canon, p) <= 2 {
+		if canon == p || canon == p+"s" || canon == strings.ReplaceAll(p, "-", "") || len(p) > 5 && csn.Edits(canon, p) <= 2 {
 			return p
 		}
 	}

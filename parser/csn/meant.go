@@ -44,7 +44,7 @@ func MeantAnnotation(a *cqn.AnnoField) string {
 		case slices.Contains(g.words, low):
 			continue
 		}
-		if n := edits(low, g.name); n <= g.most && n < least {
+		if n := Edits(low, g.name); n <= g.most && n < least {
 			best, least = g.name, n
 		}
 	}
@@ -85,33 +85,4 @@ func privilegeList(v *cqn.AnnoValue) bool {
 		return slices.ContainsFunc(v.Fields, func(f cqn.AnnoField) bool { return privilegeWord(f.Name) })
 	}
 	return false
-}
-
-// edits is the number of letters to insert, delete, replace or swap with a neighbour; long names are far from all others.
-func edits(a, b string) int {
-	const far = 20
-	if len(a) > far || len(b) > far {
-		return far
-	}
-	var rows [far + 1][far + 1]int
-	for i := range len(a) + 1 {
-		rows[i][0] = i
-	}
-	for j := range len(b) + 1 {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			d := min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d = min(d, rows[i-2][j-2]+1)
-			}
-			rows[i][j] = d
-		}
-	}
-	return rows[len(a)][len(b)]
 }

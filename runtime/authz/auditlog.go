@@ -48,7 +48,7 @@ func (p *policy) strayAudit(n *normalizer, what, on string, d *csn.Def, allowed 
 	for i := range d.Annotations {
 		a := &d.Annotations[i]
 		name := strings.ToLower(a.Name)
-		if !strings.HasPrefix(name, auditLog+".") && distance(name, auditLog) > 1 || a.Name == allowed && (a.Value.True() || a.Value.False() || a.Value != nil && a.Value.Kind == cqn.AnnoNull) {
+		if !strings.HasPrefix(name, auditLog+".") && csn.Edits(name, auditLog) > 1 || a.Name == allowed && (a.Value.True() || a.Value.False() || a.Value != nil && a.Value.Kind == cqn.AnnoNull) {
 			continue
 		}
 		r := &rules{span: d.Span}

@@ -309,38 +309,11 @@ func nearest(name string, candidates ...string) string {
 		if len(c) < 6 {
 			most = 1
 		}
-		if distance(low, strings.ToLower(c)) <= most {
+		if csn.Edits(low, strings.ToLower(c)) <= most {
 			return c
 		}
 	}
 	return ""
-}
-
-// distance is the number of letters to insert, delete, replace or swap with a neighbour.
-func distance(a, b string) int {
-	if len(a) > 40 || len(b) > 40 {
-		return 40
-	}
-	prev2, prev := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur := make([]int, len(b)+1)
-		cur[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				cur[j] = min(cur[j], prev2[j-2]+1)
-			}
-		}
-		prev2, prev = prev, cur
-	}
-	return prev[len(b)]
 }
 
 // operationNames returns a test for the names of operations that may be granted on an entity: its own, and those of the entities

@@ -246,17 +246,6 @@ func TestDeepCondition(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"grant", "grant", 0}, {"grants", "grant", 1}, {"were", "where", 1}, {"wehre", "where", 1}, {"", "to", 2}, {"abc", "xyz", 3}} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("%s, %s: %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}
-
 // Every code that is reported is documented.
 func TestMessages(t *testing.T) {
 	cat := Messages()

@@ -1,47 +1,6 @@
 package authz
 
-import (
-	"math/rand/v2"
-	"strings"
-	"testing"
-)
-
-// TestDistance_naive compares distance with its definition.
-func TestDistance_naive(t *testing.T) {
-	var slow func(a, b string) int
-	slow = func(a, b string) int {
-		if a == "" || b == "" {
-			return len(a) + len(b)
-		}
-		best := min(slow(a[1:], b)+1, slow(a, b[1:])+1)
-		if a[0] == b[0] {
-			best = min(best, slow(a[1:], b[1:]))
-		} else {
-			best = min(best, slow(a[1:], b[1:])+1)
-		}
-		if len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] {
-			best = min(best, slow(a[2:], b[2:])+1)
-		}
-		return best
-	}
-	r := rand.New(rand.NewPCG(1, 1))
-	word := func() string {
-		b := make([]byte, r.IntN(7))
-		for i := range b {
-			b[i] = "abc"[r.IntN(3)]
-		}
-		return string(b)
-	}
-	for range 3000 {
-		if a, b := word(), word(); distance(a, b) != slow(a, b) {
-			t.Fatalf("%q, %q: %d, want %d", a, b, distance(a, b), slow(a, b))
-		}
-	}
-	long := strings.Repeat("a", 41)
-	if distance(long, long) < 3 || distance(long, "a") < 3 || distance("a", long) < 3 {
-		t.Error("words that are too long are alike")
-	}
-}
+import "testing"
 
 // TestNearest: short words are alike if one letter differs, longer ones with two.
 func TestNearest(t *testing.T) {
