@@ -291,7 +291,7 @@ func (s *selection) parts(at *scope, ref *cqn.Ref, c *cqn.Column) ([]Column, boo
 			return nil, true, nil // unmanaged: nothing of it is in the row
 		}
 	case el.Assoc() != nil && s.unmanaged(columnName(c)):
-		return nil, true, nil // published with a filter, which is in the condition of the view's association
+		return nil, true, s.allowed(el, s.use) // published with a filter, which is in the condition of the view's association
 	}
 	if len(elements) == 0 {
 		return nil, false, nil
