@@ -24,7 +24,7 @@ func rows(t *testing.T, s *Server, name, sql string) int {
 func TestStart(t *testing.T) {
 	ctx := context.Background()
 	s, err := Start(ctx)
-	if errors.Is(err, ErrNoBinaries) {
+	if errors.Is(err, ErrNoBinaries) && os.Getenv("CI") != "true" {
 		t.Skip(err)
 	}
 	if err != nil {
