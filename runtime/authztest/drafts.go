@@ -2,7 +2,9 @@ package authztest
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,21 +99,7 @@ func (m *maker) locks(s *csn.Service, e *csn.Entity, c *Case) {
 
 // asksTime reports whether a condition asks for the time.
 func (p *policy) asksTime() bool {
-	found := false
-	for _, r := range p.rules {
-		for _, list := range [][]*privilege{r.grants, r.denies} {
-			for _, g := range list {
-				for _, x := range g.where {
-					cqn.Walk(x, func(n any) bool {
-						v, ok := n.(*cqn.Param)
-						found = found || ok && v.From == cqn.FromNow
-						return !found
-					})
-				}
-			}
-		}
-	}
-	return found
+	return asks(slices.Collect(maps.Values(p.rules)), cqn.FromNow)
 }
 
 // edits reports whether the user of a case sees what he edits.

@@ -100,7 +100,10 @@ func (u User) String() string {
 }
 
 // asksTenant reports whether rules ask for the user's tenant.
-func asksTenant(rules []*rule) bool {
+func asksTenant(rules []*rule) bool { return asks(rules, cqn.FromUserTenant) }
+
+// asks reports whether a condition of rules asks for what a parameter is from.
+func asks(rules []*rule, from cqn.Origin) bool {
 	found := false
 	for _, r := range rules {
 		for _, list := range [][]*privilege{r.grants, r.denies} {
@@ -108,7 +111,7 @@ func asksTenant(rules []*rule) bool {
 				for _, x := range p.where {
 					cqn.Walk(x, func(n any) bool {
 						p, ok := n.(*cqn.Param)
-						found = found || ok && p.From == cqn.FromUserTenant
+						found = found || ok && p.From == from
 						return !found
 					})
 				}
